@@ -1,0 +1,91 @@
+"""Text in, label out, through TensorFlow Serving's REST API.
+
+This module is the table of contents. Importing it loads nothing heavy, reads no environment and
+opens no connection; each name loads its module when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from lightclient.errors import (
+    AccessDenied,
+    BadRequest,
+    BundleError,
+    CannotConnect,
+    ConnectionLost,
+    InputError,
+    LightClientError,
+    ModelNotFound,
+    NotTensorFlowServing,
+    Overloaded,
+    RedirectRefused,
+    ReplyError,
+    ReplyTooLarge,
+    ServerError,
+    ServerFailed,
+    SettingError,
+    SignatureError,
+    SignatureNotFound,
+    TimedOut,
+    TransportError,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    from lightclient.bundle import Bundle
+    from lightclient.client import Classifier, classify
+    from lightclient.scoring import Classification, Score
+    from lightclient.signature import Signature
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AccessDenied",
+    "BadRequest",
+    "Bundle",
+    "BundleError",
+    "CannotConnect",
+    "Classification",
+    "Classifier",
+    "ConnectionLost",
+    "InputError",
+    "LightClientError",
+    "ModelNotFound",
+    "NotTensorFlowServing",
+    "Overloaded",
+    "RedirectRefused",
+    "ReplyError",
+    "ReplyTooLarge",
+    "Score",
+    "ServerError",
+    "ServerFailed",
+    "SettingError",
+    "Signature",
+    "SignatureError",
+    "SignatureNotFound",
+    "TimedOut",
+    "TransportError",
+    "Unavailable",
+    "classify",
+]
+
+_HOMES = {
+    "Bundle": "lightclient.bundle",
+    "Classification": "lightclient.scoring",
+    "Classifier": "lightclient.client",
+    "Score": "lightclient.scoring",
+    "Signature": "lightclient.signature",
+    "classify": "lightclient.client",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

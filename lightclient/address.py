@@ -1,0 +1,85 @@
+"""The URL of a served model, taken apart once."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from lightclient.errors import InputError
+
+_SHAPE = "http://HOST:8501/v1/models/NAME"
+# The same three parts as in TensorFlow Serving (model_servers/http_rest_api_util.cc), behind any
+# prefix that a gateway adds.
+_MODEL_PATH = re.compile(
+    r"(?:/[^/]+)*?/v1/models/(?P<model>[^/:]+)"
+    r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?(?::predict)?/?"
+)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a model is served.
+
+    `path` is the model's, with its version or label and without `:predict` or `/metadata`.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    model: str
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+    @property
+    def predict(self) -> str:
+        """The path that takes a prediction request."""
+        return f"{self.path}:predict"
+
+    @property
+    def metadata(self) -> str:
+        """The path that tells the signatures."""
+        return f"{self.path}/metadata"
+
+    def __str__(self) -> str:
+        return self.origin + self.path
+
+
+def parse_address(url: str) -> Address:
+    """Take a model's URL apart.
+
+    Forms: `http(s)://host[:port][/prefix]/v1/models/M`, with `/versions/N` or `/labels/L`, with or
+    without `:predict` at the end (TensorFlow Serving, g3doc/api_rest.md).
+
+    Raises:
+        InputError: the URL has no scheme, host or model, or parts that cannot be sent.
+    """
+    if not isinstance(url, str):
+        raise InputError(f"url must be a str like {_SHAPE}, not {type(url).__name__}")
+    url = url.strip()
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise InputError(f"url has a space, a control or a non-ASCII character; write {_SHAPE}")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise InputError(f"url is broken ({error}); write {_SHAPE}") from error
+    if "@" in parts.netloc:
+        raise InputError("url holds credentials; take them out and pass token= or headers=")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InputError(f"url {url!r} must start with http:// or https:// and a host: {_SHAPE}")
+    if parts.query or parts.fragment:
+        raise InputError(f"url must end with the model, without '?' or '#': {_SHAPE}")
+    return _address(url, parts.scheme, parts.hostname, port, parts.path)
+
+
+def _address(url: str, scheme: str, host: str, port: int | None, path: str) -> Address:
+    match = _MODEL_PATH.fullmatch(path)
+    if match is None:
+        raise InputError(f"url {url!r} names no model; write {_SHAPE}")
+    model_path = path.rstrip("/").removesuffix(":predict")
+    default_port = 443 if scheme == "https" else 80
+    return Address(scheme, host, default_port if port is None else port, model_path, match["model"])

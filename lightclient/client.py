@@ -1,0 +1,212 @@
+"""The classifier: a text's way to its label, step by step."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, overload
+
+from lightclient.address import Address, parse_address
+from lightclient.bulk import classify_stream
+from lightclient.bundle import Bundle
+from lightclient.deadline import Deadline
+from lightclient.encoding import Text, check_text, encode
+from lightclient.errors import InputError, SettingError
+from lightclient.headers import request_headers
+from lightclient.plan import Plan, check_lengths, fit
+from lightclient.reply import raise_for_status, read_logits
+from lightclient.request import FORMS, Form, build_request
+from lightclient.scoring import Classification, classify_logits
+from lightclient.settings import Settings, read_settings
+from lightclient.signature import Signature, read_signature
+from lightclient.transport import Transport, tls_context
+
+Texts = list[str] | list[tuple[str, str]] | list[Text]
+
+
+class Classifier:
+    """Classifies text with a model on TensorFlow Serving.
+
+    Threads may share one; it may be pickled, and used on both sides of a fork. It opens no
+    connection before the first call and keeps those it has until `close`, or the end of a `with`.
+
+    What is left out of `url`, `bundle`, `timeout`, `token`, `ca_certs` and `client_cert` comes
+    from the environment: `LIGHTCLIENT_URL` and so on.
+
+    Args:
+        url: the served model, like `http://host:8501/v1/models/NAME`, with `/versions/N` or
+            `/labels/L`, with or without `:predict`.
+        bundle: a shipped name, a model's Hugging Face folder, or a `Bundle`; in the end
+            distilbert-base-uncased-finetuned-sst-2-english.
+        timeout: the deadline of one call, in seconds, everything included: connecting, repeats,
+            metadata, the answer; in the end 10.
+        max_length: the most tokens of a text; what is longer is cut and says so. Left out: what
+            the bundle and the signature allow.
+        pad_to: pad every request to this many tokens, for a server that batches requests.
+        signature: the name of a signature, or a `Signature` stated by hand, which saves the
+            metadata look-up. Left out: `serving_default`, as the server describes it.
+        form: `"columnar"` or `"row"`, for servers that know the row form only.
+        headers: sent with every request.
+        token: sent as a bearer token.
+        ca_certs: a PEM file of the authorities to trust instead of the system's.
+        client_cert: a PEM file with certificate and key, or a pair of files.
+        retries: how often a call is repeated, inside its deadline, after 429, 503 or a broken
+            connection.
+
+    Raises:
+        InputError: an argument is not what it must be; the message names it.
+        SettingError: there is no URL, or a variable of the environment is broken.
+        BundleError: the bundle is missing or broken.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        bundle: str | Path | Bundle | None = None,
+        timeout: float | None = None,
+        max_length: int | None = None,
+        pad_to: int | None = None,
+        signature: str | Signature | None = None,
+        form: Form = "columnar",
+        headers: Mapping[str, str] | None = None,
+        token: str | None = None,
+        ca_certs: str | Path | None = None,
+        client_cert: str | Path | tuple[str, str] | None = None,
+        retries: int = 3,
+    ) -> None:
+        settings = read_settings().but(
+            url=url, bundle=bundle, timeout=timeout, token=token,
+            ca_certs=ca_certs, client_cert=client_cert,
+        )  # fmt: skip
+        if settings.url is None:
+            raise SettingError(
+                "no server is named: pass Classifier('http://HOST:8501/v1/models/NAME') or set "
+                'LIGHTCLIENT_URL; without a server, try `lightclient demo "some text"`'
+            )
+        if form not in FORMS:
+            raise InputError(f"form must be one of {', '.join(FORMS)}, not {form!r:.80}")
+        if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
+            raise InputError(f"retries must be a whole number, 0 or more, not {retries!r:.80}")
+        if not isinstance(signature, (str, Signature, type(None))):
+            raise InputError(f"signature must be a name or a Signature, not {signature!r:.80}")
+        self._settings = settings
+        self._options: dict[str, Any] = {
+            "max_length": max_length, "pad_to": pad_to, "signature": signature,
+            "form": form, "headers": headers, "retries": retries,
+        }  # fmt: skip
+        self._address = parse_address(settings.url)
+        self._bundle = _bundle(settings.bundle)
+        check_lengths(self._bundle, max_length, pad_to)
+        self._transport = _transport(self._address, settings, headers, retries)
+        self._form = form
+        self._fit = partial(fit, bundle=self._bundle, max_length=max_length, pad_to=pad_to)
+        self._plan = self._fit(signature) if isinstance(signature, Signature) else None
+
+    @overload
+    def classify(self, texts: Text) -> Classification: ...
+    @overload
+    def classify(self, texts: Texts) -> list[Classification]: ...
+    def classify(self, texts: Text | Texts) -> Classification | list[Classification]:
+        """Classify one text, or a list of texts in one request.
+
+        A pair of texts is a tuple. An empty list gives an empty list and asks nobody.
+
+        Raises:
+            InputError: a text is not what it must be.
+            SignatureError: the served model does not fit the bundle.
+            TransportError: no answer came; `TimedOut`, `CannotConnect` and others say why.
+            ServerError: the server answered with an error; the class says which.
+            ReplyError: the answer is not the logits of these texts.
+        """
+        if not isinstance(texts, list):
+            return self._classify([check_text(texts)])[0]
+        checked = [check_text(text, f"texts[{at}]") for at, text in enumerate(texts)]
+        return self._classify(checked) if checked else []
+
+    def classify_many(self, texts: Iterable[Text]) -> Iterator[Classification]:
+        """Classify any number of texts, lazily and in order, some to a request.
+
+        `texts` is read no more than 32 texts ahead of the answers; `timeout` holds for each
+        request.
+
+        Raises:
+            InputError: `texts` is one text, or a text in it is not what it must be.
+            Whatever `classify` raises.
+        """
+        if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
+            raise InputError(
+                f"classify_many takes an iterable of texts, not {type(texts).__name__}; for one "
+                "text there is classify"
+            )
+        return classify_stream(texts, self._classify)
+
+    def _classify(self, texts: list[Text]) -> list[Classification]:
+        deadline = Deadline(self._settings.timeout)
+        plan = self._look_up(deadline)
+        batch = encode(texts, self._bundle, plan.limit, plan.length)
+        request = build_request(batch, plan.signature, self._form)
+        reply = self._transport.post(self._address.predict, request, deadline)
+        logits = read_logits(reply, len(texts), len(self._bundle.labels), plan.signature.output)
+        return classify_logits(logits, self._bundle, batch.truncated)
+
+    def _look_up(self, deadline: Deadline) -> Plan:
+        """The plan, which the first call makes from the server's metadata.
+
+        Without a lock: threads that begin together may each ask, and all get the same.
+        """
+        if self._plan is None:
+            reply = self._transport.get(self._address.metadata, deadline)
+            raise_for_status(reply)
+            self._plan = self._fit(read_signature(reply.body, self._options["signature"]))
+        return self._plan
+
+    def close(self) -> None:
+        """Close the idle connections; a later call opens new ones."""
+        self._transport.close()
+
+    def __enter__(self) -> "Classifier":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Classifier({str(self._address)!r}, bundle={self._bundle.name!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        given = {key: getattr(self._settings, key) for key in Settings.__dataclass_fields__}
+        return partial(Classifier, **given, **self._options), ()
+
+
+@overload
+def classify(texts: Text) -> Classification: ...
+@overload
+def classify(texts: Texts) -> list[Classification]: ...
+def classify(texts: Text | Texts) -> Classification | list[Classification]:
+    """Classify with the server and bundle that the environment names now, as `Classifier` does.
+
+    The classifier is kept, with its connections, for as long as the environment stays the same.
+    """
+    return _shared(read_settings()).classify(texts)
+
+
+@lru_cache(maxsize=1)
+def _shared(settings: Settings) -> Classifier:
+    return Classifier(**vars(settings))
+
+
+def _bundle(given: str | Path | Bundle | None) -> Bundle:
+    return given if isinstance(given, Bundle) else Bundle.load(given)
+
+
+def _transport(
+    address: Address, settings: Settings, headers: Mapping[str, str] | None, retries: int
+) -> Transport:
+    return Transport(
+        address,
+        headers=request_headers(headers, settings.token),
+        context=tls_context(settings.ca_certs, settings.client_cert)
+        if address.scheme == "https"
+        else None,
+        retries=retries,
+    )

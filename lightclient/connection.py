@@ -1,0 +1,163 @@
+"""Connections on which no single wait outlasts the deadline of the call.
+
+A socket's own timeout bounds one wait, so that a server which drips a byte a second is never late
+(urllib3's Timeout has the same gap). Here each wait is given what is left of the deadline.
+"""
+
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any, cast
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from lightclient.deadline import Deadline
+
+
+class _Timed:
+    """For a socket class: every wait gets what is left of `deadline`."""
+
+    deadline: Deadline
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        self.settimeout(self.deadline.remaining())  # type: ignore[attr-defined]
+        received: int = super().recv_into(*args, **kwargs)  # type: ignore[misc]
+        return received
+
+    def send(self, *args: Any, **kwargs: Any) -> int:
+        self.settimeout(self.deadline.remaining())  # type: ignore[attr-defined]
+        sent: int = super().send(*args, **kwargs)  # type: ignore[misc]
+        return sent
+
+    def sendall(self, *args: Any, **kwargs: Any) -> None:
+        self.settimeout(self.deadline.remaining())  # type: ignore[attr-defined]
+        super().sendall(*args, **kwargs)  # type: ignore[misc]
+
+
+class TimedSocket(_Timed, socket.socket):
+    """A plain socket under a deadline."""
+
+
+class TimedTLSSocket(_Timed, ssl.SSLSocket):
+    """A TLS socket under a deadline; `SSLContext.sslsocket_class` makes them."""
+
+
+class Connection(HTTPConnection):
+    """An HTTP connection under the deadline of the call that uses it."""
+
+    deadline: Deadline
+
+    def begin(self, deadline: Deadline) -> None:
+        """Hold all that follows against `deadline`; connect if need be.
+
+        Raises:
+            OSError: nobody answers. TimeoutError: the deadline passed.
+        """
+        self.deadline = deadline
+        if self.sock is None:
+            self.connect()
+        self.timeout = deadline.remaining()
+        cast(_Timed, self.sock).deadline = deadline
+
+    def _new_conn(self) -> socket.socket:
+        return dial(self._dns_host, self.port, self.deadline)
+
+
+class TLSConnection(Connection, HTTPSConnection):
+    """The same with TLS."""
+
+
+def dial(host: str, port: int, deadline: Deadline) -> TimedSocket:
+    """Connect to the first address of `host` that answers.
+
+    Each address gets its share of what is left, so that a dead one leaves time for the next.
+    """
+    failure: OSError = OSError(f"{host} has no address")
+    addresses = resolve(host, port, deadline)
+    for at, (family, kind, protocol, _, address) in enumerate(addresses):
+        sock = TimedSocket(family, kind, protocol)
+        try:
+            sock.settimeout(deadline.remaining() / (len(addresses) - at))
+            sock.connect(address)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            sock.close()
+            failure = error
+        else:
+            sock.deadline = deadline
+            sock.settimeout(deadline.remaining())
+            return sock
+    raise failure
+
+
+def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
+    """Look a host name up, in a thread of its own: the system's look-up knows no deadline.
+
+    Raises:
+        socket.gaierror: there is no such name. TimeoutError: the deadline passed.
+    """
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        pass  # a name, not a number
+    outcome: list[Any] = []
+
+    def look_up() -> None:
+        try:
+            outcome.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=look_up, name="lightclient-resolve", daemon=True)
+    thread.start()
+    thread.join(deadline.remaining())
+    if not outcome:
+        raise TimeoutError("the name look-up did not end in time")
+    if isinstance(outcome[0], UnicodeError):
+        raise socket.gaierror(socket.EAI_NONAME, "the host name cannot be looked up")
+    if isinstance(outcome[0], OSError):
+        raise outcome[0]
+    found: list[Any] = outcome[0]
+    return found
+
+
+class Pool:
+    """Idle connections to one server, kept alive for whichever thread calls next.
+
+    It grows to as many as were ever in use at once. After a fork the child starts with none, so
+    that it never shares a socket with its parent.
+    """
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
+        self._idle: list[Connection] = []
+        self._pid = os.getpid()
+
+    def take(self) -> Connection:
+        """An idle connection that is still open (the last one used), or a new one not yet open."""
+        if self._pid != os.getpid():
+            self._idle, self._pid = [], os.getpid()
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return self._connect()
+            if connection.is_connected:
+                return connection
+            connection.close()
+
+    def new(self) -> Connection:
+        """A connection that is not yet open."""
+        return self._connect()
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection whose exchange is complete."""
+        if connection.sock is not None:
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        while self._idle:
+            self._idle.pop().close()

@@ -1,0 +1,141 @@
+"""Texts into token ids."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tokenizers import Encoding
+
+from lightclient.bundle import Bundle, Padding
+from lightclient.errors import BundleError, InputError
+
+Text = str | tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One request's rows, each without its padding.
+
+    `input_ids`, `token_type_ids`: a list of ints a text, special tokens included.
+    `truncated`: whether a text was cut, one bool a text.
+    `length`: the tokens that every row is padded to, by `padding`.
+    """
+
+    input_ids: list[list[int]]
+    token_type_ids: list[list[int]]
+    truncated: list[bool]
+    length: int
+    padding: Padding
+
+
+def check_text(value: object, where: str = "text") -> Text:
+    """Give back a text, or a pair of texts as a tuple.
+
+    Raises:
+        InputError: `value` is neither, or has a lone surrogate; the message names it by `where`.
+    """
+    if isinstance(value, str):
+        _check_unicode(value, where)
+        return value
+    if not isinstance(value, tuple):
+        mend = "decode it: text.decode('utf-8')" if isinstance(value, bytes) else "pass a str"
+        raise InputError(f"{where} must be a str or a pair, not {type(value).__name__}; {mend}")
+    if len(value) != 2 or not all(isinstance(part, str) for part in value):
+        kinds = ", ".join(type(part).__name__ for part in value[:5])
+        raise InputError(f"{where} must be a pair of str, not a tuple of {len(value)} ({kinds})")
+    for at, part in enumerate(value):
+        _check_unicode(part, f"{where}[{at}]")
+    return value
+
+
+def _check_unicode(text: str, where: str) -> None:
+    # The tokenizer's own error for a lone surrogate is a TypeError about something else.
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{where} has a lone surrogate at position {error.start}, which UTF-8 cannot hold; "
+            "mend it: text.encode('utf-8', 'replace').decode()"
+        ) from error
+
+
+def encode(
+    texts: Sequence[Text], bundle: Bundle, limit: int | None = None, length: int | None = None
+) -> Batch:
+    """Tokenize the texts of one request.
+
+    Args:
+        texts: at least one; a pair is a tuple.
+        bundle: the model's tokenizer and its padding.
+        limit: the most tokens a row may have; what is longer is cut as transformers cuts with
+            `truncation=True`: the end of a text, of a pair the longer text first.
+        length: the tokens that every row is padded to; None: the longest of these texts.
+
+    Raises:
+        InputError: a text has no tokens at all, or `limit` has no room for the special ones.
+        BundleError: rows differ in length and the tokenizer has no pad token.
+    """
+    rows = [_cut(encoding, limit, bundle.cut_left) for encoding in _tokenize(texts, bundle)]
+    input_ids = [row[0] for row in rows]
+    lengths = [len(ids) for ids in input_ids]
+    if 0 in lengths:
+        raise InputError(
+            f"text {lengths.index(0)} of the request has no tokens, and the tokenizer of "
+            f"{bundle.name!r} adds none of its own; leave empty texts out"
+        )
+    length = max(lengths) if length is None else length
+    if bundle.padding.token_id is None and min(lengths) < length:
+        raise BundleError(
+            f"the tokenizer of {bundle.name!r} has no pad token, so texts of different lengths "
+            "cannot share a request; set pad_token in tokenizer_config.json"
+        )
+    return Batch(
+        input_ids, [row[1] for row in rows], [row[2] for row in rows], length, bundle.padding
+    )
+
+
+def _tokenize(texts: Sequence[Text], bundle: Bundle) -> list[Encoding]:
+    if len(texts) > 1:
+        return bundle.tokenizer.encode_batch(list(texts))
+    # Not encode_batch: it starts threads, which a fork would lose.
+    first, second = (texts[0], None) if isinstance(texts[0], str) else texts[0]
+    return [bundle.tokenizer.encode(first, second)]
+
+
+Row = tuple[list[int], list[int], bool]
+
+
+def _cut(encoding: Encoding, limit: int | None, cut_left: bool) -> Row:
+    """Ids, type ids, and whether tokens were cut.
+
+    The special tokens stay; what is cut is each sequence's end, or its start if `cut_left`.
+    """
+    ids, type_ids = encoding.ids, encoding.type_ids
+    if limit is None or len(ids) <= limit:
+        return ids, type_ids, False
+    places = encoding.sequence_ids
+    first = [at for at, sequence in enumerate(places) if sequence == 0]
+    second = [at for at, sequence in enumerate(places) if sequence == 1]
+    room = limit - (len(ids) - len(first) - len(second))
+    if room < 0:
+        raise InputError(f"max_length={limit} has no room for {limit - room} special tokens")
+    keep_first, keep_second = _share(len(first), len(second), room)
+    dropped = {*_surplus(first, keep_first, cut_left), *_surplus(second, keep_second, cut_left)}
+    kept = [at for at in range(len(ids)) if at not in dropped]
+    return [ids[at] for at in kept], [type_ids[at] for at in kept], True
+
+
+def _surplus(places: list[int], keep: int, cut_left: bool) -> list[int]:
+    return places[: len(places) - keep] if cut_left else places[keep:]
+
+
+def _share(first: int, second: int, room: int) -> tuple[int, int]:
+    """How many tokens of each text stay, the longer text losing first.
+
+    The rounding is the library's own (tokenizers, utils/truncation.rs, LongestFirst).
+    """
+    short, long = sorted((first, second))
+    if short + max(short, room - short) > room:
+        short, long = room // 2, room - room // 2
+    else:
+        long = room - short
+    return (short, long) if first <= second else (long, short)

@@ -1,0 +1,152 @@
+"""Every error of the package.
+
+LightClientError
+├── InputError (ValueError)      a text or an argument is not what it must be
+│   └── SettingError             the same, for an environment variable
+├── BundleError                  the model folder is incomplete, broken or contradicts itself
+├── SignatureError               the served model takes or gives what this client cannot fit
+├── TransportError               no answer came
+│   ├── CannotConnect            nobody there: name, port, certificate
+│   ├── ConnectionLost           the connection broke before the answer was whole
+│   ├── TimedOut (TimeoutError)  the deadline passed, the client's or (status 504) the server's
+│   ├── RedirectRefused          the answer points elsewhere
+│   └── ReplyTooLarge            the answer is over the size limit
+├── ServerError                  the server answered with an error of its own
+│   ├── ModelNotFound            404, or an unknown version label
+│   ├── SignatureNotFound        400, the signature's name
+│   ├── BadRequest               400, 413: the server refuses what was sent
+│   ├── AccessDenied             401, 403
+│   ├── Overloaded               429
+│   ├── Unavailable              503
+│   └── ServerFailed             every other status of 400 and above
+└── ReplyError                   the answer cannot be what was asked for
+    └── NotTensorFlowServing     it is not this protocol at all
+
+The message of an error says how to mend it and never holds the text that was classified. What the
+server itself said stands whole in `server_message`: it may quote token ids, so keep it out of logs.
+"""
+
+from typing import Any
+
+
+class LightClientError(Exception):
+    """The root: `except LightClientError` catches all this package raises on purpose."""
+
+    def __init__(self, message: str, **data: Any) -> None:
+        super().__init__(message)
+        self.__dict__.update(data)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self),), self.__dict__
+
+
+class InputError(LightClientError, ValueError):
+    """A text or an argument is not what it must be."""
+
+
+class SettingError(InputError):
+    """An environment variable is missing or is not what it must be."""
+
+
+class BundleError(LightClientError):
+    """A model folder is incomplete, broken or contradicts itself."""
+
+
+class SignatureError(LightClientError):
+    """The served model takes or gives what this client, or this bundle, cannot fit."""
+
+
+class TransportError(LightClientError):
+    """No answer came. `url`: what was asked; `attempts`: how often it was tried."""
+
+    url: str
+    attempts: int
+
+
+class CannotConnect(TransportError):
+    """Nobody answers at this address, or the TLS handshake failed."""
+
+
+class ConnectionLost(TransportError):
+    """The connection broke before the answer was whole, at each attempt."""
+
+
+class TimedOut(TransportError, TimeoutError):
+    """The deadline passed. `timeout`: its length in seconds, None if it was not the client's.
+
+    `status` is 504 (or 408) when the server's own limit passed first, else None.
+    """
+
+    timeout: float | None = None
+    status: int | None = None
+    server_message: str = ""
+
+
+class RedirectRefused(TransportError):
+    """The answer points elsewhere. `status`, and `location`: the URL it points to."""
+
+    status: int
+    location: str
+
+
+class ReplyTooLarge(TransportError):
+    """The answer is over the size limit. `limit`: in bytes."""
+
+    limit: int
+
+
+class ServerError(LightClientError):
+    """The server answered with an error.
+
+    `url`: what was asked; `status`: the HTTP status; `server_message`: the server's own words;
+    `attempts`: how often it was tried.
+    """
+
+    url: str
+    status: int
+    server_message: str
+    attempts: int
+
+
+class ModelNotFound(ServerError):
+    """The server has no such model, version or label, or has not loaded it."""
+
+
+class SignatureNotFound(ServerError):
+    """The model has no signature of this name."""
+
+
+class BadRequest(ServerError):
+    """The server refuses what was sent."""
+
+
+class AccessDenied(ServerError):
+    """The server wants credentials, or others."""
+
+
+class Overloaded(ServerError):
+    """The server has too much to do. `retry_after`: seconds it asks to wait, or None."""
+
+    retry_after: float | None
+
+
+class Unavailable(ServerError):
+    """The server is not ready. `retry_after`: seconds it asks to wait, or None."""
+
+    retry_after: float | None
+
+
+class ServerFailed(ServerError):
+    """The server failed in a way of its own."""
+
+
+class ReplyError(LightClientError):
+    """The answer cannot be what was asked for. `url`: what was asked."""
+
+    url: str
+
+
+class NotTensorFlowServing(ReplyError):
+    """What answers is no TensorFlow Serving REST API. `status`: the HTTP status, or None."""
+
+    status: int | None = None

@@ -1,0 +1,47 @@
+"""The headers of every request."""
+
+from collections.abc import Mapping
+
+from lightclient import __version__
+from lightclient.errors import InputError
+
+
+def request_headers(headers: Mapping[str, str] | None, token: str | None) -> dict[str, str]:
+    """Put the caller's headers and token over ours.
+
+    Raises:
+        InputError: a name or a value cannot stand in a header. The value is not in the message:
+            it may be a secret.
+    """
+    ours = {
+        "Accept": "application/json",
+        "Content-Type": "application/json",
+        "User-Agent": f"lightclient/{__version__}",
+    }
+    if token is not None:
+        _check("token", token)
+        ours["Authorization"] = f"Bearer {token}"
+    if headers is None:
+        return ours
+    if not isinstance(headers, Mapping):
+        raise InputError(f"headers must be a mapping of str to str, not {type(headers).__name__}")
+    for name, value in headers.items():
+        if not isinstance(name, str) or not name.isascii() or not _is_token(name):
+            raise InputError(f"headers: {name!r} is no header name")
+        _check(f"headers[{name!r}]", value)
+    replaced = {name.lower() for name in headers}
+    return {k: v for k, v in ours.items() if k.lower() not in replaced} | dict(headers)
+
+
+def _is_token(name: str) -> bool:
+    """RFC 9110, 5.6.2."""
+    return bool(name) and all(char.isalnum() or char in "!#$%&'*+-.^_`|~" for char in name)
+
+
+def _check(where: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise InputError(f"{where} must be a str, not {type(value).__name__}")
+    if not value or not value.isascii() or not value.isprintable():
+        raise InputError(
+            f"{where} must be printable ASCII on one line; is there a line break at its end?"
+        )

@@ -1,0 +1,60 @@
+"""What the served model and the bundle come to together: how long rows may and must be."""
+
+from dataclasses import dataclass
+
+from lightclient.bundle import Bundle
+from lightclient.errors import InputError, SignatureError
+from lightclient.signature import Signature
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How every request is made.
+
+    `limit`: the most tokens of a text; what is longer is cut; None: there is no limit.
+    `length`: the tokens every row is padded to; None: the longest of its request.
+    """
+
+    signature: Signature
+    limit: int | None
+    length: int | None
+
+
+def fit(signature: Signature, bundle: Bundle, max_length: int | None, pad_to: int | None) -> Plan:
+    """Fit a served model's signature and a bundle to one another.
+
+    Raises:
+        SignatureError: the model gives another number of logits than the bundle has labels.
+        InputError: `pad_to` contradicts the signature's own length.
+    """
+    if signature.classes not in (None, len(bundle.labels)):
+        raise SignatureError(
+            f"the model gives {signature.classes} logits, the bundle {bundle.name!r} has "
+            f"{len(bundle.labels)} labels; pass the model's own folder as bundle="
+        )
+    if pad_to and signature.length not in (None, pad_to):
+        raise InputError(f"pad_to={pad_to}, but the model takes rows of {signature.length} tokens")
+    limits = (bundle.max_length, signature.length, max_length, pad_to)
+    limit = min((limit for limit in limits if limit is not None), default=None)
+    return Plan(signature, limit, signature.length or pad_to)
+
+
+def check_lengths(bundle: Bundle, max_length: object, pad_to: object) -> None:
+    """Check `max_length` and `pad_to` against the bundle.
+
+    Raises:
+        InputError: no whole number, too small for one token of text, or more than the model has.
+    """
+    smallest = bundle.tokenizer.num_special_tokens_to_add(False) + 1
+    for name, value in (("max_length", max_length), ("pad_to", pad_to)):
+        if value is None:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise InputError(f"{name} must be a whole number, not {value!r:.80}")
+        if value < smallest:
+            raise InputError(f"{name}={value} has no room for text; the least is {smallest}")
+        if bundle.max_length is not None and value > bundle.max_length:
+            raise InputError(
+                f"{name}={value}, but the model of {bundle.name!r} takes {bundle.max_length} "
+                "tokens at most"
+            )

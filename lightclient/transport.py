@@ -1,0 +1,311 @@
+"""Bytes to the server and a `Reply` back, inside one deadline."""
+
+import random
+import ssl
+import time
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from functools import partial
+from http.client import HTTPException
+from pathlib import Path
+from socket import gaierror
+
+from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
+
+from lightclient.address import Address
+from lightclient.connection import Connection, Pool, TimedTLSSocket, TLSConnection
+from lightclient.deadline import Deadline
+from lightclient.errors import (
+    CannotConnect,
+    ConnectionLost,
+    InputError,
+    NotTensorFlowServing,
+    RedirectRefused,
+    ReplyTooLarge,
+    TimedOut,
+    TransportError,
+)
+from lightclient.reply import Reply
+
+MAX_REPLY_BYTES = 64 * 1024 * 1024
+REPEATED_STATUSES = frozenset({429, 503})
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 2.0
+_PIECE = 65536
+
+
+class Transport:
+    """One server's connections, shared between threads.
+
+    Args:
+        address: the served model.
+        headers: sent with every request, credentials among them.
+        context: for https; see `tls_context`.
+        retries: how often an exchange is repeated, inside its deadline, after 429, 503 or a
+            broken connection. Predicting has no side effects, so that a repeat is safe.
+        max_reply_bytes: a longer answer is refused.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        headers: Mapping[str, str],
+        context: ssl.SSLContext | None = None,
+        retries: int = 3,
+        max_reply_bytes: int = MAX_REPLY_BYTES,
+    ) -> None:
+        self._origin = address.origin
+        self._headers = dict(headers)
+        self._retries = retries
+        self._max_reply_bytes = max_reply_bytes
+        self._pool = Pool(
+            partial(Connection, address.host, address.port)
+            if address.scheme == "http"
+            else partial(TLSConnection, address.host, address.port, ssl_context=context)
+        )
+        weakref.finalize(self, self._pool.close)
+
+    def close(self) -> None:
+        """Close the idle connections; a later call opens new ones."""
+        self._pool.close()
+
+    def get(self, path: str, deadline: Deadline) -> Reply:
+        """Ask for `path`. Raises as `send` does."""
+        return self.send("GET", path, None, deadline)
+
+    def post(self, path: str, body: bytes, deadline: Deadline) -> Reply:
+        """Send `body`, JSON, to `path`. Raises as `send` does."""
+        return self.send("POST", path, body, deadline)
+
+    def send(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> Reply:
+        """Exchange a request for a reply; what its status means is not looked at here.
+
+        Raises:
+            TimedOut: the deadline passed first.
+            CannotConnect, ConnectionLost: at each attempt.
+            RedirectRefused, ReplyTooLarge: at once.
+            NotTensorFlowServing: what answers does not speak HTTP, or speaks it compressed.
+        """
+        outcome: Reply | TransportError
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                outcome = self._attempt(method, path, body, deadline)
+            except (CannotConnect, ConnectionLost) as error:
+                outcome = error
+            pause = _pause(outcome, attempt)
+            if attempt > self._retries or pause is None or not deadline.allows(pause):
+                return _settle(outcome, attempt)
+            time.sleep(pause)
+
+    def _attempt(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> Reply:
+        connection = self._pool.take()
+        if connection.sock is not None:
+            try:
+                return self._exchange(connection, method, path, body, deadline)
+            except ConnectionLost:
+                # A kept connection that died while idle, as after the freeze of a Lambda, says
+                # nothing of the server: a new one at once, which is not counted as a repeat.
+                connection = self._pool.new()
+        return self._exchange(connection, method, path, body, deadline)
+
+    def _exchange(
+        self, connection: Connection, method: str, path: str, body: bytes | None, deadline: Deadline
+    ) -> Reply:
+        url = self._origin + path
+        try:
+            _open(connection, url, deadline)
+            try:
+                reply = self._round_trip(connection, url, method, path, body)
+            except (OSError, HTTPException, HTTPError) as error:
+                raise _broken(error, url, deadline) from error
+        except BaseException:
+            connection.close()
+            raise
+        self._pool.give_back(connection)
+        return reply
+
+    def _round_trip(
+        self, connection: Connection, url: str, method: str, path: str, body: bytes | None
+    ) -> Reply:
+        with suppress(BrokenPipeError):  # the server may have answered before it closed: read on
+            connection.request(
+                method, path, body, self._headers, preload_content=False, decode_content=False
+            )
+        response = connection.getresponse()
+        _refuse_redirect(response, url)
+        _refuse_compressed(response, url)
+        data = self._read(response, url)
+        return Reply(response.status, data, url, retry_after=_retry_after(response))
+
+    def _read(self, response: BaseHTTPResponse, url: str) -> bytes:
+        pieces, size = [], 0
+        for piece in response.stream(_PIECE, decode_content=False):
+            size += len(piece)
+            if size > self._max_reply_bytes:
+                raise ReplyTooLarge(
+                    f"{url} answered with more than {self._max_reply_bytes} bytes; is it the right "
+                    "server?",
+                    url=url,
+                    attempts=1,
+                    limit=self._max_reply_bytes,
+                )
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+def _settle(outcome: Reply | TransportError, attempts: int) -> Reply:
+    if isinstance(outcome, TransportError):
+        outcome.attempts = attempts
+        raise outcome
+    return replace(outcome, attempts=attempts)
+
+
+def _pause(outcome: Reply | TransportError, attempt: int) -> float | None:
+    """The seconds to wait before the next attempt; None if another would not help."""
+    if isinstance(outcome, Reply):
+        if outcome.status not in REPEATED_STATUSES:
+            return None
+        if outcome.retry_after is not None:
+            return outcome.retry_after
+    elif isinstance(outcome.__cause__, (ssl.SSLError, gaierror)):
+        return None
+    # Doubling, with jitter, so that clients that failed together do not come back together.
+    return min(_FIRST_PAUSE * 2 ** (attempt - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1)  # noqa: S311
+
+
+def _retry_after(response: BaseHTTPResponse) -> float | None:
+    """Seconds, or a date (RFC 9110, 10.2.3); None for nonsense."""
+    text: str = response.headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _refuse_redirect(response: BaseHTTPResponse, url: str) -> None:
+    if 300 <= response.status < 400:
+        location = response.headers.get("Location", "")
+        raise RedirectRefused(
+            f"{url} redirects to {location.partition('?')[0]!r}; redirects are not followed, as "
+            "they could carry text and credentials elsewhere: give the final URL",
+            url=url,
+            attempts=1,
+            status=response.status,
+            location=location,
+        )
+
+
+def _refuse_compressed(response: BaseHTTPResponse, url: str) -> None:
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding.lower() != "identity":
+        raise NotTensorFlowServing(
+            f"{url} answered with Content-Encoding {encoding!r}, which was not asked for and which "
+            "TensorFlow Serving never sends; switch compression off in the proxy in between",
+            url=url,
+            status=response.status,
+        )
+
+
+def _open(connection: Connection, url: str, deadline: Deadline) -> None:
+    try:
+        connection.begin(deadline)
+    except (OSError, HTTPError) as error:
+        raise _unconnected(error, url, deadline) from error
+
+
+def _unconnected(error: Exception, url: str, deadline: Deadline) -> TransportError:
+    if deadline.over:
+        return _timed_out(url, deadline, "connecting")
+    if isinstance(error, ssl.SSLError):
+        return _tls_failed(error, url)
+    if isinstance(error, gaierror):
+        mend = "the host's name does not resolve; check it"
+    else:
+        mend = (
+            "is the server up, has it loaded the model (its port opens only then), and is the "
+            "port right (8501 for REST)?"
+        )
+    return CannotConnect(f"cannot connect to {url} ({_reason(error)}): {mend}", url=url, attempts=1)
+
+
+def _tls_failed(error: ssl.SSLError, url: str) -> CannotConnect:
+    reason = _reason(error)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        mend = "the server's certificate is not trusted; pass ca_certs= with the CA that signed it"
+    elif "CERTIFICATE_REQUIRED" in reason or "HANDSHAKE_FAILURE" in reason:
+        mend = "the server wants a client certificate; pass client_cert="
+    else:
+        mend = "does this port speak TLS, 1.2 or newer? If not, write http://"
+    return CannotConnect(f"no TLS with {url} ({reason}): {mend}", url=url, attempts=1)
+
+
+def _broken(error: Exception, url: str, deadline: Deadline) -> Exception:
+    """An error on an open connection into one of ours."""
+    cause = error.args[-1] if isinstance(error, HTTPError) and error.args else error
+    if deadline.over:
+        return _timed_out(url, deadline, "waiting for the answer")
+    if isinstance(cause, ssl.SSLError) and "CERTIFICATE" in str(cause):
+        return _tls_failed(cause, url)
+    if isinstance(error, HTTPException) and not isinstance(error, OSError):
+        return NotTensorFlowServing(
+            f"{url} does not speak HTTP ({type(error).__name__}): is this the REST port (8501), "
+            "not gRPC's (8500), and is it not TLS (https://)?",
+            url=url,
+        )
+    return ConnectionLost(
+        f"the connection to {url} broke before the answer was whole ({_reason(error)})",
+        url=url,
+        attempts=1,
+    )
+
+
+def _timed_out(url: str, deadline: Deadline, stage: str) -> TimedOut:
+    return TimedOut(
+        f"{url} gave no whole answer within {deadline.seconds:g} s (while {stage}); pass a longer "
+        "timeout=, or fewer texts at once",
+        url=url,
+        attempts=1,
+        timeout=deadline.seconds,
+    )
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def tls_context(
+    ca_certs: str | Path | None, client_cert: str | Path | tuple[str, str] | None
+) -> ssl.SSLContext:
+    """A context that verifies the server's certificate and host name, TLS 1.2 or newer.
+
+    Args:
+        ca_certs: a PEM file of certificate authorities; None: the system's.
+        client_cert: a PEM file with certificate and key, or a pair of files.
+
+    Raises:
+        InputError: a file is missing or is no PEM of that kind.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_certs)
+    except OSError as error:
+        raise InputError(f"ca_certs: {str(ca_certs)!r} cannot be read as PEM: {error}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = TimedTLSSocket
+    if client_cert is not None:
+        pair = client_cert if isinstance(client_cert, tuple) else (client_cert,)
+        try:
+            context.load_cert_chain(*pair)
+        except OSError as error:
+            raise InputError(
+                f"client_cert: {pair[0]!s} cannot be read as a PEM certificate and key: {error}"
+            ) from error
+    return context
