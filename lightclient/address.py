@@ -35,6 +35,11 @@ class Address:
         return f"{self.scheme}://{host}:{self.port}"
 
     @property
+    def status(self) -> str:
+        """The path that tells whether the model is loaded."""
+        return self.path
+
+    @property
     def predict(self) -> str:
         """The path that takes a prediction request."""
         return f"{self.path}:predict"

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer
-
 from lightclient.errors import BundleError, InputError
+from lightclient.tokenizer import LoadedTokenizer, load_tokenizer, set_up
 from lightclient.wordpiece import wordpiece_tokenizer
 
 DEFAULT_BUNDLE = "distilbert-base-uncased-finetuned-sst-2-english"
@@ -21,35 +20,21 @@ _OFFSET_POSITIONS = frozenset({
 })  # fmt: skip
 # A tokenizer_config.json without a limit holds 1e30 (transformers, VERY_LARGE_INTEGER).
 _NO_LIMIT = 10**9
-# Left-padding by nature: their tokenizer classes say so where the folder does not.
-_LEFT_PADDED = frozenset({"XLNetTokenizer", "XLNetTokenizerFast", "CpmTokenizer"})
-
-
-@dataclass(frozen=True)
-class Padding:
-    """How a row is filled up: the pad token's id, its type id, and the side."""
-
-    token_id: int | None
-    type_id: int
-    left: bool
 
 
 @dataclass(frozen=True)
 class Bundle:
     """A model as the client knows it: tokenizer, labels, limits.
 
-    `tokenizer` neither pads nor truncates and is never changed after loading, so that threads
-    share it. `max_length` counts tokens, special ones included; None: no limit is known.
+    The tokenizer is never changed after loading, so that threads share it. `max_length` counts
+    tokens, special ones included; None: no limit is known.
     """
 
     name: str
-    tokenizer: Tokenizer = field(compare=False, repr=False)
+    loaded: LoadedTokenizer = field(repr=False)
     labels: tuple[str, ...]
     problem_type: str | None
-    function_to_apply: str | None
     max_length: int | None
-    cut_left: bool
-    padding: Padding
 
     @classmethod
     def load(cls, source: str | Path | None = None) -> "Bundle":
@@ -67,7 +52,7 @@ class Bundle:
         folder = _folder(source)
         config = _read_json(folder / "config.json", required=True)
         tokens = _token_settings(folder)
-        return _bundle(folder.name, _tokenizer(folder, tokens), config, tokens)
+        return _bundle(folder.name, load_tokenizer(folder, tokens, config), config, tokens)
 
     @classmethod
     def from_vocab(
@@ -96,7 +81,8 @@ class Bundle:
             "pad_token": "[PAD]",
         }
         config = {"id2label": {str(at): label for at, label in enumerate(labels)}}
-        return _bundle(Path(vocab).stem, wordpiece_tokenizer(Path(vocab), tokens), config, tokens)
+        loaded = set_up(wordpiece_tokenizer(Path(vocab), tokens), tokens, config)
+        return _bundle(Path(vocab).stem, loaded, config, tokens)
 
 
 def _folder(source: str | Path | None) -> Path:
@@ -139,62 +125,35 @@ def _read_json(path: Path, *, required: bool) -> dict[str, Any]:
 
 
 def _token_settings(folder: Path) -> dict[str, Any]:
-    """tokenizer_config.json, over special_tokens_map.json where it is silent."""
-    special = _read_json(folder / "special_tokens_map.json", required=False)
-    return special | _read_json(folder / "tokenizer_config.json", required=False)
-
-
-def _tokenizer(folder: Path, tokens: Mapping[str, Any]) -> Tokenizer:
-    path = folder / "tokenizer.json"
-    if path.is_file():
-        try:
-            return Tokenizer.from_buffer(path.read_bytes())
-        except Exception as error:  # the library raises no class of its own
-            raise BundleError(f"{path} is no tokenizer of this library: {error}") from error
-    if (folder / "vocab.txt").is_file():
-        return wordpiece_tokenizer(folder / "vocab.txt", tokens)
-    raise BundleError(
-        f"{folder} has neither tokenizer.json nor vocab.txt; save the model's fast tokenizer there "
-        "(AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER))"
-    )
+    """tokenizer_config.json; older ones, without added tokens, under special_tokens_map.json."""
+    settings = _read_json(folder / "tokenizer_config.json", required=False)
+    if "added_tokens_decoder" in settings:
+        return settings
+    return settings | _read_json(folder / "special_tokens_map.json", required=False)
 
 
 def _bundle(
-    name: str, tokenizer: Tokenizer, config: Mapping[str, Any], tokens: Mapping[str, Any]
+    name: str, loaded: LoadedTokenizer, config: Mapping[str, Any], tokens: Mapping[str, Any]
 ) -> Bundle:
-    own_padding = tokenizer.padding or {}
-    own_truncation = tokenizer.truncation or {}
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    padding = Padding(
-        _pad_id(tokenizer, config, tokens, own_padding),
-        _int(
-            tokens.get("pad_token_type_id", own_padding.get("pad_type_id", 0)), "pad_token_type_id"
-        ),
-        _left(tokens, own_padding),
-    )
-    cut_side = tokens.get("truncation_side", own_truncation.get("direction", "right"))
     return Bundle(
         name=name,
-        tokenizer=tokenizer,
+        loaded=loaded,
         labels=_labels(config),
-        problem_type=_choice(config, "problem_type", _PROBLEM_TYPES),
-        function_to_apply=_choice(config, "function_to_apply", _FUNCTIONS),
-        max_length=_max_length(config, tokens, padding.token_id),
-        cut_left=str(cut_side).lower() == "left",
-        padding=padding,
+        problem_type=_problem_type(config),
+        max_length=_max_length(config, tokens, loaded.padding.token_id),
     )
 
 
 _PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
-_FUNCTIONS = ("sigmoid", "softmax", "none")
 
 
-def _choice(config: Mapping[str, Any], key: str, known: tuple[str, ...]) -> str | None:
-    value = config.get(key)
-    if value is None or value in known:
-        return value
-    raise BundleError(f"config.json: {key} is {value!r}; it must be one of {', '.join(known)}")
+def _problem_type(config: Mapping[str, Any]) -> str | None:
+    stated = config.get("problem_type")
+    if stated is None or stated in _PROBLEM_TYPES:
+        return stated
+    raise BundleError(
+        f"config.json: problem_type must be one of {', '.join(_PROBLEM_TYPES)}, not {stated!r:.80}"
+    )
 
 
 def _int(value: object, name: str) -> int:
@@ -221,33 +180,6 @@ def _labels(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(names[str(at)] for at in range(len(names)))
 
 
-def _pad_id(
-    tokenizer: Tokenizer,
-    config: Mapping[str, Any],
-    tokens: Mapping[str, Any],
-    own_padding: Mapping[str, Any],
-) -> int | None:
-    """The pad token's id as transformers finds it; None where the model has no pad token."""
-    token = tokens.get("pad_token", own_padding.get("pad_token"))
-    if isinstance(token, dict):
-        token = token.get("content")
-    if token is not None:
-        token_id = tokenizer.token_to_id(str(token))
-        if token_id is None:
-            raise BundleError(f"the pad token {token!r} is not in the tokenizer's vocabulary")
-        return token_id
-    stated = config.get("pad_token_id")
-    return None if stated is None else _int(stated, "config.json: pad_token_id")
-
-
-def _left(tokens: Mapping[str, Any], own_padding: Mapping[str, Any]) -> bool:
-    by_class = "left" if tokens.get("tokenizer_class") in _LEFT_PADDED else "right"
-    side = str(tokens.get("padding_side", own_padding.get("direction", by_class))).lower()
-    if side not in ("left", "right"):
-        raise BundleError(f"padding_side must be 'left' or 'right', not {side!r}")
-    return side == "left"
-
-
 def _max_length(
     config: Mapping[str, Any], tokens: Mapping[str, Any], pad_id: int | None
 ) -> int | None:
@@ -257,10 +189,10 @@ def _max_length(
 
 
 def _tokenizer_limit(tokens: Mapping[str, Any]) -> int | None:
-    stated = tokens.get("model_max_length")
-    if stated is None or stated >= _NO_LIMIT:
+    stated = tokens.get("model_max_length", tokens.get("max_len"))
+    if stated is None or (isinstance(stated, (int, float)) and stated >= _NO_LIMIT):
         return None
-    return _positive(int(stated), "tokenizer_config.json: model_max_length")
+    return _positive(_int(stated, "model_max_length"), "tokenizer_config.json: model_max_length")
 
 
 def _position_limit(config: Mapping[str, Any], pad_id: int | None) -> int | None:

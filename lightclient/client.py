@@ -97,7 +97,7 @@ class Classifier:
         self._address = parse_address(settings.url)
         self._bundle = _bundle(settings.bundle)
         check_lengths(self._bundle, max_length, pad_to)
-        self._transport = _transport(self._address, settings, headers, retries)
+        self._transport = open_transport(self._address, settings, headers, retries)
         self._form = form
         self._fit = partial(fit, bundle=self._bundle, max_length=max_length, pad_to=pad_to)
         self._plan = self._fit(signature) if isinstance(signature, Signature) else None
@@ -199,9 +199,17 @@ def _bundle(given: str | Path | Bundle | None) -> Bundle:
     return given if isinstance(given, Bundle) else Bundle.load(given)
 
 
-def _transport(
-    address: Address, settings: Settings, headers: Mapping[str, str] | None, retries: int
+def open_transport(
+    address: Address,
+    settings: Settings,
+    headers: Mapping[str, str] | None = None,
+    retries: int = 3,
 ) -> Transport:
+    """A transport with the credentials and certificates of `settings`.
+
+    Raises:
+        InputError: a header or a certificate file is not what it must be.
+    """
     return Transport(
         address,
         headers=request_headers(headers, settings.token),

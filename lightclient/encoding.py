@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tokenizers import Encoding
 
-from lightclient.bundle import Bundle, Padding
+from lightclient.bundle import Bundle
 from lightclient.errors import BundleError, InputError
+from lightclient.tokenizer import LoadedTokenizer, Padding
 
 Text = str | tuple[str, str]
 
@@ -74,8 +76,9 @@ def encode(
         InputError: a text has no tokens at all, or `limit` has no room for the special ones.
         BundleError: rows differ in length and the tokenizer has no pad token.
     """
-    rows = [_cut(encoding, limit, bundle.cut_left) for encoding in _tokenize(texts, bundle)]
-    input_ids = [row[0] for row in rows]
+    loaded = bundle.loaded
+    rows = [_cut(encoding, limit, loaded.cut_left) for encoding in _tokenize(texts, loaded)]
+    input_ids = [row.input_ids for row in rows]
     lengths = [len(ids) for ids in input_ids]
     if 0 in lengths:
         raise InputError(
@@ -83,25 +86,42 @@ def encode(
             f"{bundle.name!r} adds none of its own; leave empty texts out"
         )
     length = max(lengths) if length is None else length
-    if bundle.padding.token_id is None and min(lengths) < length:
+    if loaded.padding.token_id is None and min(lengths) < length:
         raise BundleError(
             f"the tokenizer of {bundle.name!r} has no pad token, so texts of different lengths "
             "cannot share a request; set pad_token in tokenizer_config.json"
         )
     return Batch(
-        input_ids, [row[1] for row in rows], [row[2] for row in rows], length, bundle.padding
+        input_ids=input_ids,
+        token_type_ids=[
+            row.token_type_ids if loaded.has_type_ids else [0] * len(row.input_ids) for row in rows
+        ],
+        truncated=[row.truncated for row in rows],
+        length=length,
+        padding=loaded.padding,
     )
 
 
-def _tokenize(texts: Sequence[Text], bundle: Bundle) -> list[Encoding]:
-    if len(texts) > 1:
-        return bundle.tokenizer.encode_batch(list(texts))
+def _tokenize(texts: Sequence[Text], loaded: LoadedTokenizer) -> list[Encoding]:
+    inputs = [_without_empty_pair(text) for text in texts]
+    if len(inputs) > 1:
+        return loaded.tokenizer.encode_batch(inputs)
     # Not encode_batch: it starts threads, which a fork would lose.
-    first, second = (texts[0], None) if isinstance(texts[0], str) else texts[0]
-    return [bundle.tokenizer.encode(first, second)]
+    first, second = (inputs[0], None) if isinstance(inputs[0], str) else inputs[0]
+    return [loaded.tokenizer.encode(first, second)]
 
 
-Row = tuple[list[int], list[int], bool]
+def _without_empty_pair(text: Text) -> Text:
+    """The pipeline takes an empty second text for none (transformers, text_pair)."""
+    return text if isinstance(text, str) or text[1] else text[0]
+
+
+class Row(NamedTuple):
+    """A text's tokens, and whether some were cut."""
+
+    input_ids: list[int]
+    token_type_ids: list[int]
+    truncated: bool
 
 
 def _cut(encoding: Encoding, limit: int | None, cut_left: bool) -> Row:
@@ -111,17 +131,17 @@ def _cut(encoding: Encoding, limit: int | None, cut_left: bool) -> Row:
     """
     ids, type_ids = encoding.ids, encoding.type_ids
     if limit is None or len(ids) <= limit:
-        return ids, type_ids, False
+        return Row(ids, type_ids, truncated=False)
     places = encoding.sequence_ids
     first = [at for at, sequence in enumerate(places) if sequence == 0]
     second = [at for at, sequence in enumerate(places) if sequence == 1]
     room = limit - (len(ids) - len(first) - len(second))
     if room < 0:
-        raise InputError(f"max_length={limit} has no room for {limit - room} special tokens")
+        raise InputError(f"a limit of {limit} tokens has no room for {limit - room} special ones")
     keep_first, keep_second = _share(len(first), len(second), room)
     dropped = {*_surplus(first, keep_first, cut_left), *_surplus(second, keep_second, cut_left)}
     kept = [at for at in range(len(ids)) if at not in dropped]
-    return [ids[at] for at in kept], [type_ids[at] for at in kept], True
+    return Row([ids[at] for at in kept], [type_ids[at] for at in kept], truncated=True)
 
 
 def _surplus(places: list[int], keep: int, cut_left: bool) -> list[int]:

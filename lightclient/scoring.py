@@ -50,8 +50,9 @@ class Classification:
             "truncated": self.truncated,
         }
 
-    def __str__(self) -> str:
-        return f"{self.label} {self.score:.5f}"
+    def __repr__(self) -> str:
+        cut = ", truncated=True" if self.truncated else ""
+        return f"Classification(label={self.label!r}, score={self.score:.5f}{cut})"
 
 
 def classify_logits(

@@ -177,7 +177,8 @@ def _pause(outcome: Reply | TransportError, attempt: int) -> float | None:
     elif isinstance(outcome.__cause__, (ssl.SSLError, gaierror)):
         return None
     # Doubling, with jitter, so that clients that failed together do not come back together.
-    return min(_FIRST_PAUSE * 2 ** (attempt - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1)  # noqa: S311
+    pause = min(_FIRST_PAUSE * 2.0 ** (attempt - 1), _LONGEST_PAUSE)
+    return pause * random.uniform(0.5, 1)  # noqa: S311
 
 
 def _retry_after(response: BaseHTTPResponse) -> float | None:
@@ -186,7 +187,7 @@ def _retry_after(response: BaseHTTPResponse) -> float | None:
     if text.isascii() and text.isdigit():
         return float(text)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+        return max(0.0, float(parsedate_to_datetime(text).timestamp()) - time.time())
     except (ValueError, OverflowError):
         return None
 

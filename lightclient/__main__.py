@@ -1,0 +1,7 @@
+"""`python -m lightclient` is the `lightclient` command."""
+
+import sys
+
+from lightclient.cli import main
+
+sys.exit(main())

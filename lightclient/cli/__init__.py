@@ -1,0 +1,67 @@
+"""The `lightclient` command."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from lightclient import __version__
+from lightclient.cli import check, classify, demo, serve
+from lightclient.errors import LightClientError
+
+_DESCRIPTION = """\
+Classify text with a Hugging Face model on TensorFlow Serving.
+
+  lightclient demo "I like you. I love you"       no server needed: see how it works
+  lightclient check --url http://HOST:8501/v1/models/NAME
+  lightclient classify --url http://HOST:8501/v1/models/NAME "some text" "another"
+  lightclient classify --file reviews.csv --column text --format jsonl > answers.jsonl
+"""
+_EPILOG = """\
+Left out, --url, --bundle and --timeout come from LIGHTCLIENT_URL, LIGHTCLIENT_BUNDLE and
+LIGHTCLIENT_TIMEOUT; a bearer token from LIGHTCLIENT_TOKEN, certificates from
+LIGHTCLIENT_CA_CERTS and LIGHTCLIENT_CLIENT_CERT.
+
+Results go to stdout, everything else to stderr. Exit status: 0 when all went well, 1 when
+something failed, 2 for a wrong command line.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; give its exit status. No traceback reaches the user."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except LightClientError as error:
+        return _complain(str(error))
+    except BrokenPipeError:
+        # Whoever read the results has had enough; keep the interpreter from flushing once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return _complain("interrupted", status=130)
+    except OSError as error:
+        return _complain(str(error))
+    except Exception as error:  # noqa: BLE001 - the last door: a defect of ours, told in one line
+        return _complain(f"this is a defect of lightclient, please report it: {error!r:.200}")
+    return status
+
+
+def _complain(message: str, status: int = 1) -> int:
+    print(f"lightclient: {message}", file=sys.stderr)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lightclient",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"lightclient {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in (demo, classify, check, serve):
+        command.add_command(commands)
+    return parser

@@ -1,0 +1,108 @@
+"""`lightclient check`: can this client talk to that server, and if not, why?"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lightclient.cli import options
+from lightclient.errors import LightClientError, ModelNotFound, ReplyError, SettingError
+
+if TYPE_CHECKING:
+    from lightclient.plan import Plan
+    from lightclient.reply import Reply
+
+_TEXT = """\
+Walk through what a classification needs: does the host answer, is the model there and loaded, does
+its signature fit the bundle, does one text get an answer? Ends at the first step that fails, with
+what to do about it.
+"""
+_SAMPLE = "I like you. I love you"
+
+
+def add_command(commands: "options.Commands") -> None:
+    """Add `check`."""
+    parser = options.add_command(commands, "check", "find out why it does not work", _TEXT)
+    options.add_server_options(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    try:
+        for finding in _findings(arguments):
+            print(f"ok    {finding}", flush=True)
+    except LightClientError as error:
+        print("wrong " + str(error).replace("\n", "\n      "))
+        return 1
+    return 0
+
+
+def _findings(arguments: argparse.Namespace) -> Iterator[str]:
+    """What each step found, step by step; what is wrong is raised."""
+    from lightclient.address import parse_address
+    from lightclient.bundle import Bundle
+    from lightclient.client import Classifier, open_transport
+    from lightclient.deadline import Deadline
+    from lightclient.plan import fit
+    from lightclient.settings import read_settings
+    from lightclient.signature import read_signature
+
+    settings = read_settings().but(
+        url=arguments.url, bundle=arguments.bundle, timeout=arguments.timeout
+    )
+    if settings.url is None:
+        raise SettingError("no server is named: pass --url or set LIGHTCLIENT_URL")
+    address = parse_address(settings.url)
+    bundle = (
+        settings.bundle if isinstance(settings.bundle, Bundle) else Bundle.load(settings.bundle)
+    )
+    yield f"bundle {bundle.name!r}: {len(bundle.labels)} labels, {bundle.max_length} tokens at most"
+    transport = open_transport(address, settings)
+    reply = transport.get(address.status, Deadline(settings.timeout))
+    yield f"{address.origin} answers"
+    yield f"model {address.model!r} is AVAILABLE: version {_available(reply)}"
+    reply = transport.get(address.metadata, Deadline(settings.timeout))
+    plan = fit(read_signature(reply.body), bundle, None, None)
+    transport.close()
+    yield f"signature {plan.signature.name!r} fits: {_described(plan)}"
+    with Classifier(settings.url, bundle=bundle, timeout=settings.timeout) as classifier:
+        yield f"{_SAMPLE!r} gets {classifier.classify(_SAMPLE)}"
+
+
+def _available(reply: "Reply") -> str:
+    """The version that is loaded (g3doc/api_rest.md, model status).
+
+    An answer of 200 is not enough: a version that was unloaded is told with the state END.
+    """
+    from lightclient.reply import raise_for_status
+
+    raise_for_status(reply)
+    try:
+        versions = json.loads(reply.body)["model_version_status"]
+        states = {str(entry["version"]): str(entry["state"]) for entry in versions}
+        failures = [entry["status"].get("error_message") for entry in versions]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ReplyError(
+            f"{reply.url} does not tell a model's status as TensorFlow Serving does", url=reply.url
+        ) from error
+    loaded = [version for version, state in states.items() if state == "AVAILABLE"]
+    if loaded:
+        return ", ".join(loaded)
+    told = "; ".join(f"version {version} is {state}" for version, state in states.items())
+    said = " ".join(filter(None, failures))
+    raise ModelNotFound(
+        f"the model is not loaded: {told or 'no version at all'}. {said}\n"
+        "Wait while it is LOADING or START; else see the server's log and its model folder.",
+        url=reply.url,
+        status=reply.status,
+        server_message=said,
+        attempts=reply.attempts,
+    )
+
+
+def _described(plan: "Plan") -> str:
+    signature = plan.signature
+    names = (signature.input_ids, signature.attention_mask, signature.token_type_ids)
+    length = f"{plan.length} tokens" if plan.length else "free length"
+    classes = "" if signature.classes is None else f", {signature.classes} of them"
+    return f"{', '.join(filter(None, names))} ({length}) -> {signature.output or 'logits'}{classes}"

@@ -1,0 +1,172 @@
+"""A folder's tokenizer, as the model's transformers class would set it up.
+
+Where `tokenizer.json` and `tokenizer_config.json` contradict each other, transformers' tokenizer
+class decides; the rules here are those of transformers 4.57 and 5.23, found by running both
+(tests/data/golden).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import ByteLevel
+
+from lightclient.errors import BundleError
+from lightclient.wordpiece import wordpiece_tokenizer
+
+# Classes that set their normalizer by tokenizer_config.json, with defaults of their own.
+_BERT_LIKE = frozenset({
+    "bert", "convbert", "distilbert", "electra", "funnel", "layoutlm", "lxmert", "mobilebert",
+    "mpnet", "squeezebert",
+})  # fmt: skip
+_GENERIC = frozenset({"", "pretrained", "tokenizersbackend"})
+_WITHOUT_PAD_TOKEN = _GENERIC | {"gpt2"}
+_WITHOUT_TYPE_IDS = frozenset({
+    "bart", "camembert", "distilbert", "gpt2", "longformer", "mpnet", "roberta", "xlmroberta",
+})  # fmt: skip
+_LEFT_PADDED = frozenset({"xlnet", "cpm"})
+_XLNET_PAD_TYPE = 3
+
+
+@dataclass(frozen=True)
+class Padding:
+    """How a row is filled up: the pad token's id, None if there is none, its type id, the side."""
+
+    token_id: int | None
+    type_id: int
+    left: bool
+
+
+@dataclass(frozen=True)
+class LoadedTokenizer:
+    """The tokenizer, and what it does not do itself.
+
+    `tokenizer` neither pads nor truncates. `has_type_ids`: whether its type ids count, or are to
+    be zeros. `cut_left`: truncation takes the start of a text.
+    """
+
+    tokenizer: Tokenizer
+    padding: Padding
+    has_type_ids: bool
+    cut_left: bool
+
+
+def load_tokenizer(
+    folder: Path, tokens: Mapping[str, Any], config: Mapping[str, Any]
+) -> LoadedTokenizer:
+    """Load `tokenizer.json`, or build WordPiece from `vocab.txt`.
+
+    Args:
+        folder: the model's.
+        tokens: `tokenizer_config.json`, with `special_tokens_map.json` merged in.
+        config: `config.json`.
+
+    Raises:
+        BundleError: neither file is there, or it is broken, or its pad token is unknown.
+    """
+    path = folder / "tokenizer.json"
+    family = _family(tokens, config)
+    if path.is_file():
+        try:
+            tokenizer = Tokenizer.from_buffer(path.read_bytes())
+        except Exception as error:  # the library raises no class of its own
+            raise BundleError(f"{path} is no tokenizer of this library: {error:.200}") from error
+        _override(tokenizer, tokens, family)
+    elif (folder / "vocab.txt").is_file():
+        tokenizer = wordpiece_tokenizer(folder / "vocab.txt", tokens)
+    else:
+        raise BundleError(
+            f"{folder} has neither tokenizer.json nor vocab.txt; save the model's fast tokenizer "
+            "there: AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER)"
+        )
+    return set_up(tokenizer, tokens, config)
+
+
+def set_up(
+    tokenizer: Tokenizer, tokens: Mapping[str, Any], config: Mapping[str, Any]
+) -> LoadedTokenizer:
+    """Take padding and truncation off a tokenizer, once and for all, and tell how they are done.
+
+    Its own would make a row's length depend on its neighbours. Only their sides are kept.
+    """
+    family = _family(tokens, config)
+    own_padding, own_truncation = tokenizer.padding or {}, tokenizer.truncation or {}
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.encode_special_tokens = tokens.get("split_special_tokens") is True
+    by_class = "left" if family in _LEFT_PADDED else "right"
+    return LoadedTokenizer(
+        tokenizer,
+        Padding(
+            _pad_id(tokenizer, tokens, config, own_padding, family),
+            _XLNET_PAD_TYPE if family in _LEFT_PADDED else 0,
+            _is_left("padding_side", tokens, own_padding, by_class),
+        ),
+        _has_type_ids(tokens, family),
+        _is_left("truncation_side", tokens, own_truncation, "right"),
+    )
+
+
+def _family(tokens: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """`BertTokenizerFast` and model_type `bert` are both `bert`; `xlm-roberta` is `xlmroberta`."""
+    name = tokens.get("tokenizer_class") or config.get("model_type") or ""
+    return str(name).removesuffix("Fast").removesuffix("Tokenizer").replace("-", "").lower()
+
+
+def _override(tokenizer: Tokenizer, tokens: Mapping[str, Any], family: str) -> None:
+    normalizer, pre_tokenizer = tokenizer.normalizer, tokenizer.pre_tokenizer
+    if isinstance(normalizer, BertNormalizer) and family in _BERT_LIKE:
+        normalizer.lowercase = tokens.get("do_lower_case", True)
+        normalizer.strip_accents = tokens.get("strip_accents")
+        if family != "mpnet":
+            normalizer.handle_chinese_chars = tokens.get("tokenize_chinese_chars", True)
+    if isinstance(pre_tokenizer, ByteLevel) and family not in _GENERIC:
+        pre_tokenizer.add_prefix_space = tokens.get("add_prefix_space", False)
+
+
+def _pad_id(
+    tokenizer: Tokenizer,
+    tokens: Mapping[str, Any],
+    config: Mapping[str, Any],
+    own_padding: Mapping[str, Any],
+    family: str,
+) -> int | None:
+    if "pad_token" in tokens:
+        token = tokens["pad_token"]
+    elif family in _WITHOUT_PAD_TOKEN:
+        token = own_padding.get("pad_token")
+    else:
+        known = (name for name in ("[PAD]", "<pad>") if tokenizer.token_to_id(name) is not None)
+        token = next(known, None)
+    if isinstance(token, dict):
+        token = token.get("content")
+    if token is None:
+        return _stated_pad_id(config)
+    token_id = tokenizer.token_to_id(str(token))
+    if token_id is None:
+        raise BundleError(f"the pad token {token!r} is not in the tokenizer's vocabulary")
+    return token_id
+
+
+def _stated_pad_id(config: Mapping[str, Any]) -> int | None:
+    stated = config.get("pad_token_id")
+    if stated is None or (isinstance(stated, int) and not isinstance(stated, bool) and stated >= 0):
+        return stated
+    raise BundleError(f"config.json: pad_token_id must be a whole number, not {stated!r:.80}")
+
+
+def _is_left(key: str, tokens: Mapping[str, Any], own: Mapping[str, Any], by_class: str) -> bool:
+    side = tokens.get(key) or own.get("direction") or by_class
+    if str(side).lower() not in ("left", "right"):
+        raise BundleError(f"tokenizer_config.json: {key} must be left or right, not {side!r:.80}")
+    return str(side).lower() == "left"
+
+
+def _has_type_ids(tokens: Mapping[str, Any], family: str) -> bool:
+    stated = tokens.get("model_input_names")
+    if isinstance(stated, list):
+        return "token_type_ids" in stated
+    return family not in _WITHOUT_TYPE_IDS

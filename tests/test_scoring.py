@@ -1,0 +1,96 @@
+"""Labels, scores and their order equal those of transformers' pipeline."""
+
+import math
+import pickle
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightclient import Bundle, Classification, Score
+from lightclient.scoring import classify_logits, sigmoid, softmax
+from tests.golden import GOLDEN, read
+
+SCORES = read(GOLDEN / "scores.json")["cases"]
+
+
+def bundle_of(config: dict[str, Any], count: int, tmp_path: Any) -> Bundle:
+    import json
+    import shutil
+
+    source = GOLDEN / "bert-uncased"
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(source / name, tmp_path / name)
+    if "id2label" not in config and count != 2:
+        config = config | {"num_labels": count}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    return Bundle.load(tmp_path)
+
+
+@pytest.mark.parametrize("case", SCORES, ids=lambda case: case["case"])
+def test_the_pipeline_s_scores(case: dict[str, Any], tmp_path: Any) -> None:
+    # Where transformers 5 refuses or renames labels, 4.57 is followed.
+    results = case["older"] if "older" in case else case["results"]
+    if isinstance(results, dict) and "results" in results:
+        results = results["results"]
+    bundle = bundle_of(case["config"], len(case["logits"]), tmp_path)
+    logits = np.array([case["logits"]], dtype=np.float32)
+    answer = classify_logits(logits, bundle, [False])[0]
+    for top_k, expected in results.items():
+        wanted = {"default": 1, "null": None, "all": None}.get(top_k, 0)
+        count = int(top_k) if wanted == 0 else wanted
+        got = answer.scores[:count]
+        assert [score.label for score in got] == [entry["label"] for entry in expected]
+        assert [score.score for score in got] == pytest.approx(
+            [entry["score"] for entry in expected], rel=1e-6, abs=1e-30
+        )
+    assert (answer.label, answer.score) == answer.scores[0]
+
+
+rows = st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=9)
+
+
+@given(rows)
+def test_softmax_sums_to_one_without_a_warning(row: list[float]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = softmax(np.array([row], dtype=np.float32))
+        sigmoids = sigmoid(np.array([row], dtype=np.float32))
+    assert scores.dtype == sigmoids.dtype == np.float32
+    assert scores.sum() == pytest.approx(1, abs=1e-5)
+    assert np.isfinite(scores).all()
+    assert ((sigmoids >= 0) & (sigmoids <= 1)).all()
+
+
+@given(st.lists(rows.filter(lambda row: len(row) == 3), min_size=1, max_size=5))
+def test_a_row_s_scores_do_not_depend_on_the_others(table: list[list[float]]) -> None:
+    together = softmax(np.array(table, dtype=np.float32))
+    alone = [softmax(np.array([row], dtype=np.float32))[0] for row in table]
+    assert np.array_equal(together, np.array(alone))
+
+
+def test_the_article_s_scores() -> None:
+    logits = np.array([[-4.2159214, 4.58923769]], dtype=np.float32)
+    answer = classify_logits(logits, Bundle.load(), [False])[0]
+    assert repr(answer) == "Classification(label='POSITIVE', score=0.99985)"
+    assert answer.scores[1].score == pytest.approx(0.00015, abs=1e-6)
+
+
+def test_a_classification_is_plain_and_frozen() -> None:
+    answer = Classification("A", 0.75, (Score("A", 0.75), Score("B", 0.25)), (1.0, 0.0), True)
+    assert pickle.loads(pickle.dumps(answer)) == answer
+    assert answer.as_dict() == {
+        "label": "A",
+        "score": 0.75,
+        "scores": [{"label": "A", "score": 0.75}, {"label": "B", "score": 0.25}],
+        "logits": [1.0, 0.0],
+        "truncated": True,
+    }
+    assert repr(answer) == "Classification(label='A', score=0.75000, truncated=True)"
+    assert hash(answer)
+    with pytest.raises(AttributeError):
+        answer.label = "B"  # type: ignore[misc]
+    assert all(math.isfinite(value) for value in answer.logits)
