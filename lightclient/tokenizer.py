@@ -15,7 +15,7 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import ByteLevel
 
 from lightclient.errors import BundleError
-from lightclient.wordpiece import wordpiece_tokenizer
+from lightclient.wordpiece import read_flag, read_strip_accents, wordpiece_tokenizer
 
 # Classes that set their normalizer by tokenizer_config.json, with defaults of their own.
 _BERT_LIKE = frozenset({
@@ -73,7 +73,9 @@ def load_tokenizer(
         try:
             tokenizer = Tokenizer.from_buffer(path.read_bytes())
         except Exception as error:  # the library raises no class of its own
-            raise BundleError(f"{path} is no tokenizer of this library: {error:.200}") from error
+            raise BundleError(
+                f"{path} is no tokenizer of this library: {str(error):.200}"
+            ) from error
         _override(tokenizer, tokens, family)
     elif (folder / "vocab.txt").is_file():
         tokenizer = wordpiece_tokenizer(folder / "vocab.txt", tokens)
@@ -119,12 +121,14 @@ def _family(tokens: Mapping[str, Any], config: Mapping[str, Any]) -> str:
 def _override(tokenizer: Tokenizer, tokens: Mapping[str, Any], family: str) -> None:
     normalizer, pre_tokenizer = tokenizer.normalizer, tokenizer.pre_tokenizer
     if isinstance(normalizer, BertNormalizer) and family in _BERT_LIKE:
-        normalizer.lowercase = tokens.get("do_lower_case", True)
-        normalizer.strip_accents = tokens.get("strip_accents")
+        normalizer.lowercase = read_flag(tokens, "do_lower_case", default=True)
+        normalizer.strip_accents = read_strip_accents(tokens)
         if family != "mpnet":
-            normalizer.handle_chinese_chars = tokens.get("tokenize_chinese_chars", True)
+            normalizer.handle_chinese_chars = read_flag(
+                tokens, "tokenize_chinese_chars", default=True
+            )
     if isinstance(pre_tokenizer, ByteLevel) and family not in _GENERIC:
-        pre_tokenizer.add_prefix_space = tokens.get("add_prefix_space", False)
+        pre_tokenizer.add_prefix_space = read_flag(tokens, "add_prefix_space", default=False)
 
 
 def _pad_id(

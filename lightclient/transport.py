@@ -145,19 +145,23 @@ class Transport:
         return Reply(response.status, data, url, retry_after=_retry_after(response))
 
     def _read(self, response: BaseHTTPResponse, url: str) -> bytes:
+        self._check_size(response.length_remaining or 0, url)
         pieces, size = [], 0
         for piece in response.stream(_PIECE, decode_content=False):
             size += len(piece)
-            if size > self._max_reply_bytes:
-                raise ReplyTooLarge(
-                    f"{url} answered with more than {self._max_reply_bytes} bytes; is it the right "
-                    "server?",
-                    url=url,
-                    attempts=1,
-                    limit=self._max_reply_bytes,
-                )
+            self._check_size(size, url)
             pieces.append(piece)
         return b"".join(pieces)
+
+    def _check_size(self, size: int, url: str) -> None:
+        if size > self._max_reply_bytes:
+            raise ReplyTooLarge(
+                f"{url} answered with more than {self._max_reply_bytes} bytes; is it the right "
+                "server?",
+                url=url,
+                attempts=1,
+                limit=self._max_reply_bytes,
+            )
 
 
 def _settle(outcome: Reply | TransportError, attempts: int) -> Reply:

@@ -27,7 +27,7 @@ def wordpiece_tokenizer(path: Path, settings: Mapping[str, Any]) -> Tokenizer:
             tokens, as `tokenizer_config.json` has them; each may be left out.
 
     Raises:
-        BundleError: the file is missing, not UTF-8, or lacks a special token.
+        BundleError: the file is missing, not UTF-8, or lacks a special token; a flag is no flag.
     """
     vocab = _read_vocab(path)
     special = {role: _token(settings.get(role, default)) for role, default in _SPECIAL.items()}
@@ -36,9 +36,9 @@ def wordpiece_tokenizer(path: Path, settings: Mapping[str, Any]) -> Tokenizer:
         raise BundleError(f"{path} has no {', '.join(missing)}; is it a BERT vocabulary?")
     tokenizer = Tokenizer(models.WordPiece(vocab, unk_token=special["unk_token"]))
     tokenizer.normalizer = normalizers.BertNormalizer(
-        lowercase=settings.get("do_lower_case", True),
-        strip_accents=settings.get("strip_accents"),
-        handle_chinese_chars=settings.get("tokenize_chinese_chars", True),
+        lowercase=read_flag(settings, "do_lower_case", default=True),
+        strip_accents=read_strip_accents(settings),
+        handle_chinese_chars=read_flag(settings, "tokenize_chinese_chars", default=True),
     )
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.add_special_tokens([AddedToken(t, normalized=False) for t in special.values()])
@@ -49,6 +49,25 @@ def wordpiece_tokenizer(path: Path, settings: Mapping[str, Any]) -> Tokenizer:
         special_tokens=[(cls, vocab[cls]), (sep, vocab[sep])],
     )
     return tokenizer
+
+
+def read_flag(settings: Mapping[str, Any], key: str, *, default: bool) -> bool:
+    """A flag of the tokenizer's settings.
+
+    Raises:
+        BundleError: it is something else.
+    """
+    value = settings.get(key, default)
+    if isinstance(value, bool):
+        return value
+    raise BundleError(f"{key} must be true or false, not {value!r:.80}")
+
+
+def read_strip_accents(settings: Mapping[str, Any]) -> bool | None:
+    """The one flag that may be null: accents go where letters are lowered."""
+    if settings.get("strip_accents") is None:
+        return None
+    return read_flag(settings, "strip_accents", default=False)
 
 
 def _token(stated: object) -> str:

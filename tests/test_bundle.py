@@ -1,0 +1,175 @@
+"""Model folders: found everywhere, read as transformers reads them, and refused with a mend."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightclient import Bundle, BundleError, InputError
+from lightclient.bundle import DEFAULT_BUNDLE
+from lightclient.encoding import encode
+from tests.golden import FOLDERS, GOLDEN, read
+
+
+def test_the_default() -> None:
+    bundle = Bundle.load()
+    assert bundle.name == DEFAULT_BUNDLE
+    assert bundle.labels == ("NEGATIVE", "POSITIVE")
+    assert bundle.max_length == 512
+    assert bundle.loaded.tokenizer.get_vocab_size() == 30522
+    assert bundle.loaded.tokenizer.padding is None
+    assert bundle.loaded.tokenizer.truncation is None
+    for source in (DEFAULT_BUNDLE, Path(__file__).parent.parent / "vocab" / DEFAULT_BUNDLE):
+        assert repr(Bundle.load(source)) == repr(bundle)
+
+
+def test_the_shipped_file_itself_neither_pads_nor_truncates() -> None:
+    folder = Path(__file__).parent.parent / "vocab" / DEFAULT_BUNDLE
+    shipped = read(folder / "tokenizer.json")
+    assert shipped["padding"] is shipped["truncation"] is None
+    assert len(shipped["model"]["vocab"]) == 30522
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_padding_and_limits_are_transformers_own(folder: Path) -> None:
+    golden = read(folder / "golden.json")
+    padding = Bundle.load(folder).loaded.padding
+    assert padding.token_id == golden["pad_token_id"]
+    assert padding.type_id == golden["pad_token_type_id"]
+    assert padding.left == (golden["padding_side"] == "left")
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("roberta", 512), ("xlm-roberta", 512), ("mpnet", 512), ("bert-uncased", 512),
+     ("gpt2", 1024), ("xlnet", None), ("bert-slow", 512), ("bert-own-padding", 512)],
+)  # fmt: skip
+def test_the_longest_length(name: str, limit: int | None) -> None:
+    assert Bundle.load(GOLDEN / name).max_length == limit
+
+
+Change = Callable[[Path], object]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(GOLDEN / "bert-uncased", tmp_path / "model"))
+
+
+def write(name: str, **changes: Any) -> Change:
+    def change(folder: Path) -> None:
+        path = folder / name
+        found = json.loads(path.read_text()) | changes
+        path.write_text(json.dumps({k: v for k, v in found.items() if v != "absent"}))
+
+    return change
+
+
+def contents(name: str, data: bytes) -> Change:
+    return lambda folder: (folder / name).write_bytes(data)
+
+
+def without(*names: str) -> Change:
+    return lambda folder: [(folder / name).unlink() for name in names]
+
+
+@pytest.mark.parametrize(
+    ("changes", "labels"),
+    [
+        ({"id2label": {"1": "b", "0": "a"}}, ("a", "b")),
+        ({"id2label": "absent"}, ("LABEL_0", "LABEL_1")),
+        ({"id2label": "absent", "num_labels": 3}, ("LABEL_0", "LABEL_1", "LABEL_2")),
+    ],
+)
+def test_labels(folder: Path, changes: dict[str, Any], labels: tuple[str, ...]) -> None:
+    write("config.json", **changes)(folder)
+    assert Bundle.load(folder).labels == labels
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (without("config.json"), "config.json is missing"),
+        (without("tokenizer.json", "vocab.txt"), "neither tokenizer.json nor vocab.txt"),
+        (contents("config.json", b"{"), "config.json cannot be read as JSON"),
+        (contents("config.json", b"[" * 100_000), "config.json cannot be read as JSON"),
+        (contents("config.json", b"[]"), "must hold a JSON object, not list"),
+        (contents("config.json", b"\xff\xfe{"), "config.json cannot be read"),
+        (contents("tokenizer.json", b""), "is no tokenizer of this library"),
+        (contents("tokenizer.json", b"{}"), "is no tokenizer of this library"),
+        (contents("tokenizer.json", b'{"version":"1.0"'), "is no tokenizer of this library"),
+        (contents("tokenizer_config.json", b"nope"), "tokenizer_config.json cannot be read"),
+        (write("config.json", id2label={"0": "a", "2": "c"}), "2 labels but none for 1"),
+        (write("config.json", id2label=["a", "b"]), "id2label must be an object"),
+        (write("config.json", id2label={}), "id2label must be an object"),
+        (write("config.json", id2label="absent", num_labels="2"), "num_labels must be"),
+        (write("config.json", problem_type="guess"), "problem_type must be one of"),
+        (write("config.json", problem_type=["regression"]), "problem_type must be one of"),
+        (write("config.json", max_position_embeddings="512"), "max_position_embeddings"),
+        (write("config.json", max_position_embeddings=0), "leaves 0 tokens"),
+        (write("tokenizer_config.json", model_max_length="512"), "model_max_length"),
+        (write("tokenizer_config.json", pad_token="[NOPE]"), r"pad token '\[NOPE\]' is not in"),
+        (write("tokenizer_config.json", padding_side="up"), "padding_side must be left or right"),
+        (write("tokenizer_config.json", do_lower_case="yes"), "do_lower_case must be"),
+        (write("tokenizer_config.json", strip_accents=3), "strip_accents must be"),
+    ],
+)
+def test_a_broken_folder(folder: Path, change: Change, words: str) -> None:
+    change(folder)
+    with pytest.raises(BundleError, match=words):
+        Bundle.load(folder)
+
+
+def test_no_such_bundle(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=f"not a shipped name \\({DEFAULT_BUNDLE}\\)"):
+        Bundle.load("no-such-model")
+    with pytest.raises(BundleError, match="not a folder"):
+        Bundle.load(tmp_path / "absent")
+    with pytest.raises(InputError, match="not int"):
+        Bundle.load(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "/etc", "../tests"])
+def test_a_name_never_leaves_the_shipped_folder(name: str) -> None:
+    with pytest.raises(BundleError):
+        Bundle.load(name)
+
+
+def test_a_vocab_txt_alone(tmp_path: Path) -> None:
+    vocab = Path(shutil.copy(GOLDEN / "bert-slow" / "vocab.txt", tmp_path))
+    bundle = Bundle.from_vocab(vocab, labels=["no", "yes"])
+    for case in read(GOLDEN / "bert-slow" / "golden.json")["cases"]:
+        text = case["text"]
+        text = text if case.get("text_pair") is None else (text, case["text_pair"])
+        assert encode([text], bundle, case["max_length"]).input_ids == [case["input_ids"]]
+    assert (bundle.labels, bundle.max_length) == (("no", "yes"), 512)
+
+
+def test_the_flags_of_a_vocab_txt(tmp_path: Path) -> None:
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "Été", "été", "ete", "中", "中文"]
+    vocab = tmp_path / "vocab.txt"
+    vocab.write_text("\n".join(words) + "\n", encoding="utf-8")
+
+    def ids(text: str, **flags: Any) -> list[int]:
+        return encode([text], Bundle.from_vocab(vocab, labels=["a"], **flags)).input_ids[0][1:-1]
+
+    assert ids("Été") == [7]
+    assert ids("Été", strip_accents=False) == [6]
+    assert ids("Été", do_lower_case=False) == [5]
+    assert ids("中文", tokenize_chinese_chars=False) == [9]
+    assert ids("中文") == [8, 1]
+
+
+def test_a_vocab_txt_that_is_none(tmp_path: Path) -> None:
+    vocab = tmp_path / "vocab.txt"
+    with pytest.raises(BundleError, match="cannot be read"):
+        Bundle.from_vocab(vocab, labels=["a"])
+    vocab.write_text("hello\nworld\n")
+    with pytest.raises(BundleError, match=r"has no \[PAD\], .*is it a BERT vocabulary"):
+        Bundle.from_vocab(vocab, labels=["a"])
+    vocab.write_bytes(b"\xff\xfe")
+    with pytest.raises(BundleError, match="cannot be read as UTF-8"):
+        Bundle.from_vocab(vocab, labels=["a"])

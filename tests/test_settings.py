@@ -1,0 +1,39 @@
+import pytest
+
+from lightclient import InputError, SettingError
+from lightclient.settings import Settings, read_settings
+
+
+def test_every_variable() -> None:
+    environ = {
+        "LIGHTCLIENT_URL": "http://h/v1/models/m",
+        "LIGHTCLIENT_BUNDLE": "folder",
+        "LIGHTCLIENT_TIMEOUT": "2.5",
+        "LIGHTCLIENT_TOKEN": "hidden",
+        "LIGHTCLIENT_CA_CERTS": "ca.pem",
+        "LIGHTCLIENT_CLIENT_CERT": "client.pem",
+        "OTHER": "x",
+    }
+    settings = read_settings(environ)
+    assert settings == Settings(
+        "http://h/v1/models/m", "folder", 2.5, "hidden", "ca.pem", "client.pem"
+    )
+    assert "hidden" not in repr(settings)
+
+
+def test_empty_counts_as_absent() -> None:
+    assert read_settings({"LIGHTCLIENT_URL": "", "LIGHTCLIENT_TIMEOUT": ""}) == Settings()
+
+
+@pytest.mark.parametrize("text", ["ten", "0", "-1", "nan", "inf", "1e999"])
+def test_a_timeout_that_is_no_number(text: str) -> None:
+    with pytest.raises(SettingError, match=f"LIGHTCLIENT_TIMEOUT.*{text}"):
+        read_settings({"LIGHTCLIENT_TIMEOUT": text})
+
+
+def test_what_is_given_by_hand_wins() -> None:
+    settings = Settings(url="a", timeout=3)
+    assert settings.but(url="b", timeout=None) == Settings(url="b", timeout=3)
+    for timeout in (0, -1, "5", True, float("inf"), float("nan")):
+        with pytest.raises(InputError, match="^timeout must be"):
+            settings.but(timeout=timeout)
