@@ -1,0 +1,196 @@
+"""The demo model: a small DistilBERT classifier of English sentences, computed with numpy."""
+
+import json
+import math
+import pkgutil
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightclient.standin.models import Arrays, ServedModel, classifier
+
+Floats = NDArray[np.float32]
+Weights = dict[str, Floats]
+
+_SAFETENSORS_DTYPES = {"F16": "<f2", "F32": "<f4"}
+_SLICE = 4_000_000  # rows times length² computed at once: some 32 MB of attention weights
+_EPSILON = np.float32(1e-12)
+_CDF_STEPS = 2048  # a unit; the error of linear interpolation is below 1e-8
+_CDF_END = 6
+
+
+@cache
+def load_demo_model() -> ServedModel:
+    """The demo model, read from the package once.
+
+    Inputs `input_ids` and `attention_mask` int32 [-1, -1], output `logits` float32 [-1, 2].
+    """
+    config = json.loads(_package_file("config.json"))
+    weights = read_safetensors(_package_file("model.safetensors"))
+    return classifier(DistilBert(weights, config["n_layers"], config["n_heads"]))
+
+
+def _package_file(name: str) -> bytes:
+    found = pkgutil.get_data("lightclient.standin", f"demo_model/{name}")
+    if found is None:
+        raise FileNotFoundError(f"demo_model/{name} is not in the package")
+    return found
+
+
+def read_safetensors(data: bytes) -> Weights:
+    """Tensors by name, as float32, from the bytes of a safetensors file.
+
+    The format: 8 bytes little-endian length of a JSON header, the header, the arrays. ValueError if
+    the parts do not fit together.
+    """
+    start = 8 + int.from_bytes(data[:8], "little")
+    if not 8 < start <= len(data):
+        raise ValueError(f"no safetensors file: a header of {start - 8} bytes in {len(data)}")
+    header = json.loads(data[8:start])
+    header.pop("__metadata__", None)
+    return {name: _tensor(name, entry, data[start:]) for name, entry in header.items()}
+
+
+def _tensor(name: str, entry: dict[str, Any], data: bytes) -> Floats:
+    if entry["dtype"] not in _SAFETENSORS_DTYPES:
+        raise ValueError(f"tensor {name} is {entry['dtype']}: only F16 and F32 are read")
+    dtype = np.dtype(_SAFETENSORS_DTYPES[entry["dtype"]])
+    begin, end = entry["data_offsets"]
+    count = math.prod(entry["shape"])
+    if not 0 <= begin <= end <= len(data) or end - begin != count * dtype.itemsize:
+        size = f"{end - begin} bytes"
+        raise ValueError(f"tensor {name} of shape {entry['shape']} does not fit its {size}")
+    flat = np.frombuffer(data, dtype, count, begin)
+    return flat.astype(np.float32).reshape(entry["shape"])
+
+
+class DistilBert:
+    """A Hugging Face DistilBertForSequenceClassification, called with arrays of ids and mask.
+
+    Only the logits are computed: the last layer works on the first position alone. A masked
+    position gets no attention at all, so padding changes nothing.
+    """
+
+    def __init__(self, weights: Weights, layers: int, heads: int) -> None:
+        self.weights = weights
+        self.layers = layers
+        self.heads = heads
+        self.words = weights["distilbert.embeddings.word_embeddings.weight"]
+        self.positions = weights["distilbert.embeddings.position_embeddings.weight"]
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        """`input_ids` and `attention_mask` int32 [n, length] → `logits` float32 [n, labels].
+
+        ValueError for what TensorFlow's graph would refuse.
+        """
+        ids, mask = inputs["input_ids"], inputs["attention_mask"] != 0
+        self._check(ids, mask)
+        length = _last_used(mask)
+        ids, mask = ids[:, :length], mask[:, :length]
+        rows = max(1, _SLICE // length**2)
+        parts = [
+            self._logits(ids[start : start + rows], mask[start : start + rows])
+            for start in range(0, len(ids), rows)
+        ]
+        return {"logits": np.concatenate(parts)}
+
+    def _check(self, ids: NDArray[Any], mask: NDArray[Any]) -> None:
+        if ids.ndim != 2 or not ids.size:
+            raise ValueError(f"input_ids must be of shape [rows, length], not {list(ids.shape)}")
+        if mask.shape != ids.shape:
+            raise ValueError(f"Incompatible shapes: {list(ids.shape)} vs. {list(mask.shape)}")
+        if ids.shape[1] > len(self.positions):
+            raise ValueError(
+                f"Incompatible shapes: {ids.shape[1]} ids, {len(self.positions)} positions"
+            )
+        wrong = np.argwhere((ids < 0) | (ids >= len(self.words)))
+        if len(wrong):
+            row, column = wrong[0].tolist()
+            raise ValueError(
+                f"indices[{row},{column}] = {ids[row, column]} is not in [0, {len(self.words)})"
+            )
+
+    def _logits(self, ids: NDArray[Any], mask: NDArray[Any]) -> Floats:
+        hidden = self._embedded(ids)
+        for layer in range(self.layers):
+            queries = hidden if layer < self.layers - 1 else hidden[:, :1]
+            hidden = self._layer(f"distilbert.transformer.layer.{layer}.", queries, hidden, mask)
+        pooled = np.maximum(self._linear("pre_classifier", hidden[:, 0]), 0)
+        return self._linear("classifier", pooled)
+
+    def _embedded(self, ids: NDArray[Any]) -> Floats:
+        summed = self.words[ids] + self.positions[: ids.shape[1]]
+        return self._normed("distilbert.embeddings.LayerNorm", summed)
+
+    def _layer(self, name: str, queries: Floats, hidden: Floats, mask: NDArray[Any]) -> Floats:
+        attended = self._attention(name + "attention.", queries, hidden, mask)
+        hidden = self._normed(name + "sa_layer_norm", attended + queries)
+        inner = gelu(self._linear(name + "ffn.lin1", hidden))
+        return self._normed(
+            name + "output_layer_norm", self._linear(name + "ffn.lin2", inner) + hidden
+        )
+
+    def _attention(self, name: str, queries: Floats, hidden: Floats, mask: NDArray[Any]) -> Floats:
+        query = self._split(self._linear(name + "q_lin", queries))
+        key = self._split(self._linear(name + "k_lin", hidden))
+        value = self._split(self._linear(name + "v_lin", hidden))
+        scores = query @ key.swapaxes(2, 3) / np.float32(math.sqrt(query.shape[3]))
+        context = _weights_of(scores, mask[:, None, None, :]) @ value
+        return self._linear(name + "out_lin", context.swapaxes(1, 2).reshape(queries.shape))
+
+    def _split(self, states: Floats) -> Floats:
+        """[n, length, dim] → [n, heads, length, dim / heads]."""
+        rows, length, size = states.shape
+        return states.reshape(rows, length, self.heads, size // self.heads).swapaxes(1, 2)
+
+    def _linear(self, name: str, states: Floats) -> Floats:
+        flat = states.reshape(-1, states.shape[-1])  # one big product instead of many small ones
+        product = flat @ self.weights[name + ".weight"].T + self.weights[name + ".bias"]
+        return product.reshape(*states.shape[:-1], -1)
+
+    def _normed(self, name: str, states: Floats) -> Floats:
+        centred = states - states.mean(axis=-1, keepdims=True)
+        deviation = np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + _EPSILON)
+        scaled: Floats = centred / deviation * self.weights[name + ".weight"]
+        return scaled + self.weights[name + ".bias"]
+
+
+def _last_used(mask: NDArray[Any]) -> int:
+    """The length without the columns at the end that every row masks; at least 1."""
+    used = np.flatnonzero(mask.any(axis=0))
+    return int(used[-1]) + 1 if used.size else 1
+
+
+def _weights_of(scores: Floats, mask: NDArray[Any]) -> Floats:
+    """The softmax over the last axis, of the positions in use only; zeros if there are none."""
+    shown = np.where(mask, scores, np.float32(-np.inf))
+    highest = np.maximum(shown.max(axis=-1, keepdims=True), np.finfo(np.float32).min)
+    weights = np.exp(shown - highest)
+    sums = weights.sum(axis=-1, keepdims=True)
+    found: Floats = weights / np.maximum(sums, np.finfo(np.float32).tiny)
+    return found
+
+
+def gelu(states: Floats) -> Floats:
+    """GELU, x Φ(x), exact to float32: Φ is the normal distribution's cumulative function."""
+    return states * normal_cdf(states)
+
+
+def normal_cdf(values: Floats) -> Floats:
+    """Φ from a table, by linear interpolation. Absolute error below 1e-7."""
+    table, slopes = _cdf_table()
+    # Steps are a power of two and zero is a node, so that neither product nor difference rounds.
+    steps = np.clip(values, -_CDF_END, _CDF_END) * np.float32(_CDF_STEPS)
+    below = np.floor(steps)
+    index = below.astype(np.int32) + _CDF_END * _CDF_STEPS
+    found: Floats = table[index] + slopes[index] * (steps - below)
+    return found
+
+
+@cache
+def _cdf_table() -> tuple[Floats, Floats]:
+    nodes = range(2 * _CDF_END * _CDF_STEPS + 1)
+    exact = [0.5 * math.erfc((_CDF_END - node / _CDF_STEPS) / math.sqrt(2)) for node in nodes]
+    return np.array(exact, np.float32), np.diff(exact, append=exact[-1]).astype(np.float32)

@@ -1,0 +1,146 @@
+"""What is served: models by version, signatures by name, tensors by dtype and shape."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lightclient.errors import InputError
+
+Arrays = dict[str, NDArray[Any]]
+Run = Callable[[Arrays], Mapping[str, Any]]
+
+# numpy's name of a dtype: its name in metadata and in messages (tensorflow/core/framework/types.cc)
+DTYPES = {
+    "float16": ("DT_HALF", "half"),
+    "float32": ("DT_FLOAT", "float"),
+    "float64": ("DT_DOUBLE", "double"),
+    "int8": ("DT_INT8", "int8"),
+    "int16": ("DT_INT16", "int16"),
+    "int32": ("DT_INT32", "int32"),
+    "int64": ("DT_INT64", "int64"),
+    "uint8": ("DT_UINT8", "uint8"),
+    "uint16": ("DT_UINT16", "uint16"),
+    "uint32": ("DT_UINT32", "uint32"),
+    "uint64": ("DT_UINT64", "uint64"),
+    "bool": ("DT_BOOL", "bool"),
+    "string": ("DT_STRING", "string"),
+}
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output.
+
+    `dtype`: a name such as "float32", "int64", "bool" or "string". `shape`: a tuple, None in it for
+    a free length, or None for an unknown rank. As in the real server, requests are not checked
+    against the shape: it is what the metadata say.
+    """
+
+    dtype: str
+    shape: tuple[int | None, ...] | None
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise InputError(f"dtype is {self.dtype!r}: give one of {', '.join(DTYPES)}")
+        if self.shape is None:
+            return
+        if not isinstance(self.shape, tuple):
+            raise InputError(f"shape is {self.shape!r}: give a tuple, such as (None, 2)")
+        for size in self.shape:
+            if size is not None and (type(size) is not int or size < 0):
+                raise InputError(f"shape holds {size!r}: give lengths, and None for a free one")
+
+
+@dataclass(frozen=True)
+class SignatureDef:
+    """A function under a name.
+
+    `run` gets the inputs as a dict of arrays (a string tensor is an object array of bytes) and
+    returns a mapping with an array for each of `outputs`. A ValueError from it is answered as a
+    failure inside TensorFlow's graph is, with status 400 and its message; anything else it raises,
+    with 500.
+    """
+
+    run: Run
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+
+    def __post_init__(self) -> None:
+        if not callable(self.run):
+            raise InputError(f"run is {_kind(self.run)}: give a function of a dict of arrays")
+        _check_mapping("inputs", self.inputs, str, TensorSpec)
+        _check_mapping("outputs", self.outputs, str, TensorSpec)
+        if not self.outputs:
+            raise InputError("outputs is empty: name what the signature returns")
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """`versions`: number → signature name → SignatureDef; `labels`: label → version number."""
+
+    versions: Mapping[int, Mapping[str, SignatureDef]]
+    labels: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_mapping("versions", self.versions, int, Mapping)
+        if not self.versions:
+            raise InputError("versions is empty: give at least one, such as {1: {...}}")
+        for number, signatures in self.versions.items():
+            if not 0 <= number < 2**63:
+                raise InputError(f"versions holds {number}: give numbers from 0 to 2**63 - 1")
+            _check_mapping(f"versions[{number}]", signatures, str, SignatureDef)
+        _check_mapping("labels", self.labels, str, int)
+        for label, number in self.labels.items():
+            if number not in self.versions:
+                raise InputError(f"labels[{label!r}] is {number}: there is no such version")
+
+
+def classifier(run: Run) -> ServedModel:
+    """`run` behind the signature of an exported text classifier.
+
+    Inputs `input_ids` and `attention_mask` int32 [-1, -1], output `logits` float32 [-1, -1].
+    """
+    free, ids = (None, None), TensorSpec("int32", (None, None))
+    signature = SignatureDef(
+        run=run,
+        inputs={"input_ids": ids, "attention_mask": ids},
+        outputs={"logits": TensorSpec("float32", free)},
+    )
+    return ServedModel(versions={1: {"serving_default": signature}})
+
+
+def served(models: object) -> dict[str, ServedModel]:
+    """What `StandIn` was given, as models by name. A lone one is named "model"."""
+    if not isinstance(models, Mapping):
+        return {"model": _served_model("models", models)}
+    if not models:
+        raise InputError("models is empty: name at least one, or leave it out for the demo model")
+    for name in models:
+        if not isinstance(name, str) or not name or set(name) & set("/:"):
+            raise InputError(f"models holds the name {name!r}: give a text without '/' and ':'")
+    return {name: _served_model(f"models[{name!r}]", model) for name, model in models.items()}
+
+
+def _served_model(argument: str, model: Any) -> ServedModel:
+    if isinstance(model, ServedModel):
+        return model
+    if callable(model):
+        return classifier(model)
+    raise InputError(f"{argument} is {_kind(model)}: give a callable or a ServedModel")
+
+
+def _check_mapping(argument: str, value: object, key: type, item: type) -> None:
+    if not isinstance(value, Mapping):
+        raise InputError(f"{argument} is {_kind(value)}: give a dict")
+    for name, member in value.items():
+        if not isinstance(name, key) or isinstance(name, bool) or not isinstance(member, item):
+            raise InputError(
+                f"{argument} holds {name!r}: {_kind(member)}: "
+                f"give a dict of {key.__name__} → {item.__name__}"
+            )
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"of type {type(value).__name__}"

@@ -1,0 +1,109 @@
+"""The stand-in itself: start, address, end."""
+
+import functools
+import socket
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+from urllib.parse import quote
+
+from lightclient.errors import InputError, LightClientError
+from lightclient.standin.connections import Connections
+from lightclient.standin.demo import load_demo_model
+from lightclient.standin.models import Run, ServedModel, served
+from lightclient.standin.protocol import respond
+
+_BACKLOG = 128
+_SELF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  only told apart, not bound
+
+
+class StandIn:
+    """TensorFlow Serving's REST API on a port of this machine, for development and tests.
+
+    `models`: nothing for the demo model (named "demo"); a callable of a dict of arrays, served as
+    "model" behind the usual text classifier signature; or a dict of names to callables and
+    `ServedModel`s. `port` 0 takes a free one. Use it in a `with` statement, which gives the URL of
+    the first model and ends with no thread and no socket left.
+    """
+
+    def __init__(
+        self,
+        models: Run | ServedModel | Mapping[str, Run | ServedModel] | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        if not isinstance(host, str) or not host:
+            raise InputError(f'host is {host!r}: give a name or an address, such as "127.0.0.1"')
+        if type(port) is not int or not 0 <= port <= 65535:
+            raise InputError(f"port is {port!r}: give a number from 0 (a free one) to 65535")
+        self._models = {"demo": load_demo_model()} if models is None else served(models)
+        self._wanted = (host, port)
+        self._address: tuple[str, int] | None = None
+        self._connections: Connections | None = None
+        self._closed = threading.Event()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port it listens on. Raises LightClientError before `start`."""
+        if self._address is None:
+            raise LightClientError("the stand-in is not running: use it in a with statement")
+        return self._address
+
+    @property
+    def url(self) -> str:
+        """The first model's URL. Raises LightClientError before `start`."""
+        host, port = self.address
+        host = _SELF.get(host, host)
+        literal = f"[{host}]" if ":" in host else host
+        return f"http://{literal}:{port}/v1/models/{quote(next(iter(self._models)), safe='')}"
+
+    def start(self) -> str:
+        """Opens the port and returns `url`; requests are answered from now on.
+
+        Raises InputError if host and port cannot be had. Running already, it stays as it is.
+        """
+        if self._connections is None:
+            listener = _listen(*self._wanted)
+            self._address = listener.getsockname()[:2]
+            self._closed.clear()
+            self._connections = Connections(listener, functools.partial(respond, self._models))
+        return self.url
+
+    def close(self) -> None:
+        """Ends every connection and thread. Once closed, it may be closed again or started anew."""
+        connections, self._connections, self._address = self._connections, None, None
+        if connections is not None:
+            connections.close()
+        self._closed.set()
+
+    def serve_forever(self) -> None:
+        """Starts if need be, and blocks until `close` or Ctrl-C, which closes it and is raised."""
+        self.start()
+        try:
+            self._closed.wait()
+        finally:
+            self.close()
+
+    def __enter__(self) -> str:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"host {host!r}, port {port}: cannot listen there ({reason}); "
+            "end what uses the port, or give another (port 0 takes a free one)"
+        ) from error

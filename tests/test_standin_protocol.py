@@ -1,0 +1,289 @@
+"""The stand-in's REST API beyond the recordings, without a socket."""
+
+import gzip
+import json
+import logging
+import zlib
+
+import numpy as np
+import pytest
+
+from lightclient.errors import InputError
+from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec, protocol
+from lightclient.standin.models import served
+from lightclient.standin.protocol import Request, respond
+
+X = {"x": TensorSpec("float32", (None,))}
+Y = {"y": TensorSpec("float32", None)}
+
+
+def model(run, **options):
+    return ServedModel({1: {"serving_default": SignatureDef(run, X, Y)}}, **options)
+
+
+def times(factor):
+    return SignatureDef(lambda inputs: {"y": inputs["x"] * np.float32(factor)}, X, Y)
+
+
+MODELS = served(
+    {
+        "two": ServedModel(
+            {1: {"serving_default": times(1)}, 7: {"serving_default": times(7)}},
+            labels={"old": 1},
+        ),
+        "café": lambda inputs: {"logits": inputs["input_ids"]},
+        "none": ServedModel({1: {"serving_default": SignatureDef(dict, {}, Y)}}),
+    }
+)
+
+
+def ask(target, body=None, *, models=MODELS, method=None, **headers):
+    data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    verb = method or ("GET" if body is None else "POST")
+    return respond(models, Request(verb, target, headers, data))
+
+
+def answer_of(answer):
+    return json.loads(answer.body)
+
+
+def error_of(answer):
+    return answer.status, answer_of(answer)["error"]
+
+
+def outputs(path, **options):
+    return answer_of(ask(f"/v1/models/{path}:predict", {"inputs": [2]}, **options))["outputs"]
+
+
+def test_versions_and_labels_choose():
+    assert outputs("two") == [14.0]
+    assert outputs("two/versions/1") == [2.0]
+    assert outputs("two/labels/old") == [2.0]
+
+
+def test_status_lists_the_newest_version_first():
+    status = answer_of(ask("/v1/models/two"))["model_version_status"]
+    assert [entry["version"] for entry in status] == ["7", "1"]
+    # A label is not looked at, as in the real server.
+    assert ask("/v1/models/two/labels/none").body == ask("/v1/models/two").body
+
+
+def test_metadata_tell_the_version_and_the_tensors():
+    found = answer_of(ask("/v1/models/two/labels/old/metadata"))
+    assert found["model_spec"] == {"name": "two", "version": "1", "signature_name": ""}
+    signature = found["metadata"]["signature_def"]["signature_def"]["serving_default"]
+    assert signature["outputs"]["y"]["tensor_shape"] == {"dim": [], "unknown_rank": True}
+    assert signature["inputs"]["x"]["tensor_shape"]["dim"] == [{"size": "-1", "name": ""}]
+
+
+def test_names_are_percent_decoded():
+    body = {"instances": [{"input_ids": [1, 2], "attention_mask": [1, 1]}]}
+    found = answer_of(ask("/v1/models/caf%C3%A9:predict", body))
+    assert found == {"predictions": [[1.0, 2.0]]}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "message"),
+    [
+        ("/v1/models", 400, "Missing model name in request."),
+        ("/v1/models/versions/3", 400, "Missing model name in request."),
+        (
+            "/v1/models/two/versions/2/metadata",
+            404,
+            "Servable not found for request: Specific(two, 2)",
+        ),
+        ("/v1/models/nope/labels/x/metadata", 400, "Unrecognized servable version label: x"),
+        ("http://host:1/v1/none", 400, "Malformed request: GET /v1/none"),
+    ],
+)
+def test_a_wrong_path_is_explained(path, status, message):
+    assert error_of(ask(path)) == (status, message)
+
+
+def test_a_version_beyond_64_bits_gets_a_bare_400():
+    answer = ask("/v1/models/two/versions/99999999999999999999")
+    assert (answer.status, answer.body) == (400, b"")
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/v2/models/two", 404),
+        ("GET", '/v1/models/"', 400),
+        ("GET", "/v1/models/%zz", 400),
+        ("TRACE", "/v1/models/two", 501),
+        ("FOO", "/v1/models/two", 501),
+    ],
+)
+def test_what_libevent_refuses_is_a_page_and_the_end(method, target, status):
+    answer = ask(target, method=method)
+    assert (answer.status, answer.content_type, answer.close) == (status, "text/html", True)
+    assert answer.body.startswith(f"<HTML><HEAD>\n<TITLE>{status} ".encode())
+
+
+def test_options_are_for_browsers():
+    assert ask("/v1/models/two", method="OPTIONS", origin="http://here").status == 200
+    assert ask("/v1/models/two", method="OPTIONS").status == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            {"signature_name": 1},
+            'JSON Value: {\n    "signature_name": 1\n} not formatted '
+            "correctly. 'signature_name' key must be a string value.",
+        ),
+        (
+            {"instances": [], "inputs": 1, "signature_name": "s"},
+            'Serving signature name: "s" not found in signature def',
+        ),
+    ],
+)
+def test_a_wrong_request_is_explained(body, message):
+    assert error_of(ask("/v1/models/two:predict", body)) == (400, message)
+
+
+def test_a_signature_without_inputs_cannot_be_asked():
+    message = "Failed to get input map for signature: DEFAULT"
+    assert error_of(ask("/v1/models/none:predict", {"inputs": 1})) == (400, message)
+
+
+def test_bytes_alone_do_not_fill_two_inputs():
+    status, message = error_of(ask("/v1/models/caf%C3%A9:predict", {"instances": [{"b64": ""}]}))
+    assert (status, message[:24]) == (400, "Failed to process elemen")
+    strings = {"a": TensorSpec("string", None), "b": TensorSpec("string", None)}
+    two = ServedModel({1: {"serving_default": SignatureDef(dict, strings, strings)}})
+    answer = ask("/v1/models/m:predict", {"instances": [{"b64": ""}]}, models={"m": two})
+    assert error_of(answer) == (
+        400,
+        "input size does not match signature: 1!=2 len({a}) != len({a,b}). "
+        "Sent extra: {}. Missing but required: {b}.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"), [("classify", "classification"), ("regress", "regression")]
+)
+def test_classify_and_regress_find_no_signature_of_theirs(method, kind):
+    path = f"/v1/models/two:{method}"
+    assert error_of(ask(path, {"examples": [{"x": 1}]})) == (
+        400,
+        f"Expected {kind} signature method_name to be tensorflow/serving/{method}. "
+        "Was: tensorflow/serving/predict",
+    )
+    assert error_of(ask(path, {}))[1].endswith("key 'examples' is expected and was not found")
+    assert error_of(ask(path, {"examples": 1}))[1].endswith("value to be an list/array")
+    assert error_of(ask(path, {"examples": []}))[1].endswith("'examples' value is an empty array")
+    assert error_of(ask(path, {"examples": [1], "signature_name": "q"})) == (
+        400,
+        "No signature was found with the name: q",
+    )
+
+
+def failing(error):
+    def run(inputs):
+        raise error
+
+    return {"m": model(run)}
+
+
+def test_a_value_error_is_an_error_of_the_graph():
+    answer = ask("/v1/models/m:predict", {"inputs": [1]}, models=failing(ValueError("no such id")))
+    assert error_of(answer) == (400, "no such id")
+
+
+def test_any_other_error_is_an_answer_and_a_log_line_without_the_content(caplog):
+    with caplog.at_level(logging.INFO, "lightclient.standin"):
+        answer = ask("/v1/models/m:predict", {"inputs": [1]}, models=failing(KeyError("secret")))
+    assert error_of(answer) == (500, "KeyError: 'secret'")
+    assert "KeyError in" in caplog.text
+    assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (None, "TypeError: the model returned NoneType, not a dict of arrays"),
+        ({"z": 1}, "TypeError: the model returned no 'y', only ['z']"),
+        ({"y": ["a"]}, "TypeError: Cannot cast array"),
+    ],
+)
+def test_a_model_that_returns_nonsense_is_told_so(returned, message):
+    models = {"m": model(lambda inputs: returned)}
+    status, found = error_of(ask("/v1/models/m:predict", {"inputs": [1]}, models=models))
+    assert status == 500
+    assert found.startswith(message)
+
+
+def test_a_wider_float_is_narrowed_and_a_string_is_encoded():
+    models = {"m": model(lambda inputs: {"y": np.array([0.1])})}
+    assert outputs("m", models=models) == [0.1]
+    text = ServedModel(
+        {
+            1: {
+                "serving_default": SignatureDef(
+                    lambda inputs: {"s": np.array(["é"])}, X, {"s": TensorSpec("string", None)}
+                )
+            }
+        }
+    )
+    assert outputs("m", models={"m": text}) == ["é"]
+
+
+def gzipped(data):
+    return ask("/v1/models/two:predict", data, **{"content-encoding": "gzip"})
+
+
+def test_a_gzip_body_is_inflated():
+    assert answer_of(gzipped(gzip.compress(b'{"inputs": [1]}'))) == {"outputs": [7.0]}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"inputs": [1]}',
+        gzip.compress(b'{"inputs": [1]}')[:-3],
+        gzip.compress(b'{"inputs": [1]}') + b"more",
+        zlib.compress(b'{"inputs": [1]}'),
+    ],
+)
+def test_a_broken_gzip_body_counts_as_empty(data):
+    assert error_of(gzipped(data)) == (400, "JSON Parse error: The document is empty")
+
+
+def test_a_gzip_bomb_is_not_inflated_beyond_the_limit(monkeypatch):
+    monkeypatch.setattr(protocol, "INFLATED_BYTES", 1000)
+    bomb = gzip.compress(b'{"inputs": [1' + b" " * 1000 + b"]}")
+    assert error_of(gzipped(bomb)) == (400, "JSON Parse error: The document is empty")
+
+
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (lambda: TensorSpec("float", (None,)), ["dtype", "'float'", "float32"]),
+        (lambda: TensorSpec("float32", [1]), ["shape", "[1]", "tuple"]),
+        (lambda: TensorSpec("float32", (-1,)), ["shape", "-1", "None"]),
+        (lambda: SignatureDef(3, X, Y), ["run", "int", "function"]),
+        (lambda: SignatureDef(dict, [], Y), ["inputs", "list", "dict"]),
+        (lambda: SignatureDef(dict, X, {}), ["outputs", "empty"]),
+        (lambda: SignatureDef(dict, X, {"y": 1}), ["outputs", "'y'", "TensorSpec"]),
+        (lambda: ServedModel({}), ["versions", "empty"]),
+        (lambda: ServedModel({"1": {}}), ["versions", "'1'", "int"]),
+        (lambda: ServedModel({-1: {}}), ["versions", "-1"]),
+        (lambda: ServedModel({1: {}}, labels={"a": 2}), ["labels['a']", "2"]),
+        (lambda: StandIn({}), ["models", "empty"]),
+        (lambda: StandIn({"a/b": dict}), ["models", "'a/b'"]),
+        (lambda: StandIn({"a": 1}), ["models['a']", "int", "callable"]),
+        (lambda: StandIn("model"), ["models", "str", "callable"]),
+        (lambda: StandIn(port="8501"), ["port", "'8501'"]),
+        (lambda: StandIn(port=70000), ["port", "70000"]),
+        (lambda: StandIn(host=""), ["host", "''"]),
+    ],
+)
+def test_a_wrong_argument_is_named_with_its_mend(make, names):
+    with pytest.raises(InputError) as caught:
+        make()
+    for name in names:
+        assert name in str(caught.value)
