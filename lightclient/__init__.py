@@ -30,14 +30,13 @@ from lightclient.errors import (
     TransportError,
     Unavailable,
 )
+from lightclient.version import __version__
 
 if TYPE_CHECKING:
     from lightclient.bundle import Bundle
     from lightclient.client import Classifier, classify
     from lightclient.scoring import Classification, Score
     from lightclient.signature import Signature
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AccessDenied",
@@ -66,6 +65,7 @@ __all__ = [
     "TimedOut",
     "TransportError",
     "Unavailable",
+    "__version__",
     "classify",
 ]
 
@@ -88,4 +88,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    return sorted(__all__)

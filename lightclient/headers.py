@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from lightclient import __version__
 from lightclient.errors import InputError
+from lightclient.version import __version__
 
 
 def request_headers(headers: Mapping[str, str] | None, token: str | None) -> dict[str, str]:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lightclient.errors import (
     AccessDenied,
@@ -21,7 +22,8 @@ from lightclient.errors import (
     TimedOut,
     Unavailable,
 )
-from lightclient.scoring import Floats
+
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

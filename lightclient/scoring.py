@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from lightclient.bundle import Bundle
-
-Floats = npt.NDArray[np.float32]
+from lightclient.reply import Floats
 
 
 class Score(NamedTuple):

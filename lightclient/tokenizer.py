@@ -73,9 +73,7 @@ def load_tokenizer(
         try:
             tokenizer = Tokenizer.from_buffer(path.read_bytes())
         except Exception as error:  # the library raises no class of its own
-            raise BundleError(
-                f"{path} is no tokenizer of this library: {error!s:.200}"
-            ) from error
+            raise BundleError(f"{path} is no tokenizer of this library: {error!s:.200}") from error
         _override(tokenizer, tokens, family)
     elif (folder / "vocab.txt").is_file():
         tokenizer = wordpiece_tokenizer(folder / "vocab.txt", tokens)

@@ -1,5 +1,6 @@
 """Token ids equal those of transformers: exactly, in every family, alone and in batches."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -118,8 +119,6 @@ def test_cutting_equals_the_library_s_own(
 
 
 def _bert(direction: str) -> Bundle:
-    import dataclasses
-
     bundle = Bundle.load(GOLDEN / "bert-uncased")
     loaded = dataclasses.replace(bundle.loaded, cut_left=direction == "left")
     return dataclasses.replace(bundle, loaded=loaded)
@@ -158,13 +157,9 @@ def test_a_limit_below_the_special_tokens(bundle: Bundle) -> None:
 
 
 def test_no_pad_token() -> None:
-    import dataclasses
-
     bundle = Bundle.load(GOLDEN / "gpt2")
     padding = dataclasses.replace(bundle.loaded.padding, token_id=None)
-    bundle = dataclasses.replace(
-        bundle, loaded=dataclasses.replace(bundle.loaded, padding=padding)
-    )
+    bundle = dataclasses.replace(bundle, loaded=dataclasses.replace(bundle.loaded, padding=padding))
     assert len(encode(["same", "same"], bundle).input_ids) == 2
     with pytest.raises(BundleError, match="pad_token"):
         encode(["short", "a longer text"], bundle)

@@ -35,5 +35,5 @@ def test_what_is_given_by_hand_wins() -> None:
     settings = Settings(url="a", timeout=3)
     assert settings.but(url="b", timeout=None) == Settings(url="b", timeout=3)
     for timeout in (0, -1, "5", True, float("inf"), float("nan")):
-        with pytest.raises(InputError, match="^timeout must be"):
+        with pytest.raises(InputError, match=r"^timeout must be"):
             settings.but(timeout=timeout)

@@ -115,11 +115,12 @@ def dripping(data: bytes) -> object:
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 STALLS = {
     "never answers": silent,
     "drips the headers": dripping(HEAD + b"X: " + b"x" * 1000),
     "drips the body": dripping(HEAD + b"\r\n" + b" " * 1000),
-    "drips chunks": dripping(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n.\r\n" * 300),
+    "drips chunks": dripping(CHUNKED + b"1\r\n.\r\n" * 300),
     "sends half a body": once(HEAD + b"\r\nhalf"),
 }
 
@@ -197,9 +198,7 @@ LOST = {
     "closes after the request": lambda connection: read_request(connection),
     "closes in the headers": once(b"HTTP/1.1 200 OK\r\nContent-Le"),
     "closes in the body": once(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf"),
-    "closes in a chunk": once(
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nhalf"
-    ),
+    "closes in a chunk": once(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nhalf"),
 }
 
 
