@@ -1,6 +1,7 @@
 """The `lightclient` command."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ something failed, 2 for a wrong command line.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; give its exit status. No traceback reaches the user."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # whatever the locale: texts are in any script
     arguments = _parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)

@@ -58,12 +58,11 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.url, bundle=arguments.bundle, timeout=arguments.timeout
     ) as classifier:
         tally = _Tally(classifier, texts)
-        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
         WRITERS[arguments.format](_with_progress(tally), sys.stdout, arguments.top_k)
     if tally.truncated:
+        texts_were = "1 text was" if tally.truncated == 1 else f"{tally.truncated} texts were"
         print(
-            f"lightclient: {tally.truncated} texts were longer than the model takes; their ends "
-            "were not read",
+            f"lightclient: {texts_were} longer than the model takes; what is over was not read",
             file=sys.stderr,
         )
     return 0

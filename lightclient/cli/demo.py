@@ -41,7 +41,7 @@ def _run(arguments: argparse.Namespace) -> int:
         for text in texts:
             _show(text, bundle, transport, address.predict)
         transport.close()
-    print("The demo model is small: right for 82 of 100 film reviews. See `lightclient --help`.")
+    print("The demo model is small: right for 82 of 100 film reviews.")
     return 0
 
 

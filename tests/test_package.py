@@ -1,0 +1,152 @@
+"""What is shipped, what is imported, and what is exported."""
+
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from importlib.metadata import requires
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import lightclient
+from lightclient.standin import StandIn
+
+ROOT = Path(__file__).parent.parent
+DEPENDENCIES = ("numpy", "tokenizers", "urllib3")
+EXPORTED = """
+AccessDenied BadRequest Bundle BundleError CannotConnect Classification Classifier ConnectionLost
+InputError LightClientError ModelNotFound NotTensorFlowServing Overloaded RedirectRefused
+ReplyError ReplyTooLarge Score ServerError ServerFailed SettingError Signature SignatureError
+SignatureNotFound TimedOut TransportError Unavailable __version__ classify
+""".split()
+
+
+def test_exported_members() -> None:
+    assert lightclient.__all__ == EXPORTED
+    assert dir(lightclient) == EXPORTED
+    for name in EXPORTED:
+        assert getattr(lightclient, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'absent'"):
+        lightclient.absent  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_exactly_three_requirements() -> None:
+    runtime = [line for line in requires("lightclient") or [] if "extra ==" not in line]
+    assert sorted(re.split(r"[<>=]", line)[0] for line in runtime) == list(DEPENDENCIES)
+    assert all(">=" in line for line in runtime)
+
+
+needs_source = pytest.mark.skipif(
+    not (ROOT / "lightclient").is_dir(), reason="no source here: the installed wheel is tested"
+)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    return next(folder.glob("*.whl"))
+
+
+@needs_source
+def test_what_the_wheel_holds(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        metadata = archive.read(next(name for name in names if name.endswith("METADATA"))).decode()
+    for name in (
+        "py.typed",
+        "vocab/distilbert-base-uncased-finetuned-sst-2-english/tokenizer.json",
+        "vocab/distilbert-base-uncased-finetuned-sst-2-english/config.json",
+        "standin/demo_model/model.safetensors",
+        "standin/demo_model/MODEL_CARD.md",
+    ):
+        assert f"lightclient/{name}" in names
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"lightclient"}
+    assert "License-Expression: Apache-2.0" in metadata
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert "Requires-Python: >=3.10" in metadata
+    assert wheel.stat().st_size < 2.5e6
+
+
+@pytest.fixture(scope="module")
+def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like `pip install --no-deps` of the four packages: nothing else is in it."""
+    folder = tmp_path_factory.mktemp("bare")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    for name in DEPENDENCIES:
+        spec = find_spec(name)
+        package = Path(spec.origin or "").parent  # type: ignore[union-attr]
+        for found in (package, package.parent / f"{name}.libs"):
+            if found.is_dir():
+                (folder / found.name).symlink_to(found)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with StandIn() as url:
+        yield url
+
+
+def in_bare(bare: Path, code: str, *arguments: str) -> str:
+    """Run code that sees the standard library and the four packages only."""
+    program = f"import sys; sys.path[:] = [p for p in sys.path if p] + [{str(bare)!r}]\n{code}"
+    run = [sys.executable, "-S", "-E", "-c", program, *arguments]
+    done = subprocess.run(run, cwd=bare, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+LOADED = """
+import json, lightclient
+from lightclient import classify, Classifier
+assert lightclient.__file__.startswith(sys.argv[2]), lightclient.__file__
+answer = Classifier(sys.argv[1]).classify(["I like you. I love you", "no"])[0]
+assert answer.label == "POSITIVE"
+print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
+"""
+
+
+@needs_source
+def test_only_three_packages_are_loaded(bare: Path, url: str) -> None:
+    loaded = set(json.loads(in_bare(bare, LOADED, url, str(bare))))
+    loaded -= set(sys.stdlib_module_names) | {"__main__"}
+    # numpy's compiled parts list themselves without their package's name.
+    loaded = {name for name in loaded if not name.startswith(("_cython", "cython"))}
+    assert loaded == {"lightclient", *DEPENDENCIES}
+
+
+@needs_source
+def test_importing_loads_nothing_heavy(bare: Path) -> None:
+    code = "import lightclient, json; print(json.dumps(sorted(sys.modules)))"
+    loaded = set(json.loads(in_bare(bare, code)))
+    for name in (*DEPENDENCIES, "ssl", "http.client", "argparse", "lightclient.client"):
+        assert name not in loaded
+
+
+@needs_source
+def test_the_demo_runs_from_the_wheel(bare: Path) -> None:
+    code = "from lightclient.cli import main; sys.exit(main(['demo', 'I like you. I love you']))"
+    assert "POSITIVE  0.99431" in in_bare(bare, code)
+
+
+def test_nothing_reads_the_environment_but_settings() -> None:
+    package = Path(lightclient.__file__).parent
+    readers = {
+        path.name
+        for path in package.rglob("*.py")
+        if re.search(r"os\.environ|getenv", path.read_text(encoding="utf-8"))
+    }
+    assert readers <= {"settings.py", "export.py", "savedmodel.py"}
+
+
+def test_only_the_transport_knows_urllib3() -> None:
+    package = Path(lightclient.__file__).parent
+    users = {path.name for path in package.rglob("*.py") if "urllib3" in path.read_text("utf-8")}
+    assert users == {"transport.py", "connection.py"}

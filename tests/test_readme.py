@@ -1,0 +1,156 @@
+"""The README is run: every block but the docker lines, with its output."""
+
+import contextlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from lightclient.standin import StandIn
+from tests.golden import GOLDEN
+from tests.test_package import needs_source
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# What differs from run to run; the last digits of a float, from processor to processor.
+LOCAL_SERVER = re.compile(r"http://(?:localhost|127\.0\.0\.1):\d+")
+FLOAT = re.compile(r"\d+\.\d{5,}")
+
+
+class Block(NamedTuple):
+    kind: str
+    text: str
+
+
+BLOCKS = [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", README, re.M | re.S)]
+
+
+def plain(text: str) -> str:
+    text = LOCAL_SERVER.sub("SERVER", text)
+    text = FLOAT.sub(lambda found: f"{float(found[0]):.4f}", text)
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The demo model under both names of the README."""
+    from lightclient.standin.demo import load_demo_model
+
+    model = load_demo_model()
+    with StandIn({"demo": model, "distilbert": model}) as url:
+        yield url
+
+
+def test_every_block_is_known() -> None:
+    assert {block.kind for block in BLOCKS} == {"python", "text", "console", "sh"}
+    assert all("docker" in block.text for block in BLOCKS if block.kind == "sh")
+    assert len(BLOCKS) > 12
+
+
+def test_the_python_blocks(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    origin = server.split("/v1/")[0]
+    monkeypatch.setenv("LIGHTCLIENT_URL", server)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(GOLDEN / "bert-slow", tmp_path / "path" / "to" / "model" / "folder")
+    shutil.copy(GOLDEN / "bert-slow" / "vocab.txt", tmp_path)
+    names: dict[str, object] = {}
+    for block, following in zip(BLOCKS, [*BLOCKS[1:], Block("", "")], strict=True):
+        if block.kind != "python":
+            continue
+        printed = io.StringIO()
+        code = block.text.replace("http://localhost:8501", origin)
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, "README.md", "exec"), names)
+        if following.kind == "text":
+            assert plain(printed.getvalue()) == plain(following.text)
+
+
+def commands() -> list[tuple[str, str]]:
+    """Each `$ command` of the console blocks with the output below it."""
+    found = []
+    for block in BLOCKS:
+        if block.kind == "console":
+            for part in re.split(r"^\$ ", block.text, flags=re.M)[1:]:
+                command, _, output = part.partition("\n")
+                found.append((command, output))
+    return found
+
+
+def test_the_commands(server: str, tmp_path: Path) -> None:
+    origin = server.split("/v1/")[0]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"LIGHTCLIENT_URL": server, "PATH": path, "COLUMNS": "80"}
+    run = [pair for pair in commands() if "pip install" not in pair[0]]
+    assert len(run) >= 6
+    for command, output in run:
+        command = command.replace("http://localhost:8501", origin)
+        done = subprocess.run(
+            command, shell=True, cwd=tmp_path, env=environment, capture_output=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, b""), command
+        if output:
+            assert plain(done.stdout.decode()) == plain(output), command
+
+
+@needs_source
+def test_the_command_for_a_fresh_machine(tmp_path: Path) -> None:
+    """In a new virtual environment, from a copy of the checkout."""
+    ignored = shutil.ignore_patterns(".git", ".*cache", ".hypothesis", "__pycache__", "tests")
+    checkout = shutil.copytree(ROOT, tmp_path / "checkout", ignore=ignored)
+    venv.create(tmp_path / "venv", with_pip=True)
+    path = f"{tmp_path / 'venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    command, output = next(pair for pair in commands() if "lightclient demo" in pair[0])
+    assert command == 'pip install . && lightclient demo "I like you. I love you"'
+    done = subprocess.run(
+        command,
+        shell=True,
+        cwd=checkout,
+        env=os.environ | {"PATH": path, "COLUMNS": "80"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    printed = done.stdout.decode()
+    assert plain(printed[printed.index("text      ") :]) == plain(output)
+
+
+def test_the_other_commands_that_install_are_those_that_continuous_integration_runs() -> None:
+    install = [command for command, _ in commands() if "pip install" in command]
+    assert install == [
+        "pip install .",
+        'pip install . && lightclient demo "I like you. I love you"',
+        "pip install -e '.[test]' && pytest",
+    ]
+    assert install[2] in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@needs_source
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
+        assert (ROOT / target).exists(), target
+    for target in ("tests/data/exchanges", "tests/data/golden", "vocab/README.md"):
+        assert (ROOT / target).exists()
+
+
+def test_every_setting_and_error_is_told() -> None:
+    import inspect
+
+    import lightclient
+    from lightclient import errors
+    from lightclient.settings import Settings
+
+    for name in inspect.signature(lightclient.Classifier).parameters:
+        assert f"| `{name}`" in README, name
+    for name in Settings.__dataclass_fields__:
+        assert f"`LIGHTCLIENT_{name.upper()}`" in README
+    for name in set(re.findall(r"^class (\w+)", Path(errors.__file__).read_text("utf-8"), re.M)):
+        if name not in ("TransportError", "ServerError"):
+            assert f"`{name}`" in README, name
