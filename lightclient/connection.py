@@ -8,7 +8,8 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, cast
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -126,8 +127,8 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
 class Pool:
     """Idle connections to one server, kept alive for whichever thread calls next.
 
-    It grows to as many as were ever in use at once. After a fork the child starts with none, so
-    that it never shares a socket with its parent.
+    It grows to as many as were ever in use at once. After a fork the child closes its copies and
+    opens its own, so that it never shares a socket with its parent.
     """
 
     def __init__(self, connect: Callable[[], Connection]) -> None:
@@ -138,15 +139,13 @@ class Pool:
     def take(self) -> Connection:
         """An idle connection that is still open (the last one used), or a new one not yet open."""
         if self._pid != os.getpid():
-            self._idle, self._pid = [], os.getpid()
-        while True:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                return self._connect()
+            self._pid = os.getpid()
+            self.close()
+        for connection in self._drain():
             if connection.is_connected:
                 return connection
             connection.close()
+        return self._connect()
 
     def new(self) -> Connection:
         """A connection that is not yet open."""
@@ -159,5 +158,10 @@ class Pool:
 
     def close(self) -> None:
         """Close the idle connections."""
-        while self._idle:
-            self._idle.pop().close()
+        for connection in self._drain():
+            connection.close()
+
+    def _drain(self) -> Iterator[Connection]:
+        with suppress(IndexError):  # not `while self._idle`: other threads take from it too
+            while True:
+                yield self._idle.pop()
