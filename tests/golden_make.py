@@ -1,4 +1,4 @@
-# ruff: noqa: BLE001, E501, RUF001
+# ruff: noqa: BLE001, E501
 """Make `tests/data/golden/`: small model folders and what transformers computes for them.
 
 Run by hand, never by the tests. Needs transformers, torch, sentencepiece and protobuf. The folders
