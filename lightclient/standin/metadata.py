@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lightclient.standin.models import DTYPES, SignatureDef, TensorSpec
+from lightclient.standin.models import DTYPES, SignatureDef, TensorSpec, VersionState
 
 # Every SavedModel of TensorFlow 2 has this signature beside its own.
 _INIT_OP = {
@@ -21,33 +21,37 @@ _INIT_OP = {
 }
 
 
-def status_text(versions: list[int]) -> str:
-    """The state of versions, all of them loaded.
+def status_text(states: Mapping[int, VersionState]) -> str:
+    """The states of versions, in this order.
 
     Source: tensorflow_serving/model_servers/get_model_status_impl.cc.
     """
-    states = [_version_status(version) for version in versions]
-    return _text({"model_version_status": states}) + "\n"
+    found = [_version_status(version, state) for version, state in states.items()]
+    return _text({"model_version_status": found}) + "\n"
 
 
-def metadata_text(name: str, version: int, signatures: Mapping[str, SignatureDef]) -> str:
+def metadata_text(name: str, version: int, definitions: Mapping[str, Any]) -> str:
     """What a model's signatures take and return.
 
     Source: ToJsonString in tensorflow_serving/model_servers/http_rest_api_util.cc, which glues two
     texts together; protobuf writes 64-bit integers as strings.
     """
     spec = {"name": name, "version": str(version), "signature_name": ""}
-    described = {"__saved_model_init_op": _INIT_OP}
-    described |= {key: _signature(signatures[key]) for key in sorted(signatures)}
-    definitions = _text({"signature_def": described})
+    described = _text({"signature_def": definitions})
     return (
-        f'{{\n"model_spec":{_text(spec)}\n,\n"metadata": {{"signature_def": {definitions}\n}}\n}}\n'
+        f'{{\n"model_spec":{_text(spec)}\n,\n"metadata": {{"signature_def": {described}\n}}\n}}\n'
     )
 
 
-def _version_status(version: int) -> dict[str, Any]:
-    fine = {"error_code": "OK", "error_message": ""}
-    return {"version": str(version), "state": "AVAILABLE", "status": fine}
+def definitions_of(signatures: Mapping[str, SignatureDef]) -> dict[str, Any]:
+    """What a SavedModel with these signatures would say of itself."""
+    described = {"__saved_model_init_op": _INIT_OP}
+    return described | {key: _signature(signatures[key]) for key in sorted(signatures)}
+
+
+def _version_status(version: int, state: VersionState) -> dict[str, Any]:
+    status = {"error_code": state.code, "error_message": state.message}
+    return {"version": str(version), "state": state.state, "status": status}
 
 
 def _signature(signature: SignatureDef) -> dict[str, Any]:

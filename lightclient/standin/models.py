@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -77,11 +77,31 @@ class SignatureDef:
 
 
 @dataclass(frozen=True)
+class VersionState:
+    """What the status endpoint says of a version.
+
+    `state`: "AVAILABLE", "LOADING", or "END" for one that was unloaded (`code` "OK") or cannot be
+    loaded (`code` such as "NOT_FOUND", and the reason as `message`).
+    """
+
+    state: str
+    code: str = "OK"
+    message: str = ""
+
+
+@dataclass(frozen=True)
 class ServedModel:
-    """`versions`: number → signature name → SignatureDef; `labels`: label → version number."""
+    """`versions`: number → signature name → SignatureDef; `labels`: label → version number.
+
+    `unavailable`: number → VersionState of versions that only the status endpoint knows.
+    `definitions`: number → what its metadata say of the signatures, as the SignatureDefs of
+    TensorFlow in JSON, if that is more than `versions` tell.
+    """
 
     versions: Mapping[int, Mapping[str, SignatureDef]]
     labels: Mapping[str, int] = field(default_factory=dict)
+    unavailable: Mapping[int, VersionState] = field(default_factory=dict)
+    definitions: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_mapping("versions", self.versions, int, Mapping)
@@ -92,9 +112,46 @@ class ServedModel:
                 raise InputError(f"versions holds {number}: give numbers from 0 to 2**63 - 1")
             _check_mapping(f"versions[{number}]", signatures, str, SignatureDef)
         _check_mapping("labels", self.labels, str, int)
+        _check_mapping("unavailable", self.unavailable, int, VersionState)
         for label, number in self.labels.items():
-            if number not in self.versions:
+            if number not in self.states():
                 raise InputError(f"labels[{label!r}] is {number}: there is no such version")
+
+    def states(self) -> dict[int, VersionState]:
+        """The state of each version, newest first."""
+        found = {**self.unavailable, **dict.fromkeys(self.versions, VersionState("AVAILABLE"))}
+        return dict(sorted(found.items(), reverse=True))
+
+
+@runtime_checkable
+class Repository(Protocol):
+    """Models that may change while they are served, for `StandIn`."""
+
+    def start(self) -> None:
+        """Makes `current` ready; called before the port opens."""
+
+    def current(self) -> Mapping[str, ServedModel]:
+        """The models by name, called once for each request, in its thread."""
+
+    def close(self) -> None:
+        """Ends what `start` began; called after the port has closed."""
+
+
+class Fixed:
+    """Models that stay as they are: what `StandIn` makes of a callable, a model or a dict."""
+
+    def __init__(self, models: Mapping[str, ServedModel]) -> None:
+        self._models = models
+
+    def start(self) -> None:
+        """Nothing to do."""
+
+    def current(self) -> Mapping[str, ServedModel]:
+        """Always the same."""
+        return self._models
+
+    def close(self) -> None:
+        """Nothing to do."""
 
 
 def classifier(run: Run) -> ServedModel:
@@ -118,9 +175,14 @@ def served(models: object) -> dict[str, ServedModel]:
     if not models:
         raise InputError("models is empty: name at least one, or leave it out for the demo model")
     for name in models:
-        if not isinstance(name, str) or not name or set(name) & set("/:"):
-            raise InputError(f"models holds the name {name!r}: give a text without '/' and ':'")
+        check_name("models holds the name", name)
     return {name: _served_model(f"models[{name!r}]", model) for name, model in models.items()}
+
+
+def check_name(said: str, name: object) -> None:
+    """Raises InputError, `said` and the name, for what cannot stand in a URL as a model's name."""
+    if not isinstance(name, str) or not name or set(name) & set("/:"):
+        raise InputError(f"{said} {name!r}: give a text without '/' and ':'")
 
 
 def _served_model(argument: str, model: Any) -> ServedModel:

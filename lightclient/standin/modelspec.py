@@ -45,7 +45,7 @@ def number_of(models: Mapping[str, ServedModel], spec: ModelSpec) -> int:
     if spec.label is not None:
         if model is None or spec.label not in model.labels:
             raise StatusError(f"Unrecognized servable version label: {spec.label}")
-        return model.labels[spec.label]
+        number = model.labels[spec.label]
     if model is None or (number is not None and number not in model.versions):
         asked = f"Latest({spec.name})" if number is None else f"Specific({spec.name}, {number})"
         raise StatusError(f"Servable not found for request: {asked}", code="NOT_FOUND")

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lightclient.standin.jsontext import members, quoted
-from lightclient.standin.metadata import metadata_text, status_text
+from lightclient.standin.metadata import definitions_of, metadata_text, status_text
 from lightclient.standin.models import ServedModel
 from lightclient.standin.modelspec import GET, POST, ModelSpec, number_of
 from lightclient.standin.prediction import predict, refuse
@@ -23,11 +23,18 @@ LOG = logging.getLogger("lightclient.standin")
 REASONS = {
     200: "OK",
     400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
     404: "Not Found",
+    409: "Conflict",
     413: "Request Entity Too Large",
     417: "Expectation Failed",
+    429: "Too Many Requests",
+    499: "Client Closed Request",
     500: "Internal Server Error",
     501: "Not Implemented",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
 }
 INFLATED_BYTES = 100 * 1024 * 1024  # kMaxUncompressedBytes in util/net_http/compression/gzip_zlib.h
 _METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
@@ -134,16 +141,18 @@ def _body(request: Request) -> bytes:
 
 
 def _status(models: Mapping[str, ServedModel], spec: ModelSpec) -> str:
-    versions = sorted(models[spec.name].versions, reverse=True) if spec.name in models else []
-    if spec.version is not None and spec.version not in versions:
+    states = models[spec.name].states() if spec.name in models else {}
+    if spec.version is not None and spec.version not in states:
         message = f"Could not find version {spec.version} of model {spec.name}"
         raise StatusError(message, code="NOT_FOUND")
-    if not versions:
+    if not states:
         message = f"Could not find any versions of model {spec.name}"
         raise StatusError(message, code="NOT_FOUND")
-    return status_text(versions if spec.version is None else [spec.version])
+    return status_text(states if spec.version is None else {spec.version: states[spec.version]})
 
 
 def _metadata(models: Mapping[str, ServedModel], spec: ModelSpec) -> str:
     version = number_of(models, spec)
-    return metadata_text(spec.name, version, models[spec.name].versions[version])
+    model = models[spec.name]
+    definitions = model.definitions.get(version) or definitions_of(model.versions[version])
+    return metadata_text(spec.name, version, definitions)

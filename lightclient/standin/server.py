@@ -1,6 +1,5 @@
 """The stand-in itself: start, address, end."""
 
-import functools
 import socket
 import threading
 from collections.abc import Mapping
@@ -10,8 +9,8 @@ from urllib.parse import quote
 from lightclient.errors import InputError, LightClientError
 from lightclient.standin.connections import Connections
 from lightclient.standin.demo import load_demo_model
-from lightclient.standin.models import Run, ServedModel, served
-from lightclient.standin.protocol import respond
+from lightclient.standin.models import Fixed, Repository, Run, ServedModel, served
+from lightclient.standin.protocol import Answer, Request, respond
 
 _BACKLOG = 128
 _SELF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  only told apart, not bound
@@ -21,14 +20,15 @@ class StandIn:
     """TensorFlow Serving's REST API on a port of this machine, for development and tests.
 
     `models`: nothing for the demo model (named "demo"); a callable of a dict of arrays, served as
-    "model" behind the usual text classifier signature; or a dict of names to callables and
-    `ServedModel`s. `port` 0 takes a free one. Use it in a `with` statement, which gives the URL of
-    the first model and ends with no thread and no socket left.
+    "model" behind the usual text classifier signature; a dict of names to callables and
+    `ServedModel`s; or `SavedModels(folder)`, which TensorFlow runs. `port` 0 takes a free one. Use
+    it in a `with` statement, which gives the URL of the first model and ends with no thread and no
+    socket left.
     """
 
     def __init__(
         self,
-        models: Run | ServedModel | Mapping[str, Run | ServedModel] | None = None,
+        models: Run | ServedModel | Mapping[str, Run | ServedModel] | Repository | None = None,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -37,7 +37,7 @@ class StandIn:
             raise InputError(f'host is {host!r}: give a name or an address, such as "127.0.0.1"')
         if type(port) is not int or not 0 <= port <= 65535:
             raise InputError(f"port is {port!r}: give a number from 0 (a free one) to 65535")
-        self._models = {"demo": load_demo_model()} if models is None else served(models)
+        self._repository = _repository(models)
         self._wanted = (host, port)
         self._address: tuple[str, int] | None = None
         self._connections: Connections | None = None
@@ -56,18 +56,25 @@ class StandIn:
         host, port = self.address
         host = _SELF.get(host, host)
         literal = f"[{host}]" if ":" in host else host
-        return f"http://{literal}:{port}/v1/models/{quote(next(iter(self._models)), safe='')}"
+        name = next(iter(self._repository.current()))
+        return f"http://{literal}:{port}/v1/models/{quote(name, safe='')}"
 
     def start(self) -> str:
         """Opens the port and returns `url`; requests are answered from now on.
 
-        Raises InputError if host and port cannot be had. Running already, it stays as it is.
+        Raises InputError if host and port cannot be had, or the models. Running already, it stays
+        as it is.
         """
         if self._connections is None:
-            listener = _listen(*self._wanted)
+            self._repository.start()
+            try:
+                listener = _listen(*self._wanted)
+            except InputError:
+                self._repository.close()
+                raise
             self._address = listener.getsockname()[:2]
             self._closed.clear()
-            self._connections = Connections(listener, functools.partial(respond, self._models))
+            self._connections = Connections(listener, self._respond)
         return self.url
 
     def close(self) -> None:
@@ -75,6 +82,7 @@ class StandIn:
         connections, self._connections, self._address = self._connections, None, None
         if connections is not None:
             connections.close()
+            self._repository.close()
         self._closed.set()
 
     def serve_forever(self) -> None:
@@ -84,6 +92,9 @@ class StandIn:
             self._closed.wait()
         finally:
             self.close()
+
+    def _respond(self, request: Request) -> Answer:
+        return respond(self._repository.current(), request)
 
     def __enter__(self) -> str:
         return self.start()
@@ -95,6 +106,12 @@ class StandIn:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _repository(models: object) -> Repository:
+    if isinstance(models, Repository):
+        return models
+    return Fixed({"demo": load_demo_model()} if models is None else served(models))
 
 
 def _listen(host: str, port: int) -> socket.socket:

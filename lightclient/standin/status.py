@@ -1,12 +1,23 @@
 """Errors as TensorFlow names them, and the HTTP status each is sent with."""
 
-# tensorflow_serving/model_servers/http_server.cc, ToHTTPStatusCode; only what a stand-in can meet
+# tensorflow_serving/model_servers/http_server.cc, ToHTTPStatusCode
 HTTP_STATUS = {
+    "CANCELLED": 499,
+    "UNKNOWN": 500,
     "INVALID_ARGUMENT": 400,
-    "FAILED_PRECONDITION": 400,
+    "DEADLINE_EXCEEDED": 504,
     "NOT_FOUND": 404,
-    "INTERNAL": 500,
+    "ALREADY_EXISTS": 409,
+    "PERMISSION_DENIED": 403,
+    "RESOURCE_EXHAUSTED": 429,
+    "FAILED_PRECONDITION": 400,
+    "ABORTED": 409,
+    "OUT_OF_RANGE": 400,
     "UNIMPLEMENTED": 501,
+    "INTERNAL": 500,
+    "UNAVAILABLE": 503,
+    "DATA_LOSS": 500,
+    "UNAUTHENTICATED": 401,
 }
 
 

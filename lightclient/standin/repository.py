@@ -1,0 +1,174 @@
+"""A folder of SavedModels, version by version, watched while it is served.
+
+The source of the rules: tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc.
+"""
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from lightclient.errors import InputError
+from lightclient.standin.models import ServedModel, VersionState, check_name
+from lightclient.standin.savedmodel import Version, read_saved_model, tensorflow
+from lightclient.standin.status import StatusError
+
+POLL_SECONDS = 1.0  # between two looks at the folder
+LOG = logging.getLogger("lightclient.standin")
+_MOST = 2**63 - 1
+_Marks = frozenset[tuple[str, int, int]]
+
+
+class SavedModels:
+    """A folder of SavedModels for `StandIn`, run by TensorFlow (the extra `export` has it).
+
+        with StandIn(SavedModels("OUT_DIR", labels={"stable": 1})) as url: ...
+
+    `folder` holds OUT_DIR/1/saved_model.pb, OUT_DIR/2/saved_model.pb, …, or is a SavedModel itself,
+    served as version 1. `name`: the model's name, by default the folder's. `labels`: label →
+    version number. Every version can be asked for; the newest answers when none is named.
+
+    A version whose folder appears later is loaded, one whose folder vanishes is unloaded, save the
+    last. One that cannot be loaded is logged and skipped, and tried again when its files change.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        labels: Mapping[str, int] | None = None,
+    ) -> None:
+        self._folder = Path(folder)
+        if not self._folder.is_dir():
+            raise InputError(
+                f"{folder}: no such folder; give the one that holds the versions, such as "
+                "OUT_DIR for OUT_DIR/1/saved_model.pb"
+            )
+        self._name = self._folder.resolve().name if name is None else name
+        check_name("name is", self._name)
+        self._labels = dict(labels or {})
+        self._versions: dict[int, Version] = {}
+        self._unavailable: dict[int, VersionState] = {}
+        self._tried: dict[int, _Marks] = {}
+        self._models: dict[str, ServedModel] = {}
+        self._ended = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Loads every version and starts to watch the folder.
+
+        Raises InputError if no version can be served, or a label names one that is not.
+        """
+        if self._watcher is not None:
+            return
+        tensorflow()
+        try:
+            self._look()
+        except OSError as error:
+            raise InputError(f"{self._folder} cannot be read ({error.strerror})") from error
+        self._check_start()
+        self._ended.clear()
+        self._watcher = threading.Thread(
+            target=self._watch, name="lightclient-standin-versions", daemon=True
+        )
+        self._watcher.start()
+
+    def current(self) -> Mapping[str, ServedModel]:
+        """The model by its name, as it is now; never changed, only replaced."""
+        return self._models
+
+    def close(self) -> None:
+        """Ends the watching, once a version that is being loaded is done. What is loaded stays."""
+        watcher, self._watcher = self._watcher, None
+        self._ended.set()
+        if watcher is not None:
+            watcher.join()
+
+    def _check_start(self) -> None:
+        if not self._versions:
+            reasons = [f"version {n}: {state.message}" for n, state in self._unavailable.items()]
+            mend = f"put a SavedModel at {self._folder / '1' / 'saved_model.pb'}"
+            raise InputError(f"{self._folder}: nothing to serve; {'; '.join(reasons) or mend}")
+        for label, number in self._labels.items():
+            if number not in self._versions:
+                raise InputError(
+                    f"label {label!r} stands for version {number!r}, which is not loaded: "
+                    f"give one of {', '.join(map(str, sorted(self._versions)))}"
+                )
+
+    def _watch(self) -> None:
+        while not self._ended.wait(POLL_SECONDS):
+            # OSError: out of reach, or changed under our eyes. What is loaded goes on meanwhile.
+            with contextlib.suppress(OSError):
+                self._look()
+
+    def _look(self) -> None:
+        """Loads what has come, newest first, then unloads what has gone."""
+        found = versions_in(self._folder)
+        self._tried = {number: self._tried[number] for number in found if number in self._tried}
+        for number in sorted(found.keys() - self._versions.keys(), reverse=True):
+            marks = _marks(found[number])
+            if self._tried.get(number) != marks:
+                self._tried[number] = marks
+                self._load(number, found[number])
+        self._unload(self._versions.keys() - found.keys())
+
+    def _load(self, number: int, folder: Path) -> None:
+        self._tell(number, VersionState("LOADING"))
+        try:
+            self._versions[number] = read_saved_model(folder)
+        except StatusError as error:
+            LOG.warning("version %s of %s is skipped: %s", number, self._name, error)
+            self._tell(number, VersionState("END", error.code, error.message))
+        else:
+            del self._unavailable[number]
+            LOG.info("version %s of %s is loaded", number, self._name)
+            self._publish()
+
+    def _unload(self, gone: set[int]) -> None:
+        for number in sorted(gone):
+            if len(self._versions) > 1:  # the last one goes on serving
+                del self._versions[number]
+                LOG.info("version %s of %s is unloaded", number, self._name)
+                self._tell(number, VersionState("END"))
+
+    def _tell(self, number: int, state: VersionState) -> None:
+        self._unavailable[number] = state
+        self._publish()
+
+    def _publish(self) -> None:
+        """One assignment: a request sees all of it or nothing."""
+        versions, unavailable = dict(self._versions), dict(self._unavailable)
+        if versions:  # not so before the first is loaded
+            known = versions.keys() | unavailable.keys()
+            model = ServedModel(
+                versions={number: version.signatures for number, version in versions.items()},
+                labels={label: number for label, number in self._labels.items() if number in known},
+                unavailable=unavailable,
+                definitions={number: version.definitions for number, version in versions.items()},
+            )
+            self._models = {self._name: model}
+
+
+def versions_in(folder: Path) -> dict[int, Path]:
+    """The folders whose names are numbers, by number; of "1" and "01" the last in name order.
+
+    A SavedModel itself is its own version 1. Raises OSError.
+    """
+    if (folder / "saved_model.pb").is_file():
+        return {1: folder}
+    paths = sorted(path for path in folder.iterdir() if _is_number(path.name) and path.is_dir())
+    return {int(path.name): path for path in paths}
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdecimal() and len(name) < 100 and int(name) <= _MOST
+
+
+def _marks(folder: Path) -> _Marks:
+    """What differs once somebody has written in the folder. Raises OSError."""
+    files = [(str(path), path.lstat()) for path in folder.rglob("*")]
+    return frozenset((name, stat.st_mtime_ns, stat.st_size) for name, stat in files)

@@ -1,0 +1,134 @@
+"""One SavedModel, run by TensorFlow."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightclient.errors import LightClientError
+from lightclient.standin.models import DTYPES, Arrays, SignatureDef, TensorSpec
+from lightclient.standin.status import HTTP_STATUS, StatusError
+
+_NAMES = {name: dtype for dtype, (name, _) in DTYPES.items()}
+# What TensorFlow's Python adds to the message of its own core, which is what the real server sends.
+_ADDED = re.compile(
+    r"\AGraph execution error:\n\n.*?<stack traces unavailable>\n| \[Op:\S*\]", re.S
+)
+
+_MISSING = (  # tensorflow/cc/saved_model/reader.cc
+    "Could not find SavedModel .pb or .pbtxt at supplied export directory path: {}. "
+    "Check that the directory exists and that you have the right permissions for accessing it."
+)
+
+
+@dataclass(frozen=True)
+class Version:
+    """What can be called, and what the SavedModel says of itself."""
+
+    signatures: Mapping[str, SignatureDef]
+    definitions: Mapping[str, Any]
+
+
+def tensorflow() -> Any:
+    """The module. Raises LightClientError where it is not installed."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # so that `export` works in this process too
+    try:
+        return import_module("tensorflow")
+    except ImportError as error:
+        raise LightClientError(
+            f"running a SavedModel takes TensorFlow ({error}): pip install '.[export]'"
+        ) from error
+
+
+def read_saved_model(folder: Path) -> Version:
+    """Loads it. Raises StatusError for whatever keeps it from being served."""
+    tf = tensorflow()
+    try:
+        return _read(tf, folder)
+    except Exception as error:  # TensorFlow and protobuf know many ways to refuse a file
+        raise _status_error(tf, error) from error
+
+
+def _read(tf: Any, folder: Path) -> Version:
+    if not (folder / "saved_model.pb").is_file():
+        raise tf.errors.NotFoundError(None, None, _MISSING.format(folder))
+    model = tf.saved_model.load(str(folder), tags=["serve"])
+    definitions = _definitions(folder)
+    signatures = {
+        name: SignatureDef(
+            run=_Function(tf, function),
+            inputs=_specs(definitions[name]["inputs"]),
+            outputs=_specs(definitions[name]["outputs"]),
+        )
+        for name, function in model.signatures.items()
+        if _is_speakable(definitions[name])
+    }
+    return Version(signatures, definitions)
+
+
+def _definitions(folder: Path) -> dict[str, Any]:
+    """The SignatureDefs of the graph for serving, as protobuf's JSON."""
+    protobuf = import_module("tensorflow.core.protobuf.saved_model_pb2")
+    document = protobuf.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    (graph,) = (graph for graph in document.meta_graphs if graph.meta_info_def.tags == ["serve"])
+    to_dict = import_module("google.protobuf.json_format").MessageToDict
+    found = graph.signature_def
+    options = {"preserving_proto_field_name": True, "always_print_fields_with_no_presence": True}
+    return {name: to_dict(found[name], **options) for name in sorted(found)}
+
+
+def _is_speakable(definition: Mapping[str, Any]) -> bool:
+    """Whether it returns something and JSON can carry it all; sparse tensors cannot be sent."""
+    tensors = [*definition["inputs"].values(), *definition["outputs"].values()]
+    sound = all("name" in tensor and tensor["dtype"] in _NAMES for tensor in tensors)
+    return sound and bool(definition["outputs"])
+
+
+def _specs(tensors: Mapping[str, Any]) -> dict[str, TensorSpec]:
+    """By name: protobuf's maps have an order of the moment."""
+    found = sorted(tensors.items())
+    return {name: TensorSpec(_NAMES[info["dtype"]], _shape(info)) for name, info in found}
+
+
+def _shape(info: Mapping[str, Any]) -> tuple[int | None, ...] | None:
+    if info["tensor_shape"]["unknown_rank"]:
+        return None
+    sizes = [int(dimension["size"]) for dimension in info["tensor_shape"]["dim"]]
+    return tuple(None if size < 0 else size for size in sizes)
+
+
+class _Function:
+    """A signature as a callable of arrays."""
+
+    def __init__(self, tf: Any, function: Any) -> None:
+        self._tf = tf
+        self._function = function
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        """Raises StatusError for what TensorFlow refuses."""
+        try:
+            tensors = {name: self._tf.constant(array) for name, array in inputs.items()}
+            outputs = self._function(**tensors)
+        except self._tf.errors.OpError as error:
+            raise _status_error(self._tf, error) from error
+        return {name: _array(tensor) for name, tensor in outputs.items()}
+
+
+def _array(tensor: Any) -> NDArray[Any]:
+    found = tensor.numpy()
+    return np.array(found, dtype=object if isinstance(found, bytes) else None)
+
+
+def _status_error(tf: Any, error: Exception) -> StatusError:
+    """TensorFlow's own code and message; DATA_LOSS for a file that cannot be read."""
+    if not isinstance(error, tf.errors.OpError):
+        return StatusError(f"{type(error).__name__}: {error}", code="DATA_LOSS")
+    codes = (code for code in HTTP_STATUS if getattr(tf.errors, code) == error.error_code)
+    return StatusError(_ADDED.sub("", error.message), code=next(codes, "UNKNOWN"))
