@@ -67,17 +67,17 @@ def parse_address(url: str) -> Address:
     url = url.strip()
     if not url.isascii() or not url.isprintable() or " " in url:
         raise InputError(f"url has a space, a control or a non-ASCII character; write {_SHAPE}")
+    if "@" in url:  # looked for first: no message may show what stands before it
+        raise InputError("url holds credentials; take them out and pass token= or headers=")
+    if "?" in url or "#" in url:
+        raise InputError(f"url must end with the model, without '?' or '#': {_SHAPE}")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise InputError(f"url is broken ({error}); write {_SHAPE}") from error
-    if "@" in parts.netloc:
-        raise InputError("url holds credentials; take them out and pass token= or headers=")
+        raise InputError(f"url has a broken host or port; write {_SHAPE}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(f"url {url!r} must start with http:// or https:// and a host: {_SHAPE}")
-    if parts.query or parts.fragment:
-        raise InputError(f"url must end with the model, without '?' or '#': {_SHAPE}")
     return _address(url, parts.scheme, parts.hostname, port, parts.path)
 
 

@@ -1,6 +1,7 @@
 """The classifier: a text's way to its label, step by step."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, overload
@@ -18,7 +19,8 @@ from lightclient.request import FORMS, Form, build_request
 from lightclient.scoring import Classification, classify_logits
 from lightclient.settings import Settings, read_settings
 from lightclient.signature import Signature, read_signature
-from lightclient.transport import Transport, tls_context
+from lightclient.tls import tls_context
+from lightclient.transport import Transport
 
 Texts = list[str] | list[tuple[str, str]] | list[Text]
 
@@ -74,38 +76,41 @@ class Classifier:
         client_cert: str | Path | tuple[str, str] | None = None,
         retries: int = 3,
     ) -> None:
-        settings = read_settings().but(
+        settings = read_settings(
             url=url, bundle=bundle, timeout=timeout, token=token,
             ca_certs=ca_certs, client_cert=client_cert,
         )  # fmt: skip
-        if settings.url is None:
-            raise SettingError(
-                "no server is named: pass Classifier('http://HOST:8501/v1/models/NAME') or set "
-                'LIGHTCLIENT_URL; without a server, try `lightclient demo "some text"`'
-            )
         if form not in FORMS:
             raise InputError(f"form must be one of {', '.join(FORMS)}, not {form!r:.80}")
         if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
             raise InputError(f"retries must be a whole number, 0 or more, not {retries!r:.80}")
         if not isinstance(signature, (str, Signature, type(None))):
             raise InputError(f"signature must be a name or a Signature, not {signature!r:.80}")
-        self._settings = settings
-        self._options: dict[str, Any] = {
-            "max_length": max_length, "pad_to": pad_to, "signature": signature,
-            "form": form, "headers": headers, "retries": retries,
-        }  # fmt: skip
+        self._set_up(settings, _Options(max_length, pad_to, signature, form, headers, retries))
+
+    def _set_up(self, settings: Settings, options: "_Options") -> None:
+        if settings.url is None:
+            raise SettingError(
+                "no server is named: pass Classifier('http://HOST:8501/v1/models/NAME'), or --url "
+                "to the command, or set LIGHTCLIENT_URL; without a server: lightclient demo TEXT"
+            )
+        self._settings, self._options = settings, options
         self._address = parse_address(settings.url)
         self._bundle = _bundle(settings.bundle)
-        check_lengths(self._bundle, max_length, pad_to)
-        self._transport = open_transport(self._address, settings, headers, retries)
-        self._form = form
-        self._fit = partial(fit, bundle=self._bundle, max_length=max_length, pad_to=pad_to)
-        self._plan = self._fit(signature) if isinstance(signature, Signature) else None
+        check_lengths(self._bundle, options.max_length, options.pad_to)
+        self._transport = open_transport(self._address, settings, options.headers, options.retries)
+        self._fit = partial(
+            fit, bundle=self._bundle, max_length=options.max_length, pad_to=options.pad_to
+        )
+        stated = options.signature
+        self._plan = self._fit(stated) if isinstance(stated, Signature) else None
 
     @overload
     def classify(self, texts: Text) -> Classification: ...
     @overload
-    def classify(self, texts: Texts) -> list[Classification]: ...
+    def classify(self, texts: list[Text]) -> list[Classification]: ...
+    @overload
+    def classify(self, texts: list[str] | list[tuple[str, str]]) -> list[Classification]: ...
     def classify(self, texts: Text | Texts) -> Classification | list[Classification]:
         """Classify one text, or a list of texts in one request.
 
@@ -144,7 +149,7 @@ class Classifier:
         deadline = Deadline(self._settings.timeout)
         plan = self._look_up(deadline)
         batch = encode(texts, self._bundle, plan.limit, plan.length)
-        request = build_request(batch, plan.signature, self._form)
+        request = build_request(batch, plan.signature, self._options.form)
         reply = self._transport.post(self._address.predict, request, deadline)
         logits = read_logits(reply, len(texts), len(self._bundle.labels), plan.signature.output)
         return classify_logits(logits, self._bundle, batch.truncated)
@@ -157,7 +162,9 @@ class Classifier:
         if self._plan is None:
             reply = self._transport.get(self._address.metadata, deadline)
             raise_for_status(reply)
-            self._plan = self._fit(read_signature(reply.body, self._options["signature"]))
+            name = self._options.signature
+            signature = read_signature(reply.body, name if isinstance(name, str) else None)
+            self._plan = self._fit(signature)
         return self._plan
 
     def close(self) -> None:
@@ -173,15 +180,32 @@ class Classifier:
     def __repr__(self) -> str:
         return f"Classifier({str(self._address)!r}, bundle={self._bundle.name!r})"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        given = {key: getattr(self._settings, key) for key in Settings.__dataclass_fields__}
-        return partial(Classifier, **given, **self._options), ()
+    def __getstate__(self) -> dict[str, Any]:
+        return {"settings": self._settings, "options": self._options}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Made anew from the same settings; the environment here is not asked."""
+        self._set_up(state["settings"], state["options"])
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What only an argument can set."""
+
+    max_length: int | None
+    pad_to: int | None
+    signature: str | Signature | None
+    form: Form
+    headers: Mapping[str, str] | None = field(repr=False)
+    retries: int
 
 
 @overload
 def classify(texts: Text) -> Classification: ...
 @overload
-def classify(texts: Texts) -> list[Classification]: ...
+def classify(texts: list[Text]) -> list[Classification]: ...
+@overload
+def classify(texts: list[str] | list[tuple[str, str]]) -> list[Classification]: ...
 def classify(texts: Text | Texts) -> Classification | list[Classification]:
     """Classify with the server and bundle that the environment names now, as `Classifier` does.
 

@@ -4,6 +4,7 @@ A socket's own timeout bounds one wait, so that a server which drips a byte a se
 (urllib3's Timeout has the same gap). Here each wait is given what is left of the deadline.
 """
 
+import http.client
 import os
 import socket
 import ssl
@@ -17,14 +18,26 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from lightclient.deadline import Deadline
 
 
+class OverBudgetError(OSError):
+    """More bytes came than one exchange may have."""
+
+
 class _Timed:
-    """For a socket class: every wait gets what is left of `deadline`."""
+    """For a socket class: every wait gets what is left of `deadline`.
+
+    `budget`: the bytes that may still come, which bounds what a server can make the client hold,
+    whatever lengths it announces.
+    """
 
     deadline: Deadline
+    budget: int
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         self.settimeout(self.deadline.remaining())  # type: ignore[attr-defined]
         received: int = super().recv_into(*args, **kwargs)  # type: ignore[misc]
+        self.budget -= received
+        if self.budget < 0:
+            raise OverBudgetError
         return received
 
     def send(self, *args: Any, **kwargs: Any) -> int:
@@ -50,8 +63,8 @@ class Connection(HTTPConnection):
 
     deadline: Deadline
 
-    def begin(self, deadline: Deadline) -> None:
-        """Hold all that follows against `deadline`; connect if need be.
+    def begin(self, deadline: Deadline, budget: int) -> None:
+        """Hold all that follows against `deadline` and `budget`; connect if need be.
 
         Raises:
             OSError: nobody answers. TimeoutError: the deadline passed.
@@ -60,7 +73,20 @@ class Connection(HTTPConnection):
         if self.sock is None:
             self.connect()
         self.timeout = deadline.remaining()
-        cast(_Timed, self.sock).deadline = deadline
+        sock = cast(_Timed, self.sock)
+        sock.deadline, sock.budget = deadline, budget
+
+    def receive(self) -> http.client.HTTPResponse:
+        """The answer's head; the body is still to be read.
+
+        The standard library's own: urllib3's logs a malformed head, which may quote credentials.
+        """
+        return http.client.HTTPConnection.getresponse(self)
+
+    @property
+    def is_spotless(self) -> bool:
+        """Whether it is open and holds no byte beyond the answer, so that another may follow."""
+        return self.sock is not None and not getattr(self.sock, "pending", int)()
 
     def _new_conn(self) -> socket.socket:
         return dial(self._dns_host, self.port, self.deadline)
@@ -99,10 +125,8 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
     Raises:
         socket.gaierror: there is no such name. TimeoutError: the deadline passed.
     """
-    try:
+    with suppress(socket.gaierror, UnicodeError):  # a name, not a number
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:
-        pass  # a name, not a number
     outcome: list[Any] = []
 
     def look_up() -> None:
@@ -112,7 +136,10 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
             outcome.append(error)
 
     thread = threading.Thread(target=look_up, name="lightclient-resolve", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:  # the process has all the threads it may have
+        raise OSError(str(error)) from error
     thread.join(deadline.remaining())
     if not outcome:
         raise TimeoutError("the name look-up did not end in time")
@@ -153,8 +180,10 @@ class Pool:
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection whose exchange is complete."""
-        if connection.sock is not None:
+        if connection.is_spotless:
             self._idle.append(connection)
+        else:
+            connection.close()
 
     def close(self) -> None:
         """Close the idle connections."""

@@ -1,5 +1,6 @@
 """Texts into token ids."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,9 +9,10 @@ from tokenizers import Encoding
 
 from lightclient.bundle import Bundle
 from lightclient.errors import BundleError, InputError
-from lightclient.tokenizer import LoadedTokenizer, Padding
+from lightclient.tokenizer import LoadedTokenizer, Padding, telling_defects
 
 Text = str | tuple[str, str]
+_PID = os.getpid()
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def check_text(value: object, where: str = "text") -> Text:
         _check_unicode(value, where)
         return value
     if not isinstance(value, tuple):
-        mend = "decode it: text.decode('utf-8')" if isinstance(value, bytes) else "pass a str"
+        mend = "decode it" if isinstance(value, bytes) else "pass a str, a pair, or a list of them"
         raise InputError(f"{where} must be a str or a pair, not {type(value).__name__}; {mend}")
     if len(value) != 2 or not all(isinstance(part, str) for part in value):
         kinds = ", ".join(type(part).__name__ for part in value[:5])
@@ -74,7 +76,8 @@ def encode(
 
     Raises:
         InputError: a text has no tokens at all, or `limit` has no room for the special ones.
-        BundleError: rows differ in length and the tokenizer has no pad token.
+        BundleError: rows differ in length and the tokenizer has no pad token, or the tokenizer
+            is broken in a way that only this text shows.
     """
     loaded = bundle.loaded
     rows = [_cut(encoding, limit, loaded.cut_left) for encoding in _tokenize(texts, loaded)]
@@ -104,11 +107,12 @@ def encode(
 
 def _tokenize(texts: Sequence[Text], loaded: LoadedTokenizer) -> list[Encoding]:
     inputs = [_without_empty_pair(text) for text in texts]
-    if len(inputs) > 1:
-        return loaded.tokenizer.encode_batch(inputs)
-    # Not encode_batch: it starts threads, which a fork would lose.
-    first, second = (inputs[0], None) if isinstance(inputs[0], str) else inputs[0]
-    return [loaded.tokenizer.encode(first, second)]
+    with telling_defects("the tokenizer"):
+        # encode_batch starts threads, which a fork loses: the child would wait for them for ever.
+        if len(inputs) > 1 and os.getpid() == _PID:
+            return loaded.tokenizer.encode_batch(inputs)
+        pairs = [(text, None) if isinstance(text, str) else text for text in inputs]
+        return [loaded.tokenizer.encode(first, second) for first, second in pairs]
 
 
 def _without_empty_pair(text: Text) -> Text:

@@ -29,6 +29,12 @@ server itself said stands whole in `server_message`: it may quote token ids, so 
 from typing import Any
 
 
+def printable(text: str, limit: int = 500) -> str:
+    """Somebody else's words, fit for a message: one line, no escapes, not too long."""
+    line = "".join(char if char.isprintable() else " " for char in text[: limit + 1])
+    return line if len(line) <= limit else line[:limit] + "…"
+
+
 class LightClientError(Exception):
     """The root: `except LightClientError` catches all this package raises on purpose."""
 

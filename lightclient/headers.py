@@ -5,6 +5,12 @@ from collections.abc import Mapping
 from lightclient.errors import InputError
 from lightclient.version import __version__
 
+# Set by hand, they would say something else of the body than what is sent.
+_FRAMING = frozenset({
+    "connection", "content-encoding", "content-length", "expect", "keep-alive", "te", "trailer",
+    "transfer-encoding", "upgrade",
+})  # fmt: skip
+
 
 def request_headers(headers: Mapping[str, str] | None, token: str | None) -> dict[str, str]:
     """Put the caller's headers and token over ours.
@@ -27,7 +33,9 @@ def request_headers(headers: Mapping[str, str] | None, token: str | None) -> dic
         raise InputError(f"headers must be a mapping of str to str, not {type(headers).__name__}")
     for name, value in headers.items():
         if not isinstance(name, str) or not name.isascii() or not _is_token(name):
-            raise InputError(f"headers: {name!r} is no header name")
+            raise InputError("headers: a name is no header name (letters, digits, '-')")
+        if name.lower() in _FRAMING:
+            raise InputError(f"headers: {name} is set by the client itself; leave it out")
         _check(f"headers[{name!r}]", value)
     replaced = {name.lower() for name in headers}
     return {k: v for k, v in ours.items() if k.lower() not in replaced} | dict(headers)

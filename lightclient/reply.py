@@ -21,6 +21,7 @@ from lightclient.errors import (
     SignatureNotFound,
     TimedOut,
     Unavailable,
+    printable,
 )
 
 Floats = npt.NDArray[np.float32]
@@ -67,7 +68,7 @@ def read_logits(reply: Reply, rows: int, labels: int, output: str | None = None)
 
 def _finite(reply: Reply, rows: list[list[float]]) -> Floats:
     try:
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             logits = np.array(rows, dtype=np.float64).astype(np.float32)
     except OverflowError:  # a whole number beyond float64
         logits = np.full((1, 1), np.inf, dtype=np.float32)
@@ -123,7 +124,7 @@ def _output_name(reply: Reply, outputs: dict[str, Any], output: str | None) -> s
     if name in outputs:
         return name
     raise ReplyError(
-        f"{reply.url} answered with {', '.join(sorted(outputs))}, and none is {name!r}; "
+        f"{reply.url} answered with {printable(', '.join(sorted(outputs)))}, and none is {name!r}; "
         "name the one that holds the logits: signature=Signature(output=...)",
         url=reply.url,
     )
@@ -260,10 +261,10 @@ def _kind(status: int, message: str | None) -> tuple[type[LightClientError], str
 
 
 # The server quotes the request, and so the token ids of somebody's text, behind these words.
-_QUOTED = re.compile(r"(JSON (?:Value|object): )(\{.*\}|\[.*\]|\"[^\"]*\"|\S+)", re.DOTALL)
-_LONGEST_MESSAGE = 500
+_QUOTED = re.compile(r"(JSON (?:Value|object): )(\{.*\}|\[.*\]|[\[{].*|\"[^\"]*\"|\S+)", re.DOTALL)
+# Cut before the search, whose time may grow with the square of the length.
+_LONGEST_SEARCHED = 2000
 
 
 def _without_ids(message: str) -> str:
-    shown = _QUOTED.sub(r"\1…", message)
-    return shown if len(shown) <= _LONGEST_MESSAGE else shown[:_LONGEST_MESSAGE] + "…"
+    return printable(_QUOTED.sub(r"\1…", message[:_LONGEST_SEARCHED]))

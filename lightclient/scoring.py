@@ -63,7 +63,9 @@ def classify_logits(
         bundle: the labels, and what decides the function.
         truncated: one bool a text.
     """
-    scores = probabilities(logits, bundle)
+    # The caller's numpy may be set to raise or warn at the infinities and zeros of exp.
+    with np.errstate(all="ignore"):
+        scores = probabilities(logits, bundle)
     # Stable on the negated scores: ties stay in the order of the labels.
     order = np.argsort(-scores, axis=-1, kind="stable")
     return [
@@ -102,8 +104,7 @@ def _function(bundle: Bundle) -> str | None:
 
 def sigmoid(logits: Floats) -> Floats:
     """1 / (1 + exp(-x)), value by value; exp may overflow to infinity, which gives the right 0."""
-    with np.errstate(over="ignore"):
-        return np.float32(1) / (np.float32(1) + np.exp(-logits))
+    return np.float32(1) / (np.float32(1) + np.exp(-logits))
 
 
 def softmax(logits: Floats) -> Floats:

@@ -6,7 +6,7 @@ Nothing else reads `os.environ`.
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from lightclient.bundle import Bundle
 from lightclient.errors import InputError, SettingError
 
 DEFAULT_TIMEOUT = 10.0
+_LONGEST = 366 * 24 * 3600  # the system's own waits overflow at some point beyond
 
 
 @dataclass(frozen=True)
@@ -31,36 +32,30 @@ class Settings:
     ca_certs: str | Path | None = None
     client_cert: str | Path | tuple[str, str] | None = None
 
-    def but(self, **given: Any) -> "Settings":
-        """These settings under those that are given by hand; None means not given.
 
-        Raises:
-            InputError: the timeout is no number of seconds above 0.
-        """
-        settings = replace(
-            self, **{key: value for key, value in given.items() if value is not None}
-        )
-        if not _is_seconds(settings.timeout):
-            raise InputError(
-                f"timeout must be a number of seconds above 0, not {settings.timeout!r:.80}"
-            )
-        return settings
+def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
+    """The settings as they are now: what is given by hand, else the environment, else the default.
 
+    A variable that is empty counts as absent, and one that is not needed is not looked at.
 
-def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the environment as it is now; a variable that is empty counts as absent.
+    Args:
+        environ: the environment, `os.environ` if left out.
+        given: fields of `Settings`; None counts as not given.
 
     Raises:
-        SettingError: LIGHTCLIENT_TIMEOUT is no number of seconds above 0.
+        InputError: the timeout is no number of seconds above 0.
+        SettingError: the same for LIGHTCLIENT_TIMEOUT.
     """
     environ = os.environ if environ is None else environ
-    found: dict[str, Any] = {
-        setting.name: value
-        for setting in fields(Settings)
-        if (value := environ.get(f"LIGHTCLIENT_{setting.name.upper()}"))
-    }
-    if "timeout" in found:
-        found["timeout"] = _seconds(found["timeout"])
+    found = {name: value for name, value in given.items() if value is not None}
+    for name in Settings.__dataclass_fields__.keys() - found.keys():
+        if value := environ.get(f"LIGHTCLIENT_{name.upper()}"):
+            found[name] = _seconds(value) if name == "timeout" else value
+    if not _is_seconds(found.get("timeout", DEFAULT_TIMEOUT)):
+        raise InputError(
+            "timeout must be a number of seconds above 0, a year at most, not "
+            f"{found['timeout']!r:.80}"
+        )
     return Settings(**found)
 
 
@@ -77,4 +72,4 @@ def _seconds(text: str) -> float:
 
 
 def _is_seconds(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= _LONGEST

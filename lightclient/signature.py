@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lightclient.errors import InputError, SignatureError
+from lightclient.errors import InputError, SignatureError, printable
 
 DEFAULT_NAME = "serving_default"
 
@@ -21,6 +21,8 @@ _NUMBERS = frozenset({
     "DT_UINT64", "DT_FLOAT", "DT_DOUBLE",
 })  # fmt: skip
 _MASKS = _NUMBERS | {"DT_BOOL"}
+# Far beyond any text model; a larger one would only make the client pad without end.
+_LONGEST = 65_536
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,27 @@ class Signature:
     name: str = DEFAULT_NAME
 
     def __post_init__(self) -> None:
-        if not isinstance(self.input_ids, str) or not self.input_ids:
-            raise InputError(f"Signature(input_ids=...) must be a name, not {self.input_ids!r}")
-        if self.mask_dtype not in _MASKS:
+        self._check_names()
+        if self.mask_dtype not in tuple(_MASKS):
             raise InputError(
                 "Signature(mask_dtype=...) must be a number type or DT_BOOL, not "
                 f"{self.mask_dtype!r:.80}"
             )
-        if self.length is not None and (not isinstance(self.length, int) or self.length < 1):
-            raise InputError(f"Signature(length=...) must be 1 or more, not {self.length!r}")
+        if self.length is not None and not (
+            type(self.length) is int and 1 <= self.length <= _LONGEST
+        ):
+            raise InputError(
+                f"Signature(length=...) must be from 1 to {_LONGEST}, not {self.length!r:.80}"
+            )
+
+    def _check_names(self) -> None:
+        optional = (self.attention_mask, self.token_type_ids, self.output)
+        for name in (self.input_ids, self.name, *(name for name in optional if name is not None)):
+            if not isinstance(name, str) or not name:
+                raise InputError(f"Signature: {name!r:.80} is no name of an input or output")
+        inputs = [self.input_ids, *filter(None, optional[:2])]
+        if len(set(inputs)) < len(inputs):
+            raise InputError(f"Signature: two inputs have one name: {', '.join(inputs)}")
 
 
 def read_signature(body: bytes, name: str | None = None) -> Signature:
@@ -74,7 +88,9 @@ def read_signature(body: bytes, name: str | None = None) -> Signature:
         signatures = {key: found[key] for key in found if key != "__saved_model_init_op"}
         chosen = _choose(signatures, name)
         return _signature(chosen, signatures[chosen]["inputs"], signatures[chosen]["outputs"])
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ValueError, LookupError, TypeError, AttributeError, RecursionError, ArithmeticError,
+    ) as error:  # fmt: skip
         raise SignatureError(
             f"the server's metadata is not what TensorFlow Serving answers ({error!r:.80}); state "
             "the model's inputs by hand: Classifier(url, signature=Signature(...))"
@@ -129,7 +145,7 @@ def _named(inputs: Mapping[str, Any], aliases: tuple[str, ...]) -> str | None:
 
 
 def _names(names: object) -> str:
-    return ", ".join(sorted(map(str, names))) or "none"  # type: ignore[call-overload]
+    return printable(", ".join(sorted(map(str, names)))) or "none"  # type: ignore[call-overload]
 
 
 def _dims(tensor: Mapping[str, Any]) -> list[int] | None:
@@ -149,6 +165,8 @@ def _length(name: str, tensor: Mapping[str, Any]) -> int | None:
             f"input {name!r} has the shape {dims}; this client sends rows of tokens in any number: "
             "export the model with [None, None] or [None, N]"
         )
+    if not (dims[1] == -1 or 1 <= dims[1] <= _LONGEST):
+        raise SignatureError(f"input {name!r} takes rows of {dims[1]} tokens; is that a text?")
     return None if dims[1] == -1 else dims[1]
 
 

@@ -5,12 +5,13 @@ class decides; the rules here are those of transformers 4.57 and 5.23, found by 
 (tests/data/golden).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import ByteLevel
 
@@ -29,6 +30,10 @@ _WITHOUT_TYPE_IDS = frozenset({
 })  # fmt: skip
 _LEFT_PADDED = frozenset({"xlnet", "cpm"})
 _XLNET_PAD_TYPE = 3
+_ROLES = (
+    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
+)  # fmt: skip
+_FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
 
 
 @dataclass(frozen=True)
@@ -45,13 +50,20 @@ class LoadedTokenizer:
     """The tokenizer, and what it does not do itself.
 
     `tokenizer` neither pads nor truncates. `has_type_ids`: whether its type ids count, or are to
-    be zeros. `cut_left`: truncation takes the start of a text.
+    be zeros. `cut_left`: truncation takes the start of a text. `splits_special`: a special token in
+    a text is read as plain letters.
     """
 
     tokenizer: Tokenizer
     padding: Padding
     has_type_ids: bool
     cut_left: bool
+    splits_special: bool
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        # The library's own pickles forget it.
+        self.tokenizer.encode_special_tokens = self.splits_special
 
 
 def load_tokenizer(
@@ -70,12 +82,10 @@ def load_tokenizer(
     path = folder / "tokenizer.json"
     family = _family(tokens, config)
     if path.is_file():
-        try:
+        with telling_defects(str(path)):
             tokenizer = Tokenizer.from_buffer(path.read_bytes())
-        except Exception as error:  # the library raises no class of its own
-            raise BundleError(f"{path} is no tokenizer of this library: {error!s:.200}") from error
         _override(tokenizer, tokens, family)
-    elif (folder / "vocab.txt").is_file():
+    elif (folder / "vocab.txt").is_file() and family in _BERT_LIKE - {"mpnet"} | _GENERIC:
         tokenizer = wordpiece_tokenizer(folder / "vocab.txt", tokens)
     else:
         raise BundleError(
@@ -96,7 +106,9 @@ def set_up(
     own_padding, own_truncation = tokenizer.padding or {}, tokenizer.truncation or {}
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    tokenizer.encode_special_tokens = tokens.get("split_special_tokens") is True
+    splits_special = tokens.get("split_special_tokens") is True
+    tokenizer.encode_special_tokens = splits_special
+    _add_stated_tokens(tokenizer, tokens)
     by_class = "left" if family in _LEFT_PADDED else "right"
     return LoadedTokenizer(
         tokenizer,
@@ -107,7 +119,69 @@ def set_up(
         ),
         _has_type_ids(tokens, family),
         _is_left("truncation_side", tokens, own_truncation, "right"),
+        splits_special,
     )
+
+
+@contextmanager
+def telling_defects(what: str) -> Iterator[None]:
+    """Turn whatever the tokenizers library raises on a broken tokenizer into a BundleError.
+
+    It raises plain Exception, and for a panic of its own a class below BaseException.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise BundleError(
+            f"{what} is not a tokenizer that the tokenizers library can run: {error!s:.200}"
+        ) from error
+
+
+def _add_stated_tokens(tokenizer: Tokenizer, tokens: Mapping[str, Any]) -> None:
+    """Tokens that stand in tokenizer_config.json alone, as transformers adds them at loading."""
+    known = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
+    for stated in _stated_tokens(tokens):
+        token = _added_token(stated)
+        if token.content not in known:
+            known.add(token.content)
+            tokenizer.add_special_tokens([token]) if token.special else tokenizer.add_tokens(
+                [token]
+            )
+
+
+def _stated_tokens(tokens: Mapping[str, Any]) -> list[Any]:
+    by_id = tokens.get("added_tokens_decoder")
+    extra = tokens.get("extra_special_tokens") or []
+    more = tokens.get("additional_special_tokens") or []
+    if not isinstance(by_id or {}, dict) or not isinstance(more, list):
+        raise BundleError("tokenizer_config.json: added or additional tokens are no list of tokens")
+    roles = [tokens.get(role) for role in _ROLES]
+    extra = list(extra.values()) if isinstance(extra, dict) else list(extra)
+    return [*(by_id or {}).values(), *(stated for stated in roles if stated), *extra, *more]
+
+
+def _added_token(stated: Any) -> AddedToken:
+    flags = {"normalized": False, "special": True}
+    if isinstance(stated, dict):
+        flags |= {key: value for key, value in stated.items() if key in _FLAGS}
+        stated = stated.get("content")
+    if (
+        not isinstance(stated, str)
+        or not stated
+        or not all(type(v) is bool for v in flags.values())
+    ):
+        raise BundleError(f"tokenizer_config.json: {stated!r:.80} is no token")
+    return AddedToken(_utf8(stated), **flags)
+
+
+def _utf8(token: str) -> str:
+    try:
+        token.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BundleError(f"tokenizer_config.json: {token!r:.80} is no UTF-8 text") from error
+    return token
 
 
 def _family(tokens: Mapping[str, Any], config: Mapping[str, Any]) -> str:
@@ -148,8 +222,9 @@ def _pad_id(
     if token is None:
         return _stated_pad_id(config)
     token_id = tokenizer.token_to_id(str(token))
-    if token_id is None:
-        raise BundleError(f"the pad token {token!r} is not in the tokenizer's vocabulary")
+    size = config.get("vocab_size")
+    if token_id is None or (isinstance(size, int) and token_id >= size):
+        raise BundleError(f"the pad token {token!r:.80} is not in the model's vocabulary")
     return token_id
 
 

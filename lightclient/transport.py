@@ -5,24 +5,27 @@ import ssl
 import time
 import weakref
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from functools import partial
-from http.client import HTTPException
-from pathlib import Path
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from socket import gaierror
 
 from urllib3.exceptions import HTTPError
-from urllib3.response import BaseHTTPResponse
 
 from lightclient.address import Address
-from lightclient.connection import Connection, Pool, TimedTLSSocket, TLSConnection
+from lightclient.connection import (
+    Connection,
+    OverBudgetError,
+    Pool,
+    TLSConnection,
+)
 from lightclient.deadline import Deadline
 from lightclient.errors import (
     CannotConnect,
     ConnectionLost,
-    InputError,
+    LightClientError,
     NotTensorFlowServing,
     RedirectRefused,
     ReplyTooLarge,
@@ -36,6 +39,7 @@ REPEATED_STATUSES = frozenset({429, 503})
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
 _PIECE = 65536
+_HEAD_BYTES = 1024 * 1024
 
 
 class Transport:
@@ -44,7 +48,7 @@ class Transport:
     Args:
         address: the served model.
         headers: sent with every request, credentials among them.
-        context: for https; see `tls_context`.
+        context: for https; see tls.py.
         retries: how often an exchange is repeated, inside its deadline, after 429, 503 or a
             broken connection. Predicting has no side effects, so that a repeat is safe.
         max_reply_bytes: a longer answer is refused.
@@ -120,48 +124,65 @@ class Transport:
     ) -> Reply:
         url = self._origin + path
         try:
-            _open(connection, url, deadline)
+            self._open(connection, url, deadline)
             try:
                 reply = self._round_trip(connection, url, method, path, body)
-            except (OSError, HTTPException, HTTPError) as error:
-                raise _broken(error, url, deadline) from error
+            except (OSError, HTTPException, HTTPError, ValueError) as error:
+                raise self._broken(error, url, deadline) from error
         except BaseException:
             connection.close()
             raise
         self._pool.give_back(connection)
         return reply
 
+    def _open(self, connection: Connection, url: str, deadline: Deadline) -> None:
+        try:
+            connection.begin(deadline, self._max_reply_bytes + _HEAD_BYTES)
+        except (OSError, HTTPError) as error:
+            raise _unconnected(error, url, deadline) from error
+
     def _round_trip(
         self, connection: Connection, url: str, method: str, path: str, body: bytes | None
     ) -> Reply:
         with suppress(BrokenPipeError):  # the server may have answered before it closed: read on
-            connection.request(
-                method, path, body, self._headers, preload_content=False, decode_content=False
-            )
-        response = connection.getresponse()
-        _refuse_redirect(response, url)
-        _refuse_compressed(response, url)
-        data = self._read(response, url)
-        return Reply(response.status, data, url, retry_after=_retry_after(response))
+            connection.request(method, path, body, self._headers)
+        with closing(connection.receive()) as response:
+            _refuse_interim(response, url)
+            _refuse_redirect(response, url)
+            _refuse_compressed(response, url)
+            data = self._read(response, url)
+            return Reply(response.status, data, url, retry_after=_retry_after(response))
 
-    def _read(self, response: BaseHTTPResponse, url: str) -> bytes:
-        self._check_size(response.length_remaining or 0, url)
+    def _read(self, response: HTTPResponse, url: str) -> bytes:
+        self._check_size(response.length or 0, url)
         pieces, size = [], 0
-        for piece in response.stream(_PIECE, decode_content=False):
+        while piece := response.read(_PIECE):
             size += len(piece)
             self._check_size(size, url)
             pieces.append(piece)
+        if response.length:  # what was announced and never came
+            raise IncompleteRead(b"", response.length)
         return b"".join(pieces)
 
     def _check_size(self, size: int, url: str) -> None:
         if size > self._max_reply_bytes:
-            raise ReplyTooLarge(
-                f"{url} answered with more than {self._max_reply_bytes} bytes; is it the right "
-                "server?",
-                url=url,
-                attempts=1,
-                limit=self._max_reply_bytes,
-            )
+            raise self._too_large(url)
+
+    def _too_large(self, url: str) -> ReplyTooLarge:
+        return ReplyTooLarge(
+            f"{url} answered with more than {self._max_reply_bytes} bytes; is it the right server?",
+            url=url,
+            attempts=1,
+            limit=self._max_reply_bytes,
+        )
+
+    def _broken(self, error: Exception, url: str, deadline: Deadline) -> Exception:
+        """An error on an open connection into one of ours."""
+        if isinstance(error, LightClientError):
+            return error
+        if isinstance(error, OverBudgetError):
+            return self._too_large(url)
+        return _lost(error, url, deadline)
 
 
 def _settle(outcome: Reply | TransportError, attempts: int) -> Reply:
@@ -185,7 +206,7 @@ def _pause(outcome: Reply | TransportError, attempt: int) -> float | None:
     return pause * random.uniform(0.5, 1)  # noqa: S311
 
 
-def _retry_after(response: BaseHTTPResponse) -> float | None:
+def _retry_after(response: HTTPResponse) -> float | None:
     """Seconds, or a date (RFC 9110, 10.2.3); None for nonsense."""
     text: str = response.headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
@@ -196,7 +217,21 @@ def _retry_after(response: BaseHTTPResponse) -> float | None:
         return None
 
 
-def _refuse_redirect(response: BaseHTTPResponse, url: str) -> None:
+def _refuse_interim(response: HTTPResponse, url: str) -> None:
+    """1xx, of which the library skips 100 only, and heads that cannot be read to their end.
+
+    To go on after them would take the real answer for that of the next request.
+    """
+    if response.status < 200 or response.msg.defects:
+        raise NotTensorFlowServing(
+            f"{url} answered {response.status} with a head that is none of TensorFlow Serving's; "
+            "is a proxy in the way?",
+            url=url,
+            status=response.status,
+        )
+
+
+def _refuse_redirect(response: HTTPResponse, url: str) -> None:
     if 300 <= response.status < 400:
         location = response.headers.get("Location", "")
         raise RedirectRefused(
@@ -209,7 +244,7 @@ def _refuse_redirect(response: BaseHTTPResponse, url: str) -> None:
         )
 
 
-def _refuse_compressed(response: BaseHTTPResponse, url: str) -> None:
+def _refuse_compressed(response: HTTPResponse, url: str) -> None:
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":
         raise NotTensorFlowServing(
@@ -218,13 +253,6 @@ def _refuse_compressed(response: BaseHTTPResponse, url: str) -> None:
             url=url,
             status=response.status,
         )
-
-
-def _open(connection: Connection, url: str, deadline: Deadline) -> None:
-    try:
-        connection.begin(deadline)
-    except (OSError, HTTPError) as error:
-        raise _unconnected(error, url, deadline) from error
 
 
 def _unconnected(error: Exception, url: str, deadline: Deadline) -> TransportError:
@@ -253,14 +281,14 @@ def _tls_failed(error: ssl.SSLError, url: str) -> CannotConnect:
     return CannotConnect(f"no TLS with {url} ({reason}): {mend}", url=url, attempts=1)
 
 
-def _broken(error: Exception, url: str, deadline: Deadline) -> Exception:
-    """An error on an open connection into one of ours."""
-    cause = error.args[-1] if isinstance(error, HTTPError) and error.args else error
+def _lost(error: Exception, url: str, deadline: Deadline) -> Exception:
     if deadline.over:
         return _timed_out(url, deadline, "waiting for the answer")
-    if isinstance(cause, ssl.SSLError) and "CERTIFICATE" in str(cause):
-        return _tls_failed(cause, url)
-    if isinstance(error, HTTPException) and not isinstance(error, OSError):
+    if isinstance(error, ssl.SSLError) and "CERTIFICATE" in str(error):
+        return _tls_failed(error, url)
+    if isinstance(error, (HTTPException, ValueError)) and not isinstance(
+        error, (OSError, IncompleteRead)
+    ):
         return NotTensorFlowServing(
             f"{url} does not speak HTTP ({type(error).__name__}): is this the REST port (8501), "
             "not gRPC's (8500), and is it not TLS (https://)?",
@@ -275,8 +303,8 @@ def _broken(error: Exception, url: str, deadline: Deadline) -> Exception:
 
 def _timed_out(url: str, deadline: Deadline, stage: str) -> TimedOut:
     return TimedOut(
-        f"{url} gave no whole answer within {deadline.seconds:g} s (while {stage}); pass a longer "
-        "timeout=, or fewer texts at once",
+        f"{url} gave no whole answer within {deadline.seconds:g} s (while {stage}): is this the "
+        "REST port, and no firewall in the way? Else pass a longer timeout, or fewer texts at once",
         url=url,
         attempts=1,
         timeout=deadline.seconds,
@@ -285,32 +313,3 @@ def _timed_out(url: str, deadline: Deadline, stage: str) -> TimedOut:
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or type(error).__name__
-
-
-def tls_context(
-    ca_certs: str | Path | None, client_cert: str | Path | tuple[str, str] | None
-) -> ssl.SSLContext:
-    """A context that verifies the server's certificate and host name, TLS 1.2 or newer.
-
-    Args:
-        ca_certs: a PEM file of certificate authorities; None: the system's.
-        client_cert: a PEM file with certificate and key, or a pair of files.
-
-    Raises:
-        InputError: a file is missing or is no PEM of that kind.
-    """
-    try:
-        context = ssl.create_default_context(cafile=ca_certs)
-    except OSError as error:
-        raise InputError(f"ca_certs: {str(ca_certs)!r} cannot be read as PEM: {error}") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.sslsocket_class = TimedTLSSocket
-    if client_cert is not None:
-        pair = client_cert if isinstance(client_cert, tuple) else (client_cert,)
-        try:
-            context.load_cert_chain(*pair)
-        except OSError as error:
-            raise InputError(
-                f"client_cert: {pair[0]!s} cannot be read as a PEM certificate and key: {error}"
-            ) from error
-    return context

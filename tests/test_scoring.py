@@ -1,5 +1,6 @@
 """Labels, scores and their order equal those of transformers' pipeline."""
 
+import dataclasses
 import math
 import pickle
 import warnings
@@ -11,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightclient import Bundle, Classification, Score
-from lightclient.scoring import classify_logits, sigmoid, softmax
+from lightclient.scoring import classify_logits, softmax
 from tests.golden import GOLDEN, read
 
+BUNDLE = Bundle.load(GOLDEN / "bert-uncased")
 SCORES = read(GOLDEN / "scores.json")["cases"]
 
 
@@ -55,14 +57,15 @@ rows = st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=9)
 
 @given(rows)
 def test_softmax_sums_to_one_without_a_warning(row: list[float]) -> None:
-    with warnings.catch_warnings():
+    labels = tuple(f"L{at}" for at in range(len(row) + 1))
+    logits = np.array([[*row, 0.0]], dtype=np.float32)
+    single = dataclasses.replace(BUNDLE, labels=labels)
+    multi = dataclasses.replace(single, problem_type="multi_label_classification")
+    with warnings.catch_warnings(), np.errstate(all="raise"):
         warnings.simplefilter("error")
-        scores = softmax(np.array([row], dtype=np.float32))
-        sigmoids = sigmoid(np.array([row], dtype=np.float32))
-    assert scores.dtype == sigmoids.dtype == np.float32
-    assert scores.sum() == pytest.approx(1, abs=1e-5)
-    assert np.isfinite(scores).all()
-    assert ((sigmoids >= 0) & (sigmoids <= 1)).all()
+        one, many = (classify_logits(logits, bundle, [False])[0] for bundle in (single, multi))
+    assert sum(score.score for score in one.scores) == pytest.approx(1, abs=1e-5)
+    assert all(0 <= score.score <= 1 for score in (*one.scores, *many.scores))
 
 
 @given(st.lists(rows.filter(lambda row: len(row) == 3), min_size=1, max_size=5))

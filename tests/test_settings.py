@@ -32,8 +32,10 @@ def test_a_timeout_that_is_no_number(text: str) -> None:
 
 
 def test_what_is_given_by_hand_wins() -> None:
-    settings = Settings(url="a", timeout=3)
-    assert settings.but(url="b", timeout=None) == Settings(url="b", timeout=3)
-    for timeout in (0, -1, "5", True, float("inf"), float("nan")):
+    environ = {"LIGHTCLIENT_URL": "a", "LIGHTCLIENT_TIMEOUT": "3"}
+    assert read_settings(environ, url="b", timeout=None) == Settings(url="b", timeout=3)
+    broken = {"LIGHTCLIENT_TIMEOUT": "soon"}
+    assert read_settings(broken, timeout=2) == Settings(timeout=2)
+    for timeout in (0, -1, "5", True, float("inf"), float("nan"), 10**400):
         with pytest.raises(InputError, match=r"^timeout must be"):
-            settings.but(timeout=timeout)
+            read_settings({}, timeout=timeout)

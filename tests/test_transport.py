@@ -24,7 +24,8 @@ from lightclient.address import parse_address
 from lightclient.deadline import Deadline
 from lightclient.headers import request_headers
 from lightclient.reply import Reply
-from lightclient.transport import Transport, tls_context
+from lightclient.tls import tls_context
+from lightclient.transport import Transport
 from tests.scripted import (
     ScriptedServer,
     answering,

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from lightclient import __version__
-from lightclient.cli import check, classify, demo, serve
+from lightclient.cli import check, classify, demo, export, serve
 from lightclient.errors import LightClientError
 
 _DESCRIPTION = """\
@@ -65,6 +65,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"lightclient {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (demo, classify, check, serve):
+    for command in (demo, classify, check, serve, export):
         command.add_command(commands)
     return parser

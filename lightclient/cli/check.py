@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lightclient.cli import options
-from lightclient.errors import LightClientError, ModelNotFound, ReplyError, SettingError
+from lightclient.errors import (
+    LightClientError,
+    ModelNotFound,
+    ReplyError,
+    SettingError,
+    printable,
+)
 
 if TYPE_CHECKING:
     from lightclient.plan import Plan
@@ -44,12 +50,11 @@ def _findings(arguments: argparse.Namespace) -> Iterator[str]:
     from lightclient.client import Classifier, open_transport
     from lightclient.deadline import Deadline
     from lightclient.plan import fit
+    from lightclient.reply import raise_for_status
     from lightclient.settings import read_settings
     from lightclient.signature import read_signature
 
-    settings = read_settings().but(
-        url=arguments.url, bundle=arguments.bundle, timeout=arguments.timeout
-    )
+    settings = read_settings(url=arguments.url, bundle=arguments.bundle, timeout=arguments.timeout)
     if settings.url is None:
         raise SettingError("no server is named: pass --url or set LIGHTCLIENT_URL")
     address = parse_address(settings.url)
@@ -62,6 +67,7 @@ def _findings(arguments: argparse.Namespace) -> Iterator[str]:
     yield f"{address.origin} answers"
     yield f"model {address.model!r} is AVAILABLE: version {_available(reply)}"
     reply = transport.get(address.metadata, Deadline(settings.timeout))
+    raise_for_status(reply)
     plan = fit(read_signature(reply.body), bundle, None, None)
     transport.close()
     yield f"signature {plan.signature.name!r} fits: {_described(plan)}"
@@ -77,10 +83,14 @@ def _available(reply: "Reply") -> str:
     from lightclient.reply import raise_for_status
 
     raise_for_status(reply)
+
+    def told(value: object) -> str:
+        return printable(str(value))
+
     try:
         versions = json.loads(reply.body)["model_version_status"]
-        states = {str(entry["version"]): str(entry["state"]) for entry in versions}
-        failures = [entry["status"].get("error_message") for entry in versions]
+        states = {told(entry["version"]): told(entry["state"]) for entry in versions}
+        failures = [told(entry["status"].get("error_message") or "") for entry in versions]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ReplyError(
             f"{reply.url} does not tell a model's status as TensorFlow Serving does", url=reply.url
@@ -88,10 +98,10 @@ def _available(reply: "Reply") -> str:
     loaded = [version for version, state in states.items() if state == "AVAILABLE"]
     if loaded:
         return ", ".join(loaded)
-    told = "; ".join(f"version {version} is {state}" for version, state in states.items())
+    state = "; ".join(f"version {version} is {state}" for version, state in states.items())
     said = " ".join(filter(None, failures))
     raise ModelNotFound(
-        f"the model is not loaded: {told or 'no version at all'}. {said}\n"
+        f"the model is not loaded: {state or 'no version at all'}. {said}\n"
         "Wait while it is LOADING or START; else see the server's log and its model folder.",
         url=reply.url,
         status=reply.status,

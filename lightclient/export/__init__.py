@@ -1,0 +1,13 @@
+"""A Hugging Face classifier into a SavedModel for TensorFlow Serving, and a bundle for the client.
+
+    pip install '.[export]'
+    export("distilbert-base-uncased-finetuned-sst-2-english", "models/sst2")
+
+This module is the table of contents. TensorFlow and transformers are imported when `export` is
+called, never before.
+"""
+
+from lightclient.export.errors import ExportError
+from lightclient.export.exporter import Exported, export
+
+__all__ = ["ExportError", "Exported", "export"]

@@ -1,0 +1,54 @@
+"""Is what was written the model?"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightclient.bundle import Bundle
+from lightclient.export.errors import ExportError
+from lightclient.export.samples import SENTENCES, inputs_of, long_text, longest
+from lightclient.export.savedmodel import Run
+
+# Of the largest logit: at most 0.00025 in a probability. Float noise is a hundredth of it.
+TOLERANCE = 1e-3
+
+
+def largest_difference(
+    served: Run, source: Run, bundle: Bundle, names: Sequence[str], length: int | None
+) -> float:
+    """The largest difference between the logits of both, over texts alone and in one batch.
+
+    The source model gets each text alone and without padding: that is the answer to be given.
+
+    Raises:
+        ExportError: they differ, they are no numbers, or they are not one for each label.
+    """
+    most = longest(bundle, length)
+    texts = [inputs_of([text], bundle, names, most) for text in SENTENCES]
+    expected = np.concatenate([source(inputs) for inputs in texts])
+    if expected.shape[1] != len(bundle.labels):
+        raise ExportError(
+            f"the model gives {expected.shape[1]} logits, config.json has "
+            f"{len(bundle.labels)} labels: mend its id2label"
+        )
+    alone = [served(inputs_of([text], bundle, names, most, length)) for text in SENTENCES]
+    long = served(long_text(most, bundle, names, length))
+    together = served(inputs_of(SENTENCES, bundle, names, most, length))
+    return max(
+        _difference(np.concatenate(alone), expected, "one text at a time"),
+        _difference(long, source(long_text(most, bundle, names, None)), f"{most} tokens"),
+        _difference(together, expected, "texts padded to one length"),
+    )
+
+
+def _difference(served: NDArray[np.float32], expected: NDArray[np.float32], where: str) -> float:
+    difference = float(np.abs(served - expected).max())
+    # Written so that NaN fails.
+    if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
+        raise ExportError(
+            f"the export's logits differ from the source model's by {difference:.3g} ({where}); "
+            "a model whose answers change with padding, or that TensorFlow computes otherwise, "
+            "cannot be served rightly"
+        )
+    return difference

@@ -1,0 +1,46 @@
+"""Whom to trust over TLS, and who to be."""
+
+import ssl
+from pathlib import Path
+
+from lightclient.connection import TimedTLSSocket
+from lightclient.errors import InputError
+
+
+def tls_context(
+    ca_certs: str | Path | None, client_cert: str | Path | tuple[str, str] | None
+) -> ssl.SSLContext:
+    """A context that verifies the server's certificate and host name, TLS 1.2 or newer.
+
+    Args:
+        ca_certs: a PEM file of certificate authorities; None: the system's.
+        client_cert: a PEM file with certificate and key, or a pair of files.
+
+    Raises:
+        InputError: a file is missing or is no PEM of that kind.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_certs)
+    except (OSError, TypeError, ValueError) as error:
+        raise InputError(f"ca_certs: {ca_certs!r:.200} cannot be read as PEM: {error}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = TimedTLSSocket
+    if client_cert is not None:
+        _load_client_cert(context, client_cert)
+    return context
+
+
+def _load_client_cert(context: ssl.SSLContext, given: str | Path | tuple[str, str]) -> None:
+    try:
+        certificate, key = given if isinstance(given, tuple) else (given, None)
+        context.load_cert_chain(certificate, key, password=_no_password)
+    except (OSError, TypeError, ValueError) as error:
+        raise InputError(
+            "client_cert must be a PEM file with a certificate and its unencrypted key, or a pair "
+            f"of such files: {error}"
+        ) from error
+
+
+def _no_password() -> str:
+    """Instead of OpenSSL's own way, which is to ask at the terminal."""
+    raise ValueError("the key is encrypted, and there is no password for it")
