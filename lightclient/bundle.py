@@ -1,6 +1,7 @@
 """What the client must know of a model, read once from a folder as Hugging Face lays it out."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ _OFFSET_POSITIONS = frozenset({
 })  # fmt: skip
 # A tokenizer_config.json without a limit holds 1e30 (transformers, VERY_LARGE_INTEGER).
 _NO_LIMIT = 10**9
+_MOST_LABELS = 100_000
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Bundle:
     """A model as the client knows it: tokenizer, labels, limits.
 
     The tokenizer is never changed after loading, so that threads share it. `max_length` counts
-    tokens, special ones included; None: no limit is known.
+    tokens, special ones included; None: no limit is known. `needs_type_ids`: without type ids the
+    model would read the second text of a pair as the first.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Bundle:
     labels: tuple[str, ...]
     problem_type: str | None
     max_length: int | None
+    needs_type_ids: bool
 
     @classmethod
     def load(cls, source: str | Path | None = None) -> "Bundle":
@@ -73,6 +77,13 @@ class Bundle:
         Raises:
             BundleError: the vocabulary is missing, broken, or lacks a special token.
         """
+        if (
+            not isinstance(labels, Sequence)
+            or isinstance(labels, str)
+            or not labels
+            or not all(isinstance(label, str) for label in labels)
+        ):
+            raise InputError(f"labels must be a list of one or more str, not {labels!r:.80}")
         tokens = {
             "do_lower_case": do_lower_case,
             "strip_accents": strip_accents,
@@ -91,14 +102,14 @@ def _folder(source: str | Path | None) -> Path:
     if not isinstance(source, (str, Path)):
         raise InputError(f"bundle must be a name or a folder's path, not {type(source).__name__}")
     shipped = _vocab_folder()
-    if isinstance(source, str) and (shipped / source / "config.json").is_file():
+    names = sorted(entry.name for entry in shipped.iterdir() if entry.is_dir())
+    if source in names:
         return shipped / source
-    folder = Path(source)
-    if not folder.is_dir():
-        names = ", ".join(sorted(entry.name for entry in shipped.iterdir() if entry.is_dir()))
+    folder = Path(source).expanduser()
+    if not os.path.isdir(folder):  # Path.is_dir raises on a name that is too long
         raise BundleError(
-            f"no bundle {str(source)!r}: not a folder, and not a shipped name ({names}); "
-            "give the path of a folder with tokenizer.json and config.json"
+            f"no bundle {str(source)!r:.200}: not a folder, and not a shipped name "
+            f"({', '.join(names)}); give the path of a folder with tokenizer.json and config.json"
         )
     return folder
 
@@ -141,6 +152,7 @@ def _bundle(
         labels=_labels(config),
         problem_type=_problem_type(config),
         max_length=_max_length(config, tokens, loaded.padding.token_id),
+        needs_type_ids=loaded.has_type_ids and _type_count(config) > 1,
     )
 
 
@@ -167,6 +179,10 @@ def _labels(config: Mapping[str, Any]) -> tuple[str, ...]:
     by_id = config.get("id2label")
     if by_id is None:
         count = _int(config.get("num_labels", config.get("_num_labels", 2)), "num_labels")
+        if not 1 <= count <= _MOST_LABELS:
+            raise BundleError(
+                f"config.json: num_labels must be from 1 to {_MOST_LABELS}, not {count}"
+            )
         return tuple(f"LABEL_{at}" for at in range(count))
     if not isinstance(by_id, dict) or not by_id:
         raise BundleError("config.json: id2label must be an object from '0', '1', … to labels")
@@ -201,9 +217,13 @@ def _position_limit(config: Mapping[str, Any], pad_id: int | None) -> int | None
     if stated is None or stated == -1 or config.get("position_biased_input") is False:
         return None
     limit = _int(stated, "config.json: max_position_embeddings")
-    if config.get("model_type") in _OFFSET_POSITIONS:
+    if str(config.get("model_type")) in _OFFSET_POSITIONS:
         limit -= (1 if pad_id is None else pad_id) + 1
     return _positive(limit, "config.json: max_position_embeddings")
+
+
+def _type_count(config: Mapping[str, Any]) -> int:
+    return _int(config.get("type_vocab_size", 0), "config.json: type_vocab_size")
 
 
 def _positive(limit: int, name: str) -> int:

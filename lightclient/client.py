@@ -84,6 +84,7 @@ class Classifier:
             raise InputError(f"form must be one of {', '.join(FORMS)}, not {form!r:.80}")
         if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
             raise InputError(f"retries must be a whole number, 0 or more, not {retries!r:.80}")
+        headers = dict(headers) if isinstance(headers, Mapping) else headers
         if not isinstance(signature, (str, Signature, type(None))):
             raise InputError(f"signature must be a name or a Signature, not {signature!r:.80}")
         self._set_up(settings, _Options(max_length, pad_to, signature, form, headers, retries))
@@ -148,6 +149,7 @@ class Classifier:
     def _classify(self, texts: list[Text]) -> list[Classification]:
         deadline = Deadline(self._settings.timeout)
         plan = self._look_up(deadline)
+        plan.check(texts)
         batch = encode(texts, self._bundle, plan.limit, plan.length)
         request = build_request(batch, plan.signature, self._options.form)
         reply = self._transport.post(self._address.predict, request, deadline)

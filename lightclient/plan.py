@@ -1,8 +1,10 @@
 """What the served model and the bundle come to together: how long rows may and must be."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lightclient.bundle import Bundle
+from lightclient.encoding import Text
 from lightclient.errors import InputError, SignatureError
 from lightclient.signature import Signature
 
@@ -13,11 +15,25 @@ class Plan:
 
     `limit`: the most tokens of a text; what is longer is cut; None: there is no limit.
     `length`: the tokens every row is padded to; None: the longest of its request.
+    `takes_pairs`: whether a pair reaches the model as one.
     """
 
     signature: Signature
     limit: int | None
     length: int | None
+    takes_pairs: bool = True
+
+    def check(self, texts: Sequence[Text]) -> None:
+        """Refuse what the model would answer wrongly.
+
+        Raises:
+            SignatureError: there is a pair, and no way to tell its texts apart.
+        """
+        if not self.takes_pairs and any(isinstance(text, tuple) and text[1] for text in texts):
+            raise SignatureError(
+                "the served model takes no token_type_ids, but this bundle's model tells the texts "
+                "of a pair apart by them; export it with token_type_ids"
+            )
 
 
 def fit(signature: Signature, bundle: Bundle, max_length: int | None, pad_to: int | None) -> Plan:
@@ -36,7 +52,8 @@ def fit(signature: Signature, bundle: Bundle, max_length: int | None, pad_to: in
         raise InputError(f"pad_to={pad_to}, but the model takes rows of {signature.length} tokens")
     limits = (bundle.max_length, signature.length, max_length, pad_to)
     limit = min((limit for limit in limits if limit is not None), default=None)
-    return Plan(signature, limit, signature.length or pad_to)
+    takes_pairs = bool(signature.token_type_ids) or not bundle.needs_type_ids
+    return Plan(signature, limit, signature.length or pad_to, takes_pairs)
 
 
 def check_lengths(bundle: Bundle, max_length: object, pad_to: object) -> None:

@@ -15,7 +15,7 @@ from tokenizers import AddedToken, Tokenizer
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import ByteLevel
 
-from lightclient.errors import BundleError
+from lightclient.errors import BundleError, LightClientError
 from lightclient.wordpiece import read_flag, read_strip_accents, wordpiece_tokenizer
 
 # Classes that set their normalizer by tokenizer_config.json, with defaults of their own.
@@ -86,7 +86,8 @@ def load_tokenizer(
             tokenizer = Tokenizer.from_buffer(path.read_bytes())
         _override(tokenizer, tokens, family)
     elif (folder / "vocab.txt").is_file() and family in _BERT_LIKE - {"mpnet"} | _GENERIC:
-        tokenizer = wordpiece_tokenizer(folder / "vocab.txt", tokens)
+        with telling_defects(str(folder / "vocab.txt")):
+            tokenizer = wordpiece_tokenizer(folder / "vocab.txt", tokens)
     else:
         raise BundleError(
             f"{folder} has neither tokenizer.json nor vocab.txt; save the model's fast tokenizer "
@@ -131,7 +132,7 @@ def telling_defects(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+    except (LightClientError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:
         raise BundleError(

@@ -93,9 +93,9 @@ def test_json(run: Run) -> None:
 
 
 def test_csv(run: Run) -> None:
-    text = 'a "quoted", one\nwith a line'
+    text = 'a "quoted", one\nwith a line\rand another'
     out = run("classify", "--format", "csv", "--top-k", "2", text)[1]
-    header, row = csv.reader(io.StringIO(out))
+    header, row = csv.reader(io.StringIO(out, newline=""))
     assert header == ["text", "truncated", "label", "score", "label_2", "score_2"]
     assert row[:2] == [text, "false"]
     assert float(row[3]) + float(row[5]) == pytest.approx(1)
@@ -114,6 +114,8 @@ FILES = {
     "a.tsv": ("text\tid\ngood\t1\nbad\t2\n", ("--column", "text")),
     "b.tsv": ("good\t1\nbad\t2\n", ("--column", "1")),
     "a.jsonl": ('{"t": "good"}\n{"t": "bad"}\n', ("--column", "t")),
+    "c.csv": ("text\n\ngood\n\nbad\n\n", ("--column", "text")),
+    "b.jsonl": ('\n{"t": "good"}\n\n{"t": "bad"}\n\n', ("--column", "t")),
     "A.CSV": ("text\r\ngood\r\nbad\r\n", ("--column", "text")),
 }
 
@@ -132,10 +134,10 @@ def test_files(run: Run, tmp_path: Path, name: str) -> None:
 
 def test_odd_but_right_files(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "odd.csv"
-    path.write_text('n,text\n1,"two\nlines ""quoted"""\n2,' + "x" * 200_000 + "\n")
+    path.write_bytes(b'n,text\r\n1,"two\r\nlines ""quoted"""\r\n2,' + b"x" * 200_000 + b"\r\n")
     out = run("classify", "--file", str(path), "--column", "text", "--format", "jsonl")[1]
     texts = [json.loads(line)["text"] for line in out.splitlines()]
-    assert texts == ['two\nlines "quoted"', "x" * 200_000]
+    assert texts == ['two\r\nlines "quoted"', "x" * 200_000]
     path = tmp_path / "quote.tsv"
     path.write_text('text\tn\n" an unpaired quote\t1\n')
     out = run("classify", "--file", str(path), "--column", "text", "--format", "jsonl")[1]
@@ -150,7 +152,13 @@ def test_odd_but_right_files(run: Run, tmp_path: Path) -> None:
         ("a.txt", b"good\n", ("--column", "text"), "has no columns"),
         ("a.csv", b"id,text\n", ("--column", "txt"), "no column 'txt' in the first row, which has"),
         ("a.csv", b"", ("--column", "text"), "which has nothing"),
-        ("a.csv", b"text,n\ngood,1\n\n", ("--column", "n"), "row 3 has 0 cells, none for 'n'"),
+        (
+            "a.csv",
+            b"text,n\ngood,1\n\ngood\n",
+            ("--column", "n"),
+            "row 4 has 1 cells, none for 'n'",
+        ),
+        ("a.csv", b"1\n", ("--column", "9" * 5000), "no column"),
         ("a.csv", b"id,text\n1\n", ("--column", "text"), "row 2 has 1 cells"),
         ("a.csv", b'text\n"open\n', ("--column", "text"), "is broken CSV"),
         ("a.jsonl", b'{"t": "good"\n', ("--column", "t"), "line 1 is no JSON"),
@@ -314,6 +322,18 @@ def test_serve_in_one_process_and_classify_in_another() -> None:
         out, err = server.communicate(timeout=60)
     assert (server.returncode, out) == (0, b"")
     assert err.endswith(b"ended\n")
+
+
+def test_serve_the_demo_model_by_another_name() -> None:
+    server = command("serve", "--port", "0", "--name", "distilbert", "--label", "stable=1")
+    try:
+        url = server.stderr.readline().decode().split()[-1]
+        assert url.endswith("/v1/models/distilbert")
+        with command("classify", "--url", url + "/labels/stable", "good") as client:
+            assert client.communicate(timeout=60) == (b"POSITIVE 0.97073  good\n", b"")
+    finally:
+        server.terminate()
+        server.communicate(timeout=60)
 
 
 def test_serve_on_a_port_in_use(run: Run, url: str) -> None:

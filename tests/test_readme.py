@@ -16,6 +16,7 @@ import pytest
 
 from lightclient.bundle import DEFAULT_BUNDLE
 from lightclient.standin import StandIn
+from lightclient.standin.demo import load_demo_model
 from tests.golden import GOLDEN
 from tests.test_package import needs_source
 
@@ -42,11 +43,9 @@ def plain(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """The demo model under both names of the README."""
-    from lightclient.standin.demo import load_demo_model
-
-    model = load_demo_model()
-    with StandIn({"demo": model, "distilbert": model}) as url:
+    """What `lightclient serve --name distilbert` serves."""
+    assert "$ lightclient serve --name distilbert\n" in README
+    with StandIn({"distilbert": load_demo_model()}) as url:
         yield url
 
 
@@ -90,7 +89,7 @@ def test_the_commands(server: str, tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"LIGHTCLIENT_URL": server, "PATH": path, "COLUMNS": "80"}
     # tests/heavy runs what needs TensorFlow.
-    elsewhere = ("pip install", "lightclient export", "lightclient serve")
+    elsewhere = ("pip install", "lightclient export", "lightclient serve", "export LIGHT")
     run = [pair for pair in commands() if not pair[0].startswith(elsewhere)]
     assert len(run) >= 6
     shutil.copytree(ROOT / "vocab" / DEFAULT_BUNDLE, tmp_path / "models" / "distilbert")

@@ -280,7 +280,6 @@ def test_without_tensorflow_the_mend_is_told(tmp_path, monkeypatch):
     ("arguments", "status", "part"),
     [
         (["/nowhere"], 1, "/nowhere: no such folder"),
-        (["--name", "x"], 1, "give its OUT_DIR"),
         ([".", "--label", "stable"], 2, "such as stable=1"),
     ],
 )

@@ -24,16 +24,15 @@ LIGHTCLIENT_TIMEOUT; a bearer token from LIGHTCLIENT_TOKEN, certificates from
 LIGHTCLIENT_CA_CERTS and LIGHTCLIENT_CLIENT_CERT.
 
 Results go to stdout, everything else to stderr. Exit status: 0 when all went well, 1 when
-something failed, 2 for a wrong command line.
+something failed, 2 for a wrong command line, 130 after Ctrl-C.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; give its exit status. No traceback reaches the user."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")  # whatever the locale: texts are in any script
-    arguments = _parser().parse_args(argv)
     try:
+        _make_streams_fit()
+        arguments = _parser().parse_args(argv)
         status: int = arguments.run(arguments)
         sys.stdout.flush()
     except LightClientError as error:
@@ -49,6 +48,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the last door: a defect of ours, told in one line
         return _complain(f"this is a defect of lightclient, please report it: {error!r:.200}")
     return status
+
+
+def _make_streams_fit() -> None:
+    """UTF-8 whatever the locale, since texts are in any script; a closed stream is an empty one."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _complain(message: str, status: int = 1) -> int:

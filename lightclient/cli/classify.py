@@ -23,6 +23,9 @@ Classify texts from the command line, from a file, or from stdin, one a line.
   lightclient classify --file reviews.csv --column text --format jsonl > answers.jsonl
   lightclient classify --file reviews.tsv --column 2          # no header: the second column
   cat lines.txt | lightclient classify --top-k 3
+
+Lines are read and answered 32 at a time. A .tsv file knows no quotes: a cell is what stands between
+two tabs.
 """
 
 

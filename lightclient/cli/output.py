@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TextIO
 
+from lightclient.errors import printable
+
 if TYPE_CHECKING:
     from lightclient.scoring import Classification
 
@@ -30,7 +32,7 @@ def write_table(answers: Answers, out: TextIO, top_k: int) -> None:
     for text, answer in answers:
         width = max(len(label) for label, _ in answer.scores)
         scores = "  ".join(
-            f"{label:<{width}} {score:.5f}" for label, score in answer.scores[:top_k]
+            f"{printable(label):<{width}} {score:.5f}" for label, score in answer.scores[:top_k]
         )
         room = shutil.get_terminal_size().columns - len(scores) - 2
         out.write(f"{scores}  {shorten(text, room)}\n")
@@ -53,7 +55,9 @@ def write_json(answers: Answers, out: TextIO, top_k: int) -> None:
 
 def write_csv(answers: Answers, out: TextIO, top_k: int) -> None:
     """A header, then a row a text: text, truncated, and label and score of the best ones."""
-    writer = csv.writer(out, lineterminator="\n")
+    plain = csv.writer(out, lineterminator="\n")
+    # Before Python 3.13 a lone carriage return was left without the quotes it needs.
+    quoting = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
     header: list[str] = []
     for text, answer in answers:
         best = answer.scores[:top_k]
@@ -61,9 +65,9 @@ def write_csv(answers: Answers, out: TextIO, top_k: int) -> None:
             header = ["text", "truncated", "label", "score"]
             for rank in range(2, len(best) + 1):
                 header += [f"label_{rank}", f"score_{rank}"]
-            writer.writerow(header)
+            plain.writerow(header)
         cells = [cell for label, score in best for cell in (label, repr(score))]
-        writer.writerow([text, str(answer.truncated).lower(), *cells])
+        (quoting if "\r" in text else plain).writerow([text, str(answer.truncated).lower(), *cells])
 
 
 def _record(text: str, answer: "Classification", top_k: int) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from lightclient.cli import options
-from lightclient.errors import InputError
 
 if TYPE_CHECKING:
     from lightclient.standin import StandIn
@@ -36,7 +35,9 @@ def add_command(commands: "options.Commands") -> None:
     parser.add_argument(
         "folder", metavar="OUT_DIR", nargs="?", help="the folder of versions; default: a demo model"
     )
-    parser.add_argument("--name", metavar="N", help="the model's name; default: the folder's")
+    parser.add_argument(
+        "--name", metavar="N", help="the model's name; default: the folder's, or demo"
+    )
     parser.add_argument(
         "--label",
         metavar="L=V",
@@ -77,14 +78,16 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _server(arguments: argparse.Namespace) -> "StandIn":
-    from lightclient.standin import SavedModels, StandIn
+    from lightclient.standin import SavedModels, ServedModel, StandIn
+    from lightclient.standin.demo import load_demo_model
 
-    models = None
+    models: SavedModels | dict[str, ServedModel]
     if arguments.folder is not None:
         _report_versions()
         models = SavedModels(arguments.folder, name=arguments.name, labels=dict(arguments.labels))
-    elif arguments.name or arguments.labels:
-        raise InputError("--name and --label are for a SavedModel: give its OUT_DIR as well")
+    else:
+        demo = load_demo_model()
+        models = {arguments.name or "demo": ServedModel(demo.versions, dict(arguments.labels))}
     return StandIn(models, host=arguments.host, port=arguments.port)
 
 

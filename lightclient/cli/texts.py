@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -9,23 +10,28 @@ from typing import Any, BinaryIO
 from lightclient.errors import InputError
 
 _LARGEST_CELL = 2**31 - 1
+_NUMBER = re.compile("[1-9][0-9]{0,5}")
 
 
 def read_lines(stream: BinaryIO, name: str) -> Iterator[str]:
-    """The lines of UTF-8 text, without their ends; a BOM before the first is dropped.
+    """The lines of UTF-8 text, without their ends. Raises as `_decoded` does."""
+    yield from map(_ended, _decoded(stream, name))
+
+
+def _decoded(stream: BinaryIO, name: str) -> Iterator[str]:
+    """The lines of UTF-8 text with their ends; a BOM before the first is dropped.
 
     Raises:
         InputError: a line is not UTF-8; the message names it.
     """
     for number, line in enumerate(stream, 1):
         try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             raise InputError(
                 f"{name}: line {number} is not UTF-8 ({error.reason}); convert the file first, as "
                 "with `iconv -f latin1 -t utf-8`"
             ) from error
-        yield text.removesuffix("\n").removesuffix("\r")
 
 
 def read_file(path: Path, column: str | None) -> Iterator[str]:
@@ -33,6 +39,7 @@ def read_file(path: Path, column: str | None) -> Iterator[str]:
 
     `.txt`: a line each. `.csv` and `.tsv`: the column by its name in the first row, or by its
     number, from 1, where the file has no header. `.jsonl`: the value of that key in each line.
+    Empty lines of `.csv` and `.jsonl` hold no record and are passed over.
 
     Raises:
         InputError: the ending or the column is unknown, or a line is not what it must be.
@@ -46,19 +53,22 @@ def read_file(path: Path, column: str | None) -> Iterator[str]:
         raise InputError(f"{path}: a .txt file has no columns; leave --column out")
     try:
         with path.open("rb") as stream:
-            yield from reader(read_lines(stream, str(path)), str(path), column or "")
+            yield from reader(_decoded(stream, str(path)), str(path), column or "")
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
 
 
+def _ended(line: str) -> str:
+    return line.removesuffix("\n").removesuffix("\r")
+
+
 def _plain(lines: Iterator[str], name: str, column: str) -> Iterator[str]:
-    yield from lines
+    yield from map(_ended, lines)
 
 
 def _csv(lines: Iterator[str], name: str, column: str) -> Iterator[str]:
     csv.field_size_limit(_LARGEST_CELL)
-    # A quoted cell may go over several lines: the reader needs their ends back.
-    reader = csv.reader((line + "\n" for line in lines), strict=True)
+    reader = csv.reader(lines, strict=True)
     try:
         yield from _cells(reader, name, column)
     except csv.Error as error:
@@ -67,12 +77,12 @@ def _csv(lines: Iterator[str], name: str, column: str) -> Iterator[str]:
 
 def _tsv(lines: Iterator[str], name: str, column: str) -> Iterator[str]:
     """Tab-separated values know no quotes (IANA, text/tab-separated-values)."""
-    yield from _cells((line.split("\t") for line in lines), name, column)
+    yield from _cells((_ended(line).split("\t") for line in lines), name, column)
 
 
 def _cells(rows: Iterable[list[str]], name: str, column: str) -> Iterator[str]:
     numbered = enumerate(rows, 1)
-    if column.isdecimal() and int(column) > 0:
+    if _NUMBER.fullmatch(column):
         place = int(column) - 1
     else:
         _, header = next(numbered, (0, []))
@@ -84,6 +94,8 @@ def _cells(rows: Iterable[list[str]], name: str, column: str) -> Iterator[str]:
             )
         place = header.index(column)
     for number, row in numbered:
+        if not row:
+            continue  # an empty line, which csv.reader gives as no cell at all
         if place >= len(row):
             raise InputError(f"{name}: row {number} has {len(row)} cells, none for {column!r}")
         yield row[place]
@@ -91,6 +103,8 @@ def _cells(rows: Iterable[list[str]], name: str, column: str) -> Iterator[str]:
 
 def _jsonl(lines: Iterator[str], name: str, column: str) -> Iterator[str]:
     for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         try:
             record: Any = json.loads(line)
         except (ValueError, RecursionError) as error:

@@ -151,8 +151,9 @@ class DistilBert:
         return product.reshape(*states.shape[:-1], -1)
 
     def _normed(self, name: str, states: Floats) -> Floats:
-        centred = states - states.mean(axis=-1, keepdims=True)
-        deviation = np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + _EPSILON)
+        centred: Floats = states - states.mean(axis=-1, keepdims=True, dtype=np.float32)
+        variance: Floats = (centred * centred).mean(axis=-1, keepdims=True, dtype=np.float32)
+        deviation: Floats = np.sqrt(variance + _EPSILON)
         scaled: Floats = centred / deviation * self.weights[name + ".weight"]
         return scaled + self.weights[name + ".bias"]
 
@@ -167,9 +168,9 @@ def _weights_of(scores: Floats, mask: NDArray[Any]) -> Floats:
     """The softmax over the last axis, of the positions in use only; zeros if there are none."""
     shown = np.where(mask, scores, np.float32(-np.inf))
     highest = np.maximum(shown.max(axis=-1, keepdims=True), np.finfo(np.float32).min)
-    weights = np.exp(shown - highest)
-    sums = weights.sum(axis=-1, keepdims=True)
-    found: Floats = weights / np.maximum(sums, np.finfo(np.float32).tiny)
+    weights: Floats = np.exp(shown - highest).astype(np.float32, copy=False)
+    sums = np.maximum(weights.sum(axis=-1, keepdims=True), np.finfo(np.float32).tiny)
+    found: Floats = (weights / sums).astype(np.float32, copy=False)
     return found
 
 

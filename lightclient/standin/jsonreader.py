@@ -69,7 +69,15 @@ def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_QUICK = json.JSONDecoder(object_pairs_hook=_first_wins)
+def _whole(text: str) -> int | float:
+    """Of 64 bits, with a sign or without; a float beyond."""
+    if len(text) > 20:
+        return float(text)
+    number = int(text)
+    return number if -(2**63) <= number < 2**64 else float(text)
+
+
+_QUICK = json.JSONDecoder(object_pairs_hook=_first_wins, parse_int=_whole)
 
 
 def _skip_space(text: str, position: int) -> int:
@@ -266,9 +274,7 @@ class _Parser:
             self.fail("Number too big to be stored in double.", start)
 
     def big_number(self, text: str) -> int | float:
-        if text.lstrip("-").isdecimal() and -(2**63) <= int(text) < 2**64:
-            return int(text)
-        return float(text)
+        return _whole(text) if text.lstrip("-").isdecimal() else float(text)
 
     def word_number(self) -> float:
         """`NaN`, `Inf` and `Infinity`, each with a sign or without."""

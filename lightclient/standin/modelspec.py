@@ -27,11 +27,11 @@ class ModelSpec:
     def of(cls, found: re.Match[str]) -> "ModelSpec":
         """From a match of `POST` or `GET`. Raises StatusError."""
         name, version, label = (found[group] for group in (1, 2, 3))
-        if version is not None and (len(version.lstrip("0")) > 19 or int(version) >= 2**63):
+        if version is not None and (len(version.lstrip("0")) > 19 or int(version[-19:]) >= 2**63):
             raise StatusError("")  # the real server forgets to send its message
         return cls(
             name=unquote(name or "", errors="surrogateescape"),
-            version=None if version is None else int(version),
+            version=None if version is None else int(version.lstrip("0") or "0"),
             label=None if label is None else unquote(label, errors="surrogateescape"),
         )
 

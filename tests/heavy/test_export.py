@@ -411,7 +411,7 @@ SPOILED = {
         remove("tokenizer*.json", "vocab.txt"), BundleError, "has no tokenizer: tokenizer.json is",
     ),
     "broken tokenizer": (
-        lambda folder: (folder / "tokenizer.json").write_text("{"), BundleError, "no tokenizer of",
+        lambda folder: (folder / "tokenizer.json").write_text("{"), BundleError, "not a tokenizer",
     ),
     "no fast form": (bertweet, BundleError, "BertweetTokenizer has no fast form"),
     "no classifier": (
