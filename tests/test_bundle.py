@@ -113,6 +113,10 @@ def test_labels(folder: Path, changes: dict[str, Any], labels: tuple[str, ...]) 
         (write("tokenizer_config.json", model_max_length="512"), "model_max_length"),
         (write("tokenizer_config.json", pad_token="[NOPE]"), r"pad token '\[NOPE\]' is not in"),
         (write("tokenizer_config.json", padding_side="up"), "padding_side must be left or right"),
+        (write("config.json", model_type=[], max_position_embeddings=0), "leaves 0 tokens"),
+        (write("config.json", id2label="absent", num_labels=10**9), "num_labels must be from 1"),
+        (write("tokenizer_config.json", pad_token="\ud800"), "is no UTF-8 text"),
+        (write("tokenizer_config.json", additional_special_tokens=[3]), "3 is no token"),
         (write("tokenizer_config.json", do_lower_case="yes"), "do_lower_case must be"),
         (write("tokenizer_config.json", strip_accents=3), "strip_accents must be"),
     ],
@@ -128,6 +132,8 @@ def test_no_such_bundle(tmp_path: Path) -> None:
         Bundle.load("no-such-model")
     with pytest.raises(BundleError, match="not a folder"):
         Bundle.load(tmp_path / "absent")
+    with pytest.raises(BundleError, match="not a folder"):
+        Bundle.load("x" * 300)
     with pytest.raises(InputError, match="not int"):
         Bundle.load(3)  # type: ignore[arg-type]
 
@@ -161,6 +167,12 @@ def test_the_flags_of_a_vocab_txt(tmp_path: Path) -> None:
     assert ids("Été", do_lower_case=False) == [5]
     assert ids("中文", tokenize_chinese_chars=False) == [9]
     assert ids("中文") == [8, 1]
+
+
+@pytest.mark.parametrize("labels", [None, "AB", [], [1], 3])
+def test_labels_of_a_vocab_txt_are_checked(labels: Any) -> None:
+    with pytest.raises(InputError, match=r"^labels must be"):
+        Bundle.from_vocab(GOLDEN / "bert-slow" / "vocab.txt", labels=labels)
 
 
 def test_a_vocab_txt_that_is_none(tmp_path: Path) -> None:

@@ -263,6 +263,15 @@ def test_labels_that_do_not_fit() -> None:
         assert Classifier(url, bundle=bundle).classify("a").label == bundle.labels[2]
 
 
+def test_a_pair_for_a_model_that_cannot_tell_its_texts_apart() -> None:
+    with StandIn(Recorder()) as url, Classifier(url, bundle=GOLDEN / "bert-uncased") as classifier:
+        assert classifier.classify(("a", "")).label
+        with pytest.raises(SignatureError, match="takes no token_type_ids"):
+            classifier.classify(["a", ("a", "b")])
+    with StandIn(Recorder()) as url:
+        assert Classifier(url).classify(("a", "b")).label  # a DistilBERT has no types
+
+
 def test_a_model_that_breaks() -> None:
     def broken(inputs: Arrays) -> Arrays:
         raise ValueError("Incompatible shapes: [1,2,64] vs. [1,100,64]")
@@ -438,6 +447,11 @@ def test_it_pickles(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert repr(again) == repr(original)
     assert again.classify(ARTICLE) == original.classify(ARTICLE)
     assert again._settings.timeout == 7
+    monkeypatch.setenv("LIGHTCLIENT_TIMEOUT", "broken")
+    monkeypatch.setenv("LIGHTCLIENT_TOKEN", "another's")
+    again = pickle.loads(pickle.dumps(original))
+    assert again._settings.token is None
+    assert "hidden" not in repr(Classifier(url, timeout=1, token="hidden").__reduce_ex__(4))
 
 
 def _in_child(classifier: Classifier, answers: Any) -> None:

@@ -2,6 +2,11 @@
 
 import dataclasses
 import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -171,3 +176,57 @@ def test_a_megabyte_of_one_letter(bundle: Bundle) -> None:
         batch = encode(["a" * 1_000_000], Bundle.load(GOLDEN / name), 512)
         assert len(batch.input_ids[0]) == 512
         assert batch.truncated == [True]
+
+
+def test_tokens_stated_beside_the_tokenizer_are_added(tmp_path: Path) -> None:
+    """As transformers adds them at loading."""
+    folder = Path(shutil.copytree(GOLDEN / "bert-uncased", tmp_path / "m"))
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    before = encode(["a <e1> b"], Bundle.load(folder)).input_ids[0]
+    settings["additional_special_tokens"] = ["<e1>"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    bundle = Bundle.load(folder)
+    after = encode(["a <e1> b"], bundle).input_ids[0]
+    assert len(after) < len(before)
+    assert bundle.loaded.tokenizer.token_to_id("<e1>") in after
+
+
+def test_a_pickled_bundle_reads_special_tokens_as_before(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(GOLDEN / "bert-uncased", tmp_path / "m"))
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps(settings | {"split_special_tokens": True})
+    )
+    bundle = Bundle.load(folder)
+    again = pickle.loads(pickle.dumps(bundle))
+    ids = encode(["a [SEP] b"], bundle).input_ids
+    assert encode(["a [SEP] b"], again).input_ids == ids
+    assert ids != encode(["a [SEP] b"], Bundle.load(GOLDEN / "bert-uncased")).input_ids
+
+
+def test_a_tokenizer_that_breaks_at_a_text(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(GOLDEN / "bert-uncased", tmp_path / "m"))
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["post_processor"]["special_tokens"] = {}
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(BundleError, match="tokenizer"):
+        encode(["a"], Bundle.load(folder))
+
+
+CHILD = """
+import os, sys
+from lightclient import Bundle
+from lightclient.encoding import encode
+bundle = Bundle.load()
+expected = encode(["a", "b"], bundle)
+child = os.fork()
+if child == 0:
+    os._exit(0 if encode(["a", "b"], bundle) == expected else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_batch_after_a_fork_with_parallelism_on() -> None:
+    environment = os.environ | {"TOKENIZERS_PARALLELISM": "true"}
+    run = [sys.executable, "-W", "ignore", "-c", CHILD]
+    assert subprocess.run(run, env=environment, timeout=60, check=False).returncode == 0

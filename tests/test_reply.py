@@ -1,6 +1,7 @@
 """Replies into logits or errors: what a real server answered, and what none should."""
 
 import json
+import time
 from typing import Any
 
 import numpy as np
@@ -141,6 +142,25 @@ def test_batching_s_refusal_names_the_cure() -> None:
     said = "Tensors 'input_ids' have different shapes and padding is turned off."
     with pytest.raises(BadRequest, match="pad_to=N"):
         read_logits(reply({"error": said}, 400), 1, 2)
+
+
+@pytest.mark.parametrize(
+    "quoted", ['JSON Value: {"input_ids": [', "JSON object: {", 'JSON Value: "']
+)
+def test_a_message_made_to_take_long_does_not(quoted: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(BadRequest) as caught:
+        read_logits(reply({"error": quoted * 100_000 + "101, 102"}, 400), 1, 2)
+    assert time.monotonic() - began < 5  # it was hours
+    assert "input_ids" not in str(caught.value)
+
+
+def test_a_message_cannot_write_to_the_terminal() -> None:
+    with pytest.raises(BadRequest) as caught:
+        read_logits(reply({"error": "\x1b]0;owned\x07\r\nlightclient: fake \ud800"}, 400), 1, 2)
+    first, second = str(caught.value).splitlines()
+    assert first.isprintable()
+    assert second.startswith("Does the served model fit")
 
 
 def test_a_huge_message_is_shortened_but_kept() -> None:

@@ -325,6 +325,45 @@ def test_more_than_announced_does_not_spoil_the_next_answer() -> None:
         transport.close()
 
 
+@pytest.mark.parametrize("status", [101, 102, 103])
+def test_an_interim_answer_is_not_taken_for_the_answer(status: int) -> None:
+    """Nor is the real one, which comes after it, for the answer to the next request."""
+    interim = response(status, "", length=False)
+    with serving(answering(interim + response(200, "1"), response(200, "2"))) as server:
+        address = parse_address(server.url)
+        transport = Transport(address, headers={})
+        for _ in range(2):
+            with pytest.raises(NotTensorFlowServing):
+                transport.post(address.predict, BODY, Deadline(5))
+        assert server.connections == 2
+
+
+def test_a_head_that_cannot_be_read_to_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    odd = b"HTTP/1.1 200 OK\r\nAuthorization Bearer hidden\r\nContent-Length: 2\r\n\r\n{}"
+    with serving(once(odd)) as server, pytest.raises(NotTensorFlowServing) as caught:
+        send(server.url)
+    assert "hidden" not in str(caught.value) + caplog.text
+
+
+@pytest.mark.parametrize("size", [b"-1", b"-5", b"zz", b"", b"1_9"])
+def test_chunk_sizes_that_are_none(size: bytes) -> None:
+    endless = CHUNKED + size + b"\r\n" + b" " * 2_000_000
+    with serving(once(endless)) as server:
+        kinds = (NotTensorFlowServing, ConnectionLost, ReplyTooLarge)
+        with pytest.raises(kinds):
+            send(server.url, max_reply_bytes=1000, retries=0)
+
+
+def test_a_head_without_end_is_bounded() -> None:
+    def endless(connection: socket.socket) -> None:
+        read_request(connection)
+        for _ in range(1000):
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+    with serving(endless) as server, pytest.raises((ReplyTooLarge, TimedOut)):
+        send(server.url, max_reply_bytes=1000, retries=0)
+
+
 class Certificates:
     def __init__(self, folder: Path) -> None:
         self.authority = trustme.CA()
@@ -388,6 +427,56 @@ def test_a_client_certificate(certificates: Certificates) -> None:
         assert send(server.url, context=ours).status == 200
         with pytest.raises((CannotConnect, ConnectionLost)):
             send(server.url, context=tls_context(certificates.file, None), retries=0)
+
+
+def test_bytes_beyond_the_answer_do_not_spoil_the_next_one_over_tls(
+    certificates: Certificates,
+) -> None:
+    def script(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            body = request.partition(b"\r\n\r\n")[2]
+            answer = response(200, body)
+            # The answer fills the client's buffer, so that the rest waits decrypted inside TLS.
+            padded = response(200, body + b" " * (8192 - len(answer) - 3))
+            connection.sendall(padded + response(200, "not asked for"))
+
+    with serving(script, wrap=tls(certificates.context())) as server:  # type: ignore[arg-type]
+        address = parse_address(server.url)
+        transport = Transport(address, headers={}, context=tls_context(certificates.file, None))
+        for body in (b"first", b"second", b"third"):
+            assert transport.post(address.predict, body, Deadline(5)).body.strip() == body
+        transport.close()
+
+
+def test_an_encrypted_key_is_refused_and_not_asked_for(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    from cryptography.hazmat.primitives import serialization
+
+    pem = certificates.client.read_bytes()
+    key = serialization.load_pem_private_key(pem, None)
+    encrypted = tmp_path / "key.pem"
+    encrypted.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"secret"),
+        )
+    )
+    with pytest.raises(InputError, match="encrypted"):
+        tls_context(None, (str(certificates.client), str(encrypted)))
+
+
+@pytest.mark.parametrize("given", [3, b"x", ("a", "b", "c", "d"), "a\x00b"])
+def test_arguments_that_are_no_files(given: object) -> None:
+    with pytest.raises(InputError, match=r"^client_cert"):
+        tls_context(None, given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("host", ["a..b", ".a", "a" * 70])
+def test_host_names_that_cannot_be(host: str) -> None:
+    with pytest.raises(CannotConnect):
+        send(f"http://{host}/v1/models/m", retries=0)
 
 
 def test_the_deadline_holds_over_tls(certificates: Certificates) -> None:
@@ -475,6 +564,9 @@ def test_many_threads_share_one_transport() -> None:
         ({"X": "a\nb"}, None, "line break"),
         ({"X": "é"}, None, "ASCII"),
         ({"X": b"a"}, None, "not bytes"),
+        ({"Content-Length": "3"}, None, "Content-Length is set by the client"),
+        ({"transfer-encoding": "chunked"}, None, "is set by the client"),
+        ({"Authorization: Bearer hidden": "x"}, None, "no header name"),
         ({"X:": "a"}, None, "no header name"),
         ({"": "a"}, None, "no header name"),
         ("X: a", None, "mapping"),
