@@ -262,9 +262,7 @@ def _kind(status: int, message: str | None) -> tuple[type[LightClientError], str
 
 # The server quotes the request, and so the token ids of somebody's text, behind these words.
 _QUOTED = re.compile(r"(JSON (?:Value|object): )(\{.*\}|\[.*\]|[\[{].*|\"[^\"]*\"|\S+)", re.DOTALL)
-# Cut before the search, whose time may grow with the square of the length.
-_LONGEST_SEARCHED = 2000
 
 
 def _without_ids(message: str) -> str:
-    return printable(_QUOTED.sub(r"\1…", message[:_LONGEST_SEARCHED]))
+    return printable(_QUOTED.sub(r"\1…", message))

@@ -51,6 +51,15 @@ def test_the_longest_length(name: str, limit: int | None) -> None:
     assert Bundle.load(GOLDEN / name).max_length == limit
 
 
+@pytest.mark.parametrize(("name", "limit"), [("roberta", 512), ("mpnet", 512), ("electra", 512)])
+def test_the_positions_limit_the_length_where_the_tokenizer_does_not(
+    name: str, limit: int, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(GOLDEN / name, tmp_path / name))
+    write("tokenizer_config.json", model_max_length=10**30)(folder)
+    assert Bundle.load(folder).max_length == limit
+
+
 Change = Callable[[Path], object]
 
 

@@ -99,6 +99,8 @@ def test_csv(run: Run) -> None:
     assert header == ["text", "truncated", "label", "score", "label_2", "score_2"]
     assert row[:2] == [text, "false"]
     assert float(row[3]) + float(row[5]) == pytest.approx(1)
+    out = run("classify", "--format", "csv", "one\rtwo")[1]
+    assert [row[0] for row in csv.reader(io.StringIO(out, newline=""))] == ["text", "one\rtwo"]
 
 
 def test_lines_of_stdin(run: Run) -> None:

@@ -364,6 +364,49 @@ def test_a_head_without_end_is_bounded() -> None:
         send(server.url, max_reply_bytes=1000, retries=0)
 
 
+def test_an_answer_that_nobody_asked_for_is_not_taken() -> None:
+    """It comes while the connection lies idle, and waits there for the next request."""
+    idle, sent = threading.Event(), threading.Event()
+
+    def intrusive(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(response(200, "first"))
+        idle.wait()
+        connection.sendall(response(200, "wrong"))
+        sent.set()
+        read_request(connection)
+
+    with serving(intrusive, answering(response(200, "second"))) as server:
+        address = parse_address(server.url)
+        transport = Transport(address, headers={})
+        assert transport.post(address.predict, BODY, Deadline(5)).body == b"first"
+        idle.set()
+        sent.wait()
+        assert transport.post(address.predict, BODY, Deadline(5)).body == b"second"
+        transport.close()
+
+
+def test_a_dead_first_address_leaves_time_for_the_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(answering(outputs())) as server:
+        try:
+            dead = socket.create_server(("127.0.0.2", server.port), backlog=0)
+        except OSError:
+            pytest.skip("this machine has one loopback address only")
+        fillers = [socket.socket() for _ in range(3)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.2", server.port))
+
+        def two(*_: object) -> list[object]:
+            found = socket.getaddrinfo("127.0.0.1", server.port, type=socket.SOCK_STREAM)
+            return [(*found[0][:4], ("127.0.0.2", server.port)), *found]
+
+        monkeypatch.setattr("lightclient.connection.resolve", two)
+        assert send(server.url, timeout=2).status == 200
+        for opened in (dead, *fillers):
+            opened.close()
+
+
 class Certificates:
     def __init__(self, folder: Path) -> None:
         self.authority = trustme.CA()
