@@ -76,6 +76,7 @@ class Bundle:
 
         Raises:
             BundleError: the vocabulary is missing, broken, or lacks a special token.
+            InputError: an argument is not what it must be.
         """
         if (
             not isinstance(labels, Sequence)
@@ -84,6 +85,8 @@ class Bundle:
             or not all(isinstance(label, str) for label in labels)
         ):
             raise InputError(f"labels must be a list of one or more str, not {labels!r:.80}")
+        if not isinstance(vocab, (str, Path)):
+            raise InputError(f"vocab must be a file's path, not {type(vocab).__name__}")
         tokens = {
             "do_lower_case": do_lower_case,
             "strip_accents": strip_accents,
@@ -208,6 +211,8 @@ def _tokenizer_limit(tokens: Mapping[str, Any]) -> int | None:
     stated = tokens.get("model_max_length", tokens.get("max_len"))
     if stated is None or (isinstance(stated, (int, float)) and stated >= _NO_LIMIT):
         return None
+    if isinstance(stated, float) and stated.is_integer():
+        stated = int(stated)
     return _positive(_int(stated, "model_max_length"), "tokenizer_config.json: model_max_length")
 
 

@@ -153,14 +153,14 @@ def _add_stated_tokens(tokenizer: Tokenizer, tokens: Mapping[str, Any]) -> None:
 
 
 def _stated_tokens(tokens: Mapping[str, Any]) -> list[Any]:
-    by_id = tokens.get("added_tokens_decoder")
+    by_id = tokens.get("added_tokens_decoder") or {}
     extra = tokens.get("extra_special_tokens") or []
+    extra = list(extra.values()) if isinstance(extra, dict) else extra
     more = tokens.get("additional_special_tokens") or []
-    if not isinstance(by_id or {}, dict) or not isinstance(more, list):
-        raise BundleError("tokenizer_config.json: added or additional tokens are no list of tokens")
-    roles = [tokens.get(role) for role in _ROLES]
-    extra = list(extra.values()) if isinstance(extra, dict) else list(extra)
-    return [*(by_id or {}).values(), *(stated for stated in roles if stated), *extra, *more]
+    if not (isinstance(by_id, dict) and isinstance(extra, list) and isinstance(more, list)):
+        raise BundleError("tokenizer_config.json: added or special tokens are no list of tokens")
+    roles = [tokens[role] for role in _ROLES if tokens.get(role)]
+    return [*by_id.values(), *roles, *extra, *more]
 
 
 def _added_token(stated: Any) -> AddedToken:

@@ -126,6 +126,7 @@ def test_labels(folder: Path, changes: dict[str, Any], labels: tuple[str, ...]) 
         (write("config.json", id2label="absent", num_labels=10**9), "num_labels must be from 1"),
         (write("tokenizer_config.json", pad_token="\ud800"), "is no UTF-8 text"),
         (write("tokenizer_config.json", additional_special_tokens=[3]), "3 is no token"),
+        (write("tokenizer_config.json", extra_special_tokens=3), "no list of tokens"),
         (write("tokenizer_config.json", do_lower_case="yes"), "do_lower_case must be"),
         (write("tokenizer_config.json", strip_accents=3), "strip_accents must be"),
     ],
