@@ -70,7 +70,8 @@ def served(folder: Path, out: Path, max_length: int | None = None) -> Iterator[s
 def pipeline(folder: Path) -> Any:
     model = transformers.TFAutoModelForSequenceClassification.from_pretrained(folder)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    return transformers.pipeline("text-classification", model=model, tokenizer=tokenizer)
+    # What pipeline("text-classification") makes; that function itself needs PyTorch in 4.57.
+    return transformers.TextClassificationPipeline(model=model, tokenizer=tokenizer, framework="tf")
 
 
 def theirs(pipe: Any, text: Any, limit: int) -> list[dict[str, Any]]:
