@@ -11,7 +11,7 @@ from lightclient.bulk import classify_stream
 from lightclient.bundle import Bundle
 from lightclient.deadline import Deadline
 from lightclient.encoding import Text, check_text, encode
-from lightclient.errors import InputError, SettingError
+from lightclient.errors import InputError, SettingError, TimedOut
 from lightclient.headers import request_headers
 from lightclient.plan import Plan, check_lengths, fit
 from lightclient.reply import raise_for_status, read_logits
@@ -151,10 +151,22 @@ class Classifier:
         plan = self._look_up(deadline)
         plan.check(texts)
         batch = encode(texts, self._bundle, plan.limit, plan.length)
+        self._check_time(deadline, len(texts))
         request = build_request(batch, plan.signature, self._options.form)
         reply = self._transport.post(self._address.predict, request, deadline)
         logits = read_logits(reply, len(texts), len(self._bundle.labels), plan.signature.output)
         return classify_logits(logits, self._bundle, batch.truncated)
+
+    def _check_time(self, deadline: Deadline, count: int) -> None:
+        """Tokenizing knows no deadline; say so rather than blame the server."""
+        if deadline.over:
+            raise TimedOut(
+                f"tokenizing {count} texts alone took longer than the {deadline.seconds:g} s of a "
+                "call: send fewer or shorter texts at once",
+                url=str(self._address),
+                attempts=0,
+                timeout=deadline.seconds,
+            )
 
     def _look_up(self, deadline: Deadline) -> Plan:
         """The plan, which the first call makes from the server's metadata.

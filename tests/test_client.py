@@ -411,6 +411,13 @@ def test_nobody_there() -> None:
         Classifier("http://127.0.0.1:1/v1/models/m", retries=0).classify("a")
 
 
+def test_a_deadline_that_tokenizing_uses_up(url: str) -> None:
+    classifier = Classifier(url, timeout=1e-9, signature=Signature())
+    with pytest.raises(lightclient.TimedOut, match="tokenizing 2 texts alone") as caught:
+        classifier.classify(["a", "b"])
+    assert (caught.value.attempts, caught.value.timeout) == (0, 1e-9)
+
+
 def test_not_a_tensorflow_serving() -> None:
     with serving(answering(response(200, "<html>"))) as server:
         with pytest.raises(SignatureError, match="metadata is not what"):
