@@ -4,6 +4,7 @@ LightClientError
 ├── InputError (ValueError)      a text or an argument is not what it must be
 │   └── SettingError             the same, for an environment variable
 ├── BundleError                  the model folder is incomplete, broken or contradicts itself
+├── ExportError                  a model cannot be exported for TensorFlow Serving
 ├── SignatureError               the served model takes or gives what this client cannot fit
 ├── TransportError               no answer came
 │   ├── CannotConnect            nobody there: name, port, certificate
@@ -56,6 +57,10 @@ class SettingError(InputError):
 
 class BundleError(LightClientError):
     """A model folder is incomplete, broken or contradicts itself."""
+
+
+class ExportError(LightClientError):
+    """A model cannot be exported, or what was written is not the model."""
 
 
 class SignatureError(LightClientError):

@@ -7,7 +7,7 @@ This module is the table of contents. TensorFlow and transformers are imported w
 called, never before.
 """
 
-from lightclient.export.errors import ExportError
+from lightclient.errors import ExportError
 from lightclient.export.exporter import Exported, export
 
 __all__ = ["ExportError", "Exported", "export"]

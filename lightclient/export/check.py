@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightclient.bundle import Bundle
-from lightclient.export.errors import ExportError
+from lightclient.errors import ExportError
 from lightclient.export.samples import SENTENCES, inputs_of, long_text, longest
 from lightclient.export.savedmodel import Run
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lightclient.errors import InputError
-from lightclient.export.errors import ExportError
+from lightclient.errors import ExportError, InputError
 from lightclient.export.libraries import has_torch, prepare
 from lightclient.export.source import Source, find_source
 from lightclient.export.staging import Staging, choose_version, place, staging

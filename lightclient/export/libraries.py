@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 
-from lightclient.export.errors import ExportError
+from lightclient.errors import ExportError
 
 _MEND = "pip install '.[export]' in lightclient's checkout (or: pip install 'lightclient[export]')"
 _NEEDED = (

@@ -11,8 +11,7 @@ from transformers.models.auto.modeling_tf_auto import (
 )
 
 from lightclient.bundle import Bundle
-from lightclient.errors import BundleError
-from lightclient.export.errors import ExportError
+from lightclient.errors import BundleError, ExportError
 from lightclient.export.source import Source
 from lightclient.export.weights import fill
 

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModelForSequenceClassification
 
-from lightclient.export.errors import ExportError
+from lightclient.errors import ExportError
 from lightclient.export.samples import Inputs
 from lightclient.export.savedmodel import Run
 

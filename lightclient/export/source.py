@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightclient.errors import BundleError, InputError
-from lightclient.export.errors import ExportError
+from lightclient.errors import BundleError, ExportError, InputError
 
 _LOG = logging.getLogger("lightclient.export")
 # The forms weights come in, the best first; a model is often published in several.

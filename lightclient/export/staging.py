@@ -8,8 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightclient.errors import InputError
-from lightclient.export.errors import ExportError
+from lightclient.errors import ExportError, InputError
 
 _HIGHEST = 2**63 - 1
 _MARGIN = 32 * 2**20

@@ -8,8 +8,7 @@ from transformers import AutoTokenizer
 
 from lightclient.bundle import Bundle
 from lightclient.encoding import encode
-from lightclient.errors import BundleError
-from lightclient.export.errors import ExportError
+from lightclient.errors import BundleError, ExportError
 from lightclient.export.samples import SENTENCES
 
 TOKENIZER = "tokenizer.json"

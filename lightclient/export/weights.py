@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from transformers.modeling_tf_pytorch_utils import load_pytorch_state_dict_in_tf2_model
 from transformers.modeling_tf_utils import strip_model_name_and_prefix
 
-from lightclient.errors import BundleError
-from lightclient.export.errors import ExportError
+from lightclient.errors import BundleError, ExportError
 from lightclient.export.libraries import has_torch
 
 _DROPOUT = re.compile(r"(^|/)dropout(_\d+)?$")
