@@ -107,7 +107,7 @@ def encode(
 
 def _tokenize(texts: Sequence[Text], loaded: LoadedTokenizer) -> list[Encoding]:
     inputs = [_without_empty_pair(text) for text in texts]
-    with telling_defects("the tokenizer"):
+    with telling_defects("the bundle's tokenizer.json", at_a_text=True):
         # encode_batch starts threads, which a fork loses: the child would wait for them for ever.
         if len(inputs) > 1 and os.getpid() == _PID:
             return loaded.tokenizer.encode_batch(inputs)

@@ -125,18 +125,20 @@ def set_up(
 
 
 @contextmanager
-def telling_defects(what: str) -> Iterator[None]:
+def telling_defects(what: str, *, at_a_text: bool = False) -> Iterator[None]:
     """Turn whatever the tokenizers library raises on a broken tokenizer into a BundleError.
 
-    It raises plain Exception, and for a panic of its own a class below BaseException.
+    It raises plain Exception, and for a panic of its own a class below BaseException. Its words
+    may quote the text it was given: `at_a_text` leaves them out.
     """
     try:
         yield
     except (LightClientError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:
+        words = type(error).__name__ if at_a_text else str(error)
         raise BundleError(
-            f"{what} is not a tokenizer that the tokenizers library can run: {error!s:.200}"
+            f"{what} is not a tokenizer that the library can run: {words:.200}"
         ) from error
 
 
@@ -147,9 +149,8 @@ def _add_stated_tokens(tokenizer: Tokenizer, tokens: Mapping[str, Any]) -> None:
         token = _added_token(stated)
         if token.content not in known:
             known.add(token.content)
-            tokenizer.add_special_tokens([token]) if token.special else tokenizer.add_tokens(
-                [token]
-            )
+            add = tokenizer.add_special_tokens if token.special else tokenizer.add_tokens
+            add([token])
 
 
 def _stated_tokens(tokens: Mapping[str, Any]) -> list[Any]:
