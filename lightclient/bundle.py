@@ -41,18 +41,21 @@ class Bundle:
     needs_type_ids: bool
 
     @classmethod
-    def load(cls, source: str | Path | None = None) -> "Bundle":
+    def load(cls, source: "str | Path | Bundle | None" = None) -> "Bundle":
         """Read a bundle.
 
         Args:
             source: the name of a shipped bundle, or a folder with `config.json` and either
                 `tokenizer.json` or `vocab.txt` (WordPiece); `tokenizer_config.json` and
-                `special_tokens_map.json` are read if there. None: the default bundle.
+                `special_tokens_map.json` are read if there. None: the default bundle. A bundle
+                that is loaded already is given back.
 
         Raises:
             BundleError: a file is missing, broken, or contradicts another.
             InputError: `source` is neither a path nor a shipped name.
         """
+        if isinstance(source, Bundle):
+            return source
         folder = _folder(source)
         config = _read_json(folder / "config.json", required=True)
         tokens = _token_settings(folder)

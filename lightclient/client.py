@@ -97,7 +97,7 @@ class Classifier:
             )
         self._settings, self._options = settings, options
         self._address = parse_address(settings.url)
-        self._bundle = _bundle(settings.bundle)
+        self._bundle = Bundle.load(settings.bundle)
         check_lengths(self._bundle, options.max_length, options.pad_to)
         self._transport = open_transport(self._address, settings, options.headers, options.retries)
         self._fit = partial(
@@ -231,10 +231,6 @@ def classify(texts: Text | Texts) -> Classification | list[Classification]:
 @lru_cache(maxsize=1)
 def _shared(settings: Settings) -> Classifier:
     return Classifier(**vars(settings))
-
-
-def _bundle(given: str | Path | Bundle | None) -> Bundle:
-    return given if isinstance(given, Bundle) else Bundle.load(given)
 
 
 def open_transport(

@@ -155,11 +155,12 @@ class Pool:
     """Idle connections to one server, kept alive for whichever thread calls next.
 
     It grows to as many as were ever in use at once. After a fork the child closes its copies and
-    opens its own, so that it never shares a socket with its parent.
+    opens its own, so that it never shares a socket with its parent. `connect` makes a connection
+    that is not yet open.
     """
 
     def __init__(self, connect: Callable[[], Connection]) -> None:
-        self._connect = connect
+        self.connect = connect
         self._idle: list[Connection] = []
         self._pid = os.getpid()
 
@@ -172,11 +173,7 @@ class Pool:
             if connection.is_connected:
                 return connection
             connection.close()
-        return self._connect()
-
-    def new(self) -> Connection:
-        """A connection that is not yet open."""
-        return self._connect()
+        return self.connect()
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection whose exchange is complete."""

@@ -116,7 +116,7 @@ class Transport:
             except ConnectionLost:
                 # A kept connection that died while idle, as after the freeze of a Lambda, says
                 # nothing of the server: a new one at once, which is not counted as a repeat.
-                connection = self._pool.new()
+                connection = self._pool.connect()
         return self._exchange(connection, method, path, body, deadline)
 
     def _exchange(

@@ -58,9 +58,7 @@ def _findings(arguments: argparse.Namespace) -> Iterator[str]:
     if settings.url is None:
         raise SettingError("no server is named: pass --url or set LIGHTCLIENT_URL")
     address = parse_address(settings.url)
-    bundle = (
-        settings.bundle if isinstance(settings.bundle, Bundle) else Bundle.load(settings.bundle)
-    )
+    bundle = Bundle.load(settings.bundle)
     yield f"bundle {bundle.name!r}: {len(bundle.labels)} labels, {bundle.max_length} tokens at most"
     transport = open_transport(address, settings)
     reply = transport.get(address.status, Deadline(settings.timeout))
