@@ -5,7 +5,6 @@ opens no connection; each name loads its module when it is first used.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from lightclient.errors import (
     AccessDenied,
@@ -33,6 +32,8 @@ from lightclient.errors import (
 )
 from lightclient.version import __version__
 
+# Type checkers take it for true by its name; importing typing would take as long as all the rest.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lightclient.bundle import Bundle
     from lightclient.client import Classifier, classify

@@ -27,8 +27,6 @@ The message of an error says how to mend it and never holds the text that was cl
 server itself said stands whole in `server_message`: it may quote token ids, so keep it out of logs.
 """
 
-from typing import Any
-
 
 def printable(text: str, limit: int = 500) -> str:
     """Somebody else's words, fit for a message: one line, no escapes, not too long."""
@@ -39,11 +37,11 @@ def printable(text: str, limit: int = 500) -> str:
 class LightClientError(Exception):
     """The root: `except LightClientError` catches all this package raises on purpose."""
 
-    def __init__(self, message: str, **data: Any) -> None:
+    def __init__(self, message: str, **data: object) -> None:
         super().__init__(message)
         self.__dict__.update(data)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return type(self), (str(self),), self.__dict__
 
 
