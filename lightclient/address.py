@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from lightclient.errors import InputError
 
+_PORTS = {"http": 80, "https": 443}
 _SHAPE = "http://HOST:8501/v1/models/NAME"
 # The same three parts as in TensorFlow Serving (model_servers/http_rest_api_util.cc), behind any
 # prefix that a gateway adds.
@@ -31,8 +32,17 @@ class Address:
     @property
     def origin(self) -> str:
         """Scheme, host and port."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{self._host}:{self.port}"
+
+    @property
+    def authority(self) -> str:
+        """What the Host header says: the port only where it is not the scheme's own."""
+        own = self.port == _PORTS[self.scheme]
+        return self._host if own else f"{self._host}:{self.port}"
+
+    @property
+    def _host(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
 
     @property
     def status(self) -> str:
@@ -76,7 +86,7 @@ def parse_address(url: str) -> Address:
         port = parts.port
     except ValueError as error:
         raise InputError(f"url has a broken host or port; write {_SHAPE}") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in _PORTS or not parts.hostname:
         raise InputError(f"url {url!r} must start with http:// or https:// and a host: {_SHAPE}")
     return _address(url, parts.scheme, parts.hostname, port, parts.path)
 
@@ -86,5 +96,5 @@ def _address(url: str, scheme: str, host: str, port: int | None, path: str) -> A
     if match is None:
         raise InputError(f"url {url!r} names no model; write {_SHAPE}")
     model_path = path.rstrip("/").removesuffix(":predict")
-    default_port = 443 if scheme == "https" else 80
-    return Address(scheme, host, default_port if port is None else port, model_path, match["model"])
+    port = _PORTS[scheme] if port is None else port
+    return Address(scheme, host, port, model_path, match["model"])

@@ -2,12 +2,12 @@
 
 import json
 import re
+from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
+from math import inf, isfinite
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from lightclient.errors import (
     AccessDenied,
@@ -24,7 +24,8 @@ from lightclient.errors import (
     printable,
 )
 
-Floats = npt.NDArray[np.float32]
+Logits = list[list[float]]
+_NUMBERS = frozenset({float, int})
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Reply:
     retry_after: float | None = None
 
 
-def read_logits(reply: Reply, rows: int, labels: int, output: str | None = None) -> Floats:
+def read_logits(reply: Reply, rows: int, labels: int, output: str | None = None) -> Logits:
     """Read the logits of a predict reply.
 
     Args:
@@ -52,7 +53,7 @@ def read_logits(reply: Reply, rows: int, labels: int, output: str | None = None)
         output: the output's name, where the model has several.
 
     Returns:
-        float32, of shape (rows, labels), every value finite.
+        A list a text, of a float for each label, all finite and rounded to float32.
 
     Raises:
         ServerError: the server answered with an error; the class says which.
@@ -66,22 +67,30 @@ def read_logits(reply: Reply, rows: int, labels: int, output: str | None = None)
     return _finite(reply, found)
 
 
-def _finite(reply: Reply, rows: list[list[float]]) -> Floats:
-    try:
-        with np.errstate(all="ignore"):
-            logits = np.array(rows, dtype=np.float64).astype(np.float32)
-    except OverflowError:  # a whole number beyond float64
-        logits = np.full((1, 1), np.inf, dtype=np.float32)
-    broken = np.argwhere(~np.isfinite(logits))
-    if broken.size:
-        row, label = broken[0].tolist()
-        raise ReplyError(
-            f"{reply.url} answered {logits[row, label]} as logit {label} of row {row}: that is no "
-            "finite number, so no score can be made; the model's weights or its arithmetic "
-            "(float16?) are broken",
-            url=reply.url,
-        )
+def float32(values: Iterable[float]) -> list[float]:
+    """Round each value to float32; what is beyond it becomes infinite."""
+    return array("f", values).tolist()
+
+
+def _finite(reply: Reply, rows: Logits) -> Logits:
+    logits = [_rounded(row) for row in rows]
+    for at, row in enumerate(logits):
+        if not all(map(isfinite, row)):
+            label = next(label for label, value in enumerate(row) if not isfinite(value))
+            raise ReplyError(
+                f"{reply.url} answered {row[label]} as logit {label} of row {at}: that is no "
+                "finite number, so no score can be made; the model's weights or its arithmetic "
+                "(float16?) are broken",
+                url=reply.url,
+            )
     return logits
+
+
+def _rounded(row: list[float]) -> list[float]:
+    try:
+        return float32(row)
+    except OverflowError:  # a whole number beyond float64
+        return [inf] * len(row)
 
 
 def _predictions(reply: Reply) -> Any:
@@ -149,12 +158,8 @@ def _check_shape(reply: Reply, found: Any, rows: int, labels: int) -> None:
 
 
 def _is_row(row: Any, labels: int) -> bool:
-    """A list of numbers; neither strings nor booleans, which numpy would turn into numbers."""
-    return (
-        isinstance(row, list)
-        and len(row) == labels
-        and all(type(value) is float or type(value) is int for value in row)
-    )
+    """A list of numbers; neither strings nor booleans, which float32 would take for numbers."""
+    return isinstance(row, list) and len(row) == labels and _NUMBERS.issuperset(map(type, row))
 
 
 def _describe(row: Any) -> str:

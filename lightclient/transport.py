@@ -5,7 +5,7 @@ import ssl
 import time
 import weakref
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -32,6 +32,7 @@ from lightclient.errors import (
     TimedOut,
     TransportError,
 )
+from lightclient.headers import head_lines, request_bytes
 from lightclient.reply import Reply
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
@@ -64,7 +65,7 @@ class Transport:
         max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
         self._origin = address.origin
-        self._headers = dict(headers)
+        self._head = head_lines(address, headers)
         self._retries = retries
         self._max_reply_bytes = max_reply_bytes
         self._pool = Pool(
@@ -80,13 +81,13 @@ class Transport:
 
     def get(self, path: str, deadline: Deadline) -> Reply:
         """Ask for `path`. Raises as `send` does."""
-        return self.send("GET", path, None, deadline)
+        return self.send("GET", path, b"", deadline)
 
     def post(self, path: str, body: bytes, deadline: Deadline) -> Reply:
         """Send `body`, JSON, to `path`. Raises as `send` does."""
         return self.send("POST", path, body, deadline)
 
-    def send(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> Reply:
+    def send(self, method: str, path: str, body: bytes, deadline: Deadline) -> Reply:
         """Exchange a request for a reply; what its status means is not looked at here.
 
         Raises:
@@ -95,12 +96,14 @@ class Transport:
             RedirectRefused, ReplyTooLarge: at once.
             NotTensorFlowServing: what answers does not speak HTTP, or speaks it compressed.
         """
+        request = request_bytes(method, path, self._head, body)
+        url = self._origin + path
         outcome: Reply | TransportError
         attempt = 0
         while True:
             attempt += 1
             try:
-                outcome = self._attempt(method, path, body, deadline)
+                outcome = self._attempt(request, url, deadline)
             except (CannotConnect, ConnectionLost) as error:
                 outcome = error
             pause = _pause(outcome, attempt)
@@ -108,25 +111,24 @@ class Transport:
                 return _settle(outcome, attempt)
             time.sleep(pause)
 
-    def _attempt(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> Reply:
+    def _attempt(self, request: bytes, url: str, deadline: Deadline) -> Reply:
         connection = self._pool.take()
         if connection.sock is not None:
             try:
-                return self._exchange(connection, method, path, body, deadline)
+                return self._exchange(connection, request, url, deadline)
             except ConnectionLost:
                 # A kept connection that died while idle, as after the freeze of a Lambda, says
                 # nothing of the server: a new one at once, which is not counted as a repeat.
                 connection = self._pool.connect()
-        return self._exchange(connection, method, path, body, deadline)
+        return self._exchange(connection, request, url, deadline)
 
     def _exchange(
-        self, connection: Connection, method: str, path: str, body: bytes | None, deadline: Deadline
+        self, connection: Connection, request: bytes, url: str, deadline: Deadline
     ) -> Reply:
-        url = self._origin + path
         try:
             self._open(connection, url, deadline)
             try:
-                reply = self._round_trip(connection, url, method, path, body)
+                reply = self._round_trip(connection, request, url)
             except (OSError, HTTPException, HTTPError, ValueError) as error:
                 raise self._broken(error, url, deadline) from error
         except BaseException:
@@ -141,12 +143,8 @@ class Transport:
         except (OSError, HTTPError) as error:
             raise _unconnected(error, url, deadline) from error
 
-    def _round_trip(
-        self, connection: Connection, url: str, method: str, path: str, body: bytes | None
-    ) -> Reply:
-        with suppress(BrokenPipeError):  # the server may have answered before it closed: read on
-            connection.request(method, path, body, self._headers)
-        with closing(connection.receive()) as response:
+    def _round_trip(self, connection: Connection, request: bytes, url: str) -> Reply:
+        with closing(connection.exchange(request)) as response:
             _refuse_interim(response, url)
             _refuse_redirect(response, url)
             _refuse_compressed(response, url)
@@ -189,7 +187,7 @@ def _settle(outcome: Reply | TransportError, attempts: int) -> Reply:
     if isinstance(outcome, TransportError):
         outcome.attempts = attempts
         raise outcome
-    return replace(outcome, attempts=attempts)
+    return outcome if attempts == 1 else replace(outcome, attempts=attempts)
 
 
 def _pause(outcome: Reply | TransportError, attempt: int) -> float | None:

@@ -31,6 +31,7 @@ from lightclient import (
     SignatureError,
 )
 from lightclient.bundle import DEFAULT_BUNDLE
+from lightclient.connection import Connection
 from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
 from tests.golden import GOLDEN
 from tests.scripted import answering, outputs, read_request, response, serving
@@ -220,19 +221,19 @@ def test_a_signature_by_hand_saves_the_look_up() -> None:
 
 def test_the_look_up_is_done_once() -> None:
     with StandIn() as url:
-        seen: list[str] = []
-        original = http.client.HTTPConnection.putrequest
+        seen: list[bytes] = []
+        original = Connection.exchange
 
-        def spy(self: Any, method: str, path: str, **options: Any) -> None:
-            seen.append(method)
-            original(self, method, path, **options)
+        def spy(self: Connection, request: bytes) -> http.client.HTTPResponse:
+            seen.append(request.partition(b" ")[0])
+            return original(self, request)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(http.client.HTTPConnection, "putrequest", spy)
+            patch.setattr(Connection, "exchange", spy)
             with Classifier(url) as classifier:
                 for _ in range(3):
                     classifier.classify("a")
-    assert seen == ["GET", "POST", "POST", "POST"]
+    assert seen == [b"GET", b"POST", b"POST", b"POST"]
 
 
 def test_a_signature_by_name() -> None:

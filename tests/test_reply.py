@@ -58,14 +58,13 @@ TWO_ROWS = [[0.00678215781, -0.0178737286], [0.00659694, -0.0181007702]]
 )
 def test_the_real_server_s_logits(name: str, expected: list[list[float]]) -> None:
     logits = read_logits(recorded(named(name)), len(expected), 2)
-    assert logits.dtype == np.float32
-    assert np.array_equal(logits, np.array(expected, dtype=np.float32))
+    assert logits == np.array(expected, dtype=np.float32).tolist()
 
 
 def test_the_real_server_s_several_outputs() -> None:
     answer = recorded(named("several outputs, row format"))
     logits = read_logits(answer, 2, 3, "probabilities")
-    assert logits[0].tolist() == pytest.approx([0.0386696942, 0.258541554, 0.70278877])
+    assert logits[0] == pytest.approx([0.0386696942, 0.258541554, 0.70278877])
     with pytest.raises(ReplyError, match="class_id, probabilities, score, top_label, and none is"):
         read_logits(answer, 2, 3)
 
@@ -225,8 +224,9 @@ def test_any_json_is_finite_logits_or_our_error(body: Any, status: int) -> None:
         logits = read_logits(reply(body, status), 1, 2)
     except LightClientError:
         return
-    assert logits.shape == (1, 2)
-    assert np.isfinite(logits).all()
+    [row] = logits
+    assert len(row) == 2
+    assert np.isfinite(row).all()
 
 
 @given(st.binary(max_size=50), st.sampled_from([200, 400, 503]))

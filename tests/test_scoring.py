@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import pickle
-import warnings
+import struct
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightclient import Bundle, Classification, Score
-from lightclient.scoring import classify_logits, softmax
+from lightclient.reply import float32
+from lightclient.scoring import classify_logits, sigmoid, softmax
 from tests.golden import GOLDEN, read
 
 BUNDLE = Bundle.load(GOLDEN / "bert-uncased")
@@ -39,7 +40,7 @@ def test_the_pipeline_s_scores(case: dict[str, Any], tmp_path: Any) -> None:
     if isinstance(results, dict) and "results" in results:
         results = results["results"]
     bundle = bundle_of(case["config"], len(case["logits"]), tmp_path)
-    logits = np.array([case["logits"]], dtype=np.float32)
+    logits = [float32(case["logits"])]
     answer = classify_logits(logits, bundle, [False])[0]
     for top_k, expected in results.items():
         wanted = {"default": 1, "null": None, "all": None}.get(top_k, 0)
@@ -56,27 +57,52 @@ rows = st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=9)
 
 
 @given(rows)
-def test_softmax_sums_to_one_without_a_warning(row: list[float]) -> None:
+def test_softmax_sums_to_one(row: list[float]) -> None:
     labels = tuple(f"L{at}" for at in range(len(row) + 1))
-    logits = np.array([[*row, 0.0]], dtype=np.float32)
     single = dataclasses.replace(BUNDLE, labels=labels)
     multi = dataclasses.replace(single, problem_type="multi_label_classification")
-    with warnings.catch_warnings(), np.errstate(all="raise"):
-        warnings.simplefilter("error")
-        one, many = (classify_logits(logits, bundle, [False])[0] for bundle in (single, multi))
+    one, many = (classify_logits([[*row, 0.0]], bundle, [False])[0] for bundle in (single, multi))
     assert sum(score.score for score in one.scores) == pytest.approx(1, abs=1e-5)
     assert all(0 <= score.score <= 1 for score in (*one.scores, *many.scores))
 
 
-@given(st.lists(rows.filter(lambda row: len(row) == 3), min_size=1, max_size=5))
-def test_a_row_s_scores_do_not_depend_on_the_others(table: list[list[float]]) -> None:
-    together = softmax(np.array(table, dtype=np.float32))
-    alone = [softmax(np.array([row], dtype=np.float32))[0] for row in table]
-    assert np.array_equal(together, np.array(alone))
+# transformers computes with numpy in float32, whose exp is off by a few units in the last place.
+CLOSE = {"rel": 5e-7, "abs": 1e-44}
+
+
+@given(rows)
+def test_softmax_is_numpy_s_in_float32(row: list[float]) -> None:
+    logits = np.array(row, dtype=np.float32)
+    powers = np.exp(logits - logits.max())
+    assert softmax(row) == pytest.approx((powers / powers.sum()).tolist(), **CLOSE)
+
+
+@given(rows.filter(lambda row: max(map(abs, row)) < 3e38))
+def test_sigmoid_is_numpy_s_in_float32(row: list[float]) -> None:
+    with np.errstate(over="ignore", under="ignore"):
+        expected = np.float32(1) / (np.float32(1) + np.exp(-np.array(row, dtype=np.float32)))
+    assert sigmoid(row) == pytest.approx(expected.tolist(), **CLOSE)
+
+
+def test_saturated_scores_tie_in_the_order_of_the_labels() -> None:
+    labels = ("a", "b", "c")
+    bundle = dataclasses.replace(BUNDLE, labels=labels, problem_type="multi_label_classification")
+    answer = classify_logits([[20.0, 21.0, -200.0]], bundle, [False])[0]
+    assert answer.scores == (("a", 1.0), ("b", 1.0), ("c", 0.0))
+    apart = float32([8.0, 0.1, 0.1000001])  # they differ, but no longer once 8 is taken off
+    answer = classify_logits([apart], dataclasses.replace(BUNDLE, labels=labels), [False])[0]
+    assert [label for label, _ in answer.scores] == ["a", "b", "c"]
+    assert answer.scores[1].score == answer.scores[2].score
+
+
+@given(rows)
+def test_every_score_is_a_float32(row: list[float]) -> None:
+    for score in (*softmax(row), *sigmoid(row)):
+        assert struct.unpack("f", struct.pack("f", score))[0] == score
 
 
 def test_the_article_s_scores() -> None:
-    logits = np.array([[-4.2159214, 4.58923769]], dtype=np.float32)
+    logits = [float32([-4.2159214, 4.58923769])]
     answer = classify_logits(logits, Bundle.load(), [False])[0]
     assert repr(answer) == "Classification(label='POSITIVE', score=0.99985)"
     assert answer.scores[1].score == pytest.approx(0.00015, abs=1e-6)

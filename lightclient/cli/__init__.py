@@ -45,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain("interrupted", status=130)
     except OSError as error:
         return _complain(str(error))
+    except ModuleNotFoundError as error:
+        return _complain(f"{error.name} is not installed: pip install {error.name}")
     except Exception as error:  # noqa: BLE001 - the last door: a defect of ours, told in one line
         return _complain(f"this is a defect of lightclient, please report it: {error!r:.200}")
     return status
