@@ -15,6 +15,14 @@ Text = str | tuple[str, str]
 _PID = os.getpid()
 
 
+class Row(NamedTuple):
+    """A text's tokens, special ones included, and whether some were cut."""
+
+    input_ids: list[int]
+    token_type_ids: list[int]
+    truncated: bool
+
+
 @dataclass(frozen=True)
 class Batch:
     """One request's rows, each without its padding.
@@ -65,52 +73,63 @@ def _check_unicode(text: str, where: str) -> None:
 def encode(
     texts: Sequence[Text], bundle: Bundle, limit: int | None = None, length: int | None = None
 ) -> Batch:
-    """Tokenize the texts of one request.
+    """Tokenize the texts of one request, in `tokenize`, and pad them, in `make_batch`."""
+    return make_batch(tokenize(texts, bundle, limit), bundle, length)
+
+
+def tokenize(texts: Sequence[Text], bundle: Bundle, limit: int | None = None) -> list[Row]:
+    """Turn texts into their tokens.
 
     Args:
-        texts: at least one; a pair is a tuple.
-        bundle: the model's tokenizer and its padding.
+        texts: a pair is a tuple.
+        bundle: the model's tokenizer.
         limit: the most tokens a row may have; what is longer is cut as transformers cuts with
             `truncation=True`: the end of a text, of a pair the longer text first.
-        length: the tokens that every row is padded to; None: the longest of these texts.
 
     Raises:
         InputError: a text has no tokens at all, or `limit` has no room for the special ones.
-        BundleError: rows differ in length and the tokenizer has no pad token, or the tokenizer
-            is broken in a way that only this text shows.
+        BundleError: the tokenizer is broken in a way that only this text shows.
     """
     loaded = bundle.loaded
-    rows = [_cut(encoding, limit, loaded.cut_left) for encoding in _tokenize(texts, loaded)]
-    input_ids = [row.input_ids for row in rows]
-    lengths = [len(ids) for ids in input_ids]
-    if 0 in lengths:
-        raise InputError(
-            f"text {lengths.index(0)} of the request has no tokens, and the tokenizer of "
-            f"{bundle.name!r} adds none of its own; leave empty texts out"
-        )
+    rows = [_row(encoding, limit, loaded) for encoding in _encodings(texts, loaded)]
+    for at, row in enumerate(rows):
+        if not row.input_ids:
+            raise InputError(
+                f"text {at} of the request has no tokens, and the tokenizer of {bundle.name!r} "
+                "adds none of its own; leave empty texts out"
+            )
+    return rows
+
+
+def make_batch(rows: Sequence[Row], bundle: Bundle, length: int | None = None) -> Batch:
+    """Put the rows of one request together.
+
+    Args:
+        rows: at least one.
+        bundle: how its model's rows are padded.
+        length: the tokens that every row is padded to; None: the longest of these.
+
+    Raises:
+        BundleError: the rows differ in length and the tokenizer has no pad token.
+    """
+    lengths = [len(row.input_ids) for row in rows]
     length = max(lengths) if length is None else length
-    if loaded.padding.token_id is None and min(lengths) < length:
+    padding = bundle.loaded.padding
+    if padding.token_id is None and min(lengths) < length:
         raise BundleError(
             f"the tokenizer of {bundle.name!r} has no pad token, so texts of different lengths "
             "cannot share a request; set pad_token in tokenizer_config.json"
         )
-    return Batch(
-        input_ids=input_ids,
-        token_type_ids=[
-            row.token_type_ids if loaded.has_type_ids else [0] * len(row.input_ids) for row in rows
-        ],
-        truncated=[row.truncated for row in rows],
-        length=length,
-        padding=loaded.padding,
-    )
+    input_ids, token_type_ids, truncated = map(list, zip(*rows, strict=True))
+    return Batch(input_ids, token_type_ids, truncated, length, padding)
 
 
-def _tokenize(texts: Sequence[Text], loaded: LoadedTokenizer) -> list[Encoding]:
+def _encodings(texts: Sequence[Text], loaded: LoadedTokenizer) -> list[Encoding]:
     inputs = [_without_empty_pair(text) for text in texts]
     with telling_defects("the bundle's tokenizer.json", at_a_text=True):
-        # encode_batch starts threads, which a fork loses: the child would wait for them for ever.
+        # A batch starts threads, which a fork loses: the child would wait for them for ever.
         if len(inputs) > 1 and os.getpid() == _PID:
-            return loaded.tokenizer.encode_batch(inputs)
+            return loaded.tokenizer.encode_batch_fast(inputs)  # without the offsets of characters
         pairs = [(text, None) if isinstance(text, str) else text for text in inputs]
         return [loaded.tokenizer.encode(first, second) for first, second in pairs]
 
@@ -120,32 +139,28 @@ def _without_empty_pair(text: Text) -> Text:
     return text if isinstance(text, str) or text[1] else text[0]
 
 
-class Row(NamedTuple):
-    """A text's tokens, and whether some were cut."""
-
-    input_ids: list[int]
-    token_type_ids: list[int]
-    truncated: bool
-
-
-def _cut(encoding: Encoding, limit: int | None, cut_left: bool) -> Row:
-    """Ids, type ids, and whether tokens were cut.
-
-    The special tokens stay; what is cut is each sequence's end, or its start if `cut_left`.
-    """
-    ids, type_ids = encoding.ids, encoding.type_ids
+def _row(encoding: Encoding, limit: int | None, loaded: LoadedTokenizer) -> Row:
+    ids = encoding.ids
+    type_ids = encoding.type_ids if loaded.has_type_ids else [0] * len(ids)
     if limit is None or len(ids) <= limit:
         return Row(ids, type_ids, truncated=False)
-    places = encoding.sequence_ids
-    first = [at for at, sequence in enumerate(places) if sequence == 0]
-    second = [at for at, sequence in enumerate(places) if sequence == 1]
-    room = limit - (len(ids) - len(first) - len(second))
+    kept = _kept(encoding.sequence_ids, limit, loaded.cut_left)
+    return Row([ids[at] for at in kept], [type_ids[at] for at in kept], truncated=True)
+
+
+def _kept(sequence_ids: list[int | None], limit: int, cut_left: bool) -> list[int]:
+    """The places of the tokens that stay.
+
+    The special tokens do; what is cut is each sequence's end, or its start if `cut_left`.
+    """
+    first = [at for at, sequence in enumerate(sequence_ids) if sequence == 0]
+    second = [at for at, sequence in enumerate(sequence_ids) if sequence == 1]
+    room = limit - (len(sequence_ids) - len(first) - len(second))
     if room < 0:
         raise InputError(f"a limit of {limit} tokens has no room for {limit - room} special ones")
     keep_first, keep_second = _share(len(first), len(second), room)
     dropped = {*_surplus(first, keep_first, cut_left), *_surplus(second, keep_second, cut_left)}
-    kept = [at for at in range(len(ids)) if at not in dropped]
-    return Row([ids[at] for at in kept], [type_ids[at] for at in kept], truncated=True)
+    return [at for at in range(len(sequence_ids)) if at not in dropped]
 
 
 def _surplus(places: list[int], keep: int, cut_left: bool) -> list[int]:

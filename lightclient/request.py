@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from lightclient.encoding import Batch
 from lightclient.signature import DEFAULT_NAME, Signature
@@ -17,34 +17,52 @@ def build_request(batch: Batch, signature: Signature, form: Form = "columnar") -
     Columnar: `{"inputs": {name: rows}}`; row: `{"instances": [{name: row}, …]}`
     (TensorFlow Serving, g3doc/api_rest.md). Whole numbers are written as such: the server refuses
     `1.0` for an int32 input (util/json_tensor.cc).
+
+    Most of it is padding and mask, so the JSON is put together from repeated strings.
     """
     columns = _columns(batch, signature)
-    body: dict[str, Any] = {}
-    if signature.name != DEFAULT_NAME:
-        body["signature_name"] = signature.name
-    if form == "columnar":
-        body["inputs"] = columns
-    else:
-        body["instances"] = [
-            dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
-        ]
-    return json.dumps(body, separators=(",", ":")).encode()
+    body = _columnar(columns) if form == "columnar" else _row_by_row(columns)
+    named = signature.name != DEFAULT_NAME
+    name = f'"signature_name":{json.dumps(signature.name)},' if named else ""
+    return f"{{{name}{body}}}".encode()
 
 
-def _columns(batch: Batch, signature: Signature) -> dict[str, list[list[Any]]]:
-    columns = {signature.input_ids: _padded(batch, batch.input_ids, batch.padding.token_id)}
+def _columnar(columns: dict[str, list[str]]) -> str:
+    inputs = (f"{json.dumps(name)}:[{','.join(rows)}]" for name, rows in columns.items())
+    return f'"inputs":{{{",".join(inputs)}}}'
+
+
+def _row_by_row(columns: dict[str, list[str]]) -> str:
+    keys = [json.dumps(name) for name in columns]
+    instances = (
+        ",".join(f"{key}:{row}" for key, row in zip(keys, rows, strict=True))
+        for rows in zip(*columns.values(), strict=True)
+    )
+    return f'"instances":[{",".join(f"{{{instance}}}" for instance in instances)}]'
+
+
+def _columns(batch: Batch, signature: Signature) -> dict[str, list[str]]:
+    """Each input's rows as JSON."""
+    columns = {signature.input_ids: _padded(batch, _texts(batch.input_ids), batch.padding.token_id)}
     if signature.attention_mask:
-        one, zero = (True, False) if signature.mask_dtype == "DT_BOOL" else (1, 0)
-        ones = ([one] * len(ids) for ids in batch.input_ids)
-        columns[signature.attention_mask] = _padded(batch, ones, zero)
+        one, zero = ("true", "false") if signature.mask_dtype == "DT_BOOL" else ("1", "0")
+        ones = (f",{one}" * len(ids) for ids in batch.input_ids)
+        columns[signature.attention_mask] = _padded(batch, (text[1:] for text in ones), zero)
     if signature.token_type_ids:
         columns[signature.token_type_ids] = _padded(
-            batch, batch.token_type_ids, batch.padding.type_id
+            batch, _texts(batch.token_type_ids), batch.padding.type_id
         )
     return columns
 
 
-def _padded(batch: Batch, rows: Iterable[list[Any]], filler: object) -> list[list[Any]]:
+def _texts(rows: Iterable[list[int]]) -> Iterable[str]:
+    return (str(row)[1:-1].replace(" ", "") for row in rows)
+
+
+def _padded(batch: Batch, rows: Iterable[str], filler: object) -> list[str]:
+    counts = (batch.length - len(ids) for ids in batch.input_ids)
     if batch.padding.left:
-        return [[filler] * (batch.length - len(row)) + row for row in rows]
-    return [row + [filler] * (batch.length - len(row)) for row in rows]
+        before = f"{filler},"
+        return [f"[{before * n}{row}]" for n, row in zip(counts, rows, strict=True)]
+    after = f",{filler}"
+    return [f"[{row}{after * n}]" for n, row in zip(counts, rows, strict=True)]
