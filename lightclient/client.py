@@ -4,21 +4,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from lightclient.address import Address, parse_address
-from lightclient.bulk import classify_stream
+from lightclient.bulk import ON_ERROR, OnError, classify_stream
 from lightclient.bundle import Bundle
 from lightclient.deadline import Deadline
-from lightclient.encoding import Text, check_text, encode
-from lightclient.errors import InputError, SettingError, TimedOut
+from lightclient.encoding import Text, check_text
+from lightclient.errors import InputError, LightClientError, SettingError
 from lightclient.headers import request_headers
-from lightclient.plan import Plan, check_lengths, fit
-from lightclient.reply import raise_for_status, read_logits
-from lightclient.request import FORMS, Form, build_request
-from lightclient.scoring import Classification, classify_logits
+from lightclient.plan import check_lengths, fit
+from lightclient.predictor import Predictor
+from lightclient.request import FORMS, Form
+from lightclient.scoring import Classification
 from lightclient.settings import Settings, read_settings
-from lightclient.signature import Signature, read_signature
+from lightclient.signature import Signature
 from lightclient.tls import tls_context
 from lightclient.transport import Transport
 
@@ -100,11 +100,27 @@ class Classifier:
         self._bundle = Bundle.load(settings.bundle)
         check_lengths(self._bundle, options.max_length, options.pad_to)
         self._transport = open_transport(self._address, settings, options.headers, options.retries)
-        self._fit = partial(
-            fit, bundle=self._bundle, max_length=options.max_length, pad_to=options.pad_to
+        self._predictor = Predictor(
+            self._address,
+            self._bundle,
+            self._transport,
+            fit=partial(
+                fit, bundle=self._bundle, max_length=options.max_length, pad_to=options.pad_to
+            ),
+            signature=options.signature,
+            form=options.form,
         )
-        stated = options.signature
-        self._plan = self._fit(stated) if isinstance(stated, Signature) else None
+
+    def warm(self) -> None:
+        """Do all that the first call would have to wait for, by one call.
+
+        It opens a connection, reads the metadata, and has the server compute once. In a Lambda,
+        call it beside the making of the classifier, outside the handler: an instance that is
+        started ahead then answers its first request as fast as any other.
+
+        Raises what `classify` raises.
+        """
+        self.classify("warm up")
 
     @overload
     def classify(self, texts: Text) -> Classification: ...
@@ -129,14 +145,31 @@ class Classifier:
         checked = [check_text(text, f"texts[{at}]") for at, text in enumerate(texts)]
         return self._classify(checked) if checked else []
 
-    def classify_many(self, texts: Iterable[Text]) -> Iterator[Classification]:
-        """Classify any number of texts, lazily and in order, some to a request.
+    @overload
+    def classify_many(
+        self, texts: Iterable[Text], *, on_error: Literal["raise"] = "raise"
+    ) -> Iterator[Classification]: ...
+    @overload
+    def classify_many(
+        self, texts: Iterable[Text], *, on_error: Literal["return"]
+    ) -> Iterator[Classification | LightClientError]: ...
+    def classify_many(self, texts: Iterable[Text], *, on_error: OnError = "raise") -> Iterator[Any]:
+        """Classify any number of texts, lazily and in order, in as few tokens as can be.
 
-        `texts` is read no more than 32 texts ahead of the answers; `timeout` holds for each
+        Texts are read ahead, sorted by length, and sent in requests of up to 2,048 tokens, padding
+        included, of which up to 4 are under way at once. At most 2,048 texts, or 2 million
+        characters, are between the reading of a text and its answer. `timeout` holds for each
         request.
 
+        Args:
+            texts: any iterable; a pair is a tuple.
+            on_error: what becomes of a text that fails. "raise": the error is raised when its turn
+                comes, after the answers of all texts before it. "return": the error stands in its
+                place, and the others go on. A text that makes its request fail is found out by
+                sending the request again in parts. `index` of the error is the text's place.
+
         Raises:
-            InputError: `texts` is one text, or a text in it is not what it must be.
+            InputError: an argument, or a text, is not what it must be.
             Whatever `classify` raises.
         """
         if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
@@ -144,42 +177,12 @@ class Classifier:
                 f"classify_many takes an iterable of texts, not {type(texts).__name__}; for one "
                 "text there is classify"
             )
-        return classify_stream(texts, self._classify)
+        if on_error not in ON_ERROR:
+            raise InputError(f"on_error must be one of {', '.join(ON_ERROR)}, not {on_error!r:.80}")
+        return classify_stream(texts, self._predictor, self._settings.timeout, on_error)
 
     def _classify(self, texts: list[Text]) -> list[Classification]:
-        deadline = Deadline(self._settings.timeout)
-        plan = self._look_up(deadline)
-        plan.check(texts)
-        batch = encode(texts, self._bundle, plan.limit, plan.length)
-        self._check_time(deadline, len(texts))
-        request = build_request(batch, plan.signature, self._options.form)
-        reply = self._transport.post(self._address.predict, request, deadline)
-        logits = read_logits(reply, len(texts), len(self._bundle.labels), plan.signature.output)
-        return classify_logits(logits, self._bundle, batch.truncated)
-
-    def _check_time(self, deadline: Deadline, count: int) -> None:
-        """Tokenizing knows no deadline; say so rather than blame the server."""
-        if deadline.over:
-            raise TimedOut(
-                f"tokenizing {count} texts alone took longer than the {deadline.seconds:g} s of a "
-                "call: send fewer or shorter texts at once",
-                url=str(self._address),
-                attempts=0,
-                timeout=deadline.seconds,
-            )
-
-    def _look_up(self, deadline: Deadline) -> Plan:
-        """The plan, which the first call makes from the server's metadata.
-
-        Without a lock: threads that begin together may each ask, and all get the same.
-        """
-        if self._plan is None:
-            reply = self._transport.get(self._address.metadata, deadline)
-            raise_for_status(reply)
-            name = self._options.signature
-            signature = read_signature(reply.body, name if isinstance(name, str) else None)
-            self._plan = self._fit(signature)
-        return self._plan
+        return self._predictor.classify(texts, Deadline(self._settings.timeout))
 
     def close(self) -> None:
         """Close the idle connections; a later call opens new ones."""

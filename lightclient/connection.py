@@ -35,12 +35,15 @@ class _Timed:
     budget: int
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        self.settimeout(self.deadline.remaining())  # type: ignore[attr-defined]
-        if _QUICKACK is not None:
-            # TensorFlow Serving holds each next 16 KiB of an answer back until the last ones are
-            # acknowledged, which Linux puts off by 40 ms, unless told, and soon told again.
-            self.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)  # type: ignore[attr-defined]
-        received: int = super().recv_into(*args, **kwargs)  # type: ignore[misc]
+        received: int | None = None
+        while received is None:
+            self.settimeout(self.deadline.stretch())  # type: ignore[attr-defined]
+            if _QUICKACK is not None:
+                # TensorFlow Serving holds each next 16 KiB of an answer back until the last ones
+                # are acknowledged, which Linux puts off by 40 ms, unless told, and soon told again.
+                self.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)  # type: ignore[attr-defined]
+            with suppress(TimeoutError):
+                received = super().recv_into(*args, **kwargs)  # type: ignore[misc]
         self.budget -= received
         if self.budget < 0:
             raise OverBudgetError

@@ -35,7 +35,12 @@ def printable(text: str, limit: int = 500) -> str:
 
 
 class LightClientError(Exception):
-    """The root: `except LightClientError` catches all this package raises on purpose."""
+    """The root: `except LightClientError` catches all this package raises on purpose.
+
+    `index`: the place of the text it concerns in what `classify_many` was given, else None.
+    """
+
+    index: int | None = None
 
     def __init__(self, message: str, **data: object) -> None:
         super().__init__(message)

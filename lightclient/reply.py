@@ -201,6 +201,11 @@ def raise_for_status(reply: Reply) -> None:
     )
 
 
+def refuses_lengths(error: BadRequest) -> bool:
+    """Whether the server batches requests, and refused those of different lengths in a batch."""
+    return _MIXED_LENGTHS in error.server_message
+
+
 def _server_message(reply: Reply) -> str | None:
     """The text of `{"error": text}`; None if the body is something else."""
     try:
@@ -230,6 +235,8 @@ _KINDS: dict[int, tuple[type[LightClientError], str]] = {
     ),
 }
 _TOLD_BY_PROXIES = _KINDS.keys() - {404}
+# From a server that batches requests (batching/batching_session.cc).
+_MIXED_LENGTHS = "padding is turned off"
 _MENDS_OF_400: tuple[tuple[str, type[LightClientError], str], ...] = (
     (
         "version label",
@@ -242,7 +249,7 @@ _MENDS_OF_400: tuple[tuple[str, type[LightClientError], str], ...] = (
         "`lightclient check` shows the signatures there are; pass one as signature=.",
     ),
     (
-        "padding is turned off",
+        _MIXED_LENGTHS,
         BadRequest,
         "The server batches requests of different lengths: pass pad_to=N, one length for all.",
     ),

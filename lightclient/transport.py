@@ -109,7 +109,7 @@ class Transport:
             pause = _pause(outcome, attempt)
             if attempt > self._retries or pause is None or not deadline.allows(pause):
                 return _settle(outcome, attempt)
-            time.sleep(pause)
+            deadline.pause(pause)
 
     def _attempt(self, request: bytes, url: str, deadline: Deadline) -> Reply:
         connection = self._pool.take()
