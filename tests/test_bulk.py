@@ -1,0 +1,372 @@
+"""Many texts: in order, sorted into requests, several at once, each error in its place."""
+
+import json
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lightclient import (
+    BadRequest,
+    Bundle,
+    CannotConnect,
+    Classification,
+    Classifier,
+    InputError,
+    LightClientError,
+    ReplyError,
+    Signature,
+    SignatureError,
+)
+from lightclient.bulk import REQUESTS_AT_ONCE, TOKENS_PER_REQUEST
+from lightclient.encoding import tokenize
+from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
+from tests.scripted import read_request, response, serving
+
+Arrays = dict[str, Any]
+BUNDLE = Bundle.load()
+POISON = "zebra"
+POISON_ID = BUNDLE.loaded.tokenizer.token_to_id(POISON)
+SHAPES_DIFFER = (
+    "Tensors with name 'serving_default_input_ids:0' from different tasks have different shapes "
+    "and padding is turned off. Set pad_variable_length_inputs to true, or ensure that all "
+    "tensors with the same name have equal dimensions starting with the first dim."
+)
+
+
+class Model:
+    """Logits that tell a row by its ids; remembers the shapes it was given."""
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, int]] = []
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        ids, mask = np.array(inputs["input_ids"]), np.array(inputs["attention_mask"])
+        self.shapes.append(ids.shape)
+        return {"logits": np.array([expected(row[row_mask == 1]) for row, row_mask in
+                                    zip(ids, mask, strict=True)], dtype=np.float32)}  # fmt: skip
+
+
+class Poisoned(Model):
+    """Fails whenever one text is among the rows."""
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        if (np.array(inputs["input_ids"]) == POISON_ID).any():
+            raise ValueError("this text breaks the model")
+        return super().__call__(inputs)
+
+
+def expected(ids: Any) -> tuple[float, float]:
+    return (float(sum(ids) % 1009), float(len(ids)))
+
+
+def logits_of(text: Any) -> tuple[float, float]:
+    return expected(tokenize([text], BUNDLE, 512)[0].input_ids)
+
+
+def assert_right(answers: list[Any], texts: list[Any]) -> None:
+    assert [answer.logits for answer in answers] == [logits_of(text) for text in texts]
+
+
+def texts_of_many_lengths(count: int) -> list[str]:
+    return [" ".join([f"word{at % 7}"] * (at * 37 % 60)) + f" {at}" for at in range(count)]
+
+
+def test_every_text_gets_its_own_answer_in_order() -> None:
+    texts: list[Any] = [*texts_of_many_lengths(1500), ("a", "pair of texts"), "the last"]
+    model = Model()
+    with StandIn(model) as url, Classifier(url) as classifier:
+        assert_right(list(classifier.classify_many(texts)), texts)
+    assert all(rows * length <= TOKENS_PER_REQUEST for rows, length in model.shapes)
+    sent = sum(rows * length for rows, length in model.shapes)
+    tokens = sum(int(logits_of(text)[1]) for text in texts)
+    assert sent < 1.15 * tokens  # hardly any padding, where batches of 32 as they come have 1.9
+
+
+def test_a_fixed_length_is_kept_to() -> None:
+    model = Model()
+    inputs = {name: TensorSpec("int32", (None, 64)) for name in ("input_ids", "attention_mask")}
+    spec = SignatureDef(model, inputs, {"logits": TensorSpec("float32", (None, 2))})
+    texts = [text[:100] for text in texts_of_many_lengths(200)]
+    with StandIn({"m": ServedModel({1: {"serving_default": spec}})}) as url:
+        assert_right(list(Classifier(url).classify_many(texts)), texts)
+    assert {length for _, length in model.shapes} == {64}
+    assert max(rows for rows, _ in model.shapes) == TOKENS_PER_REQUEST // 64
+
+
+def test_several_requests_are_under_way_at_once_and_no_more() -> None:
+    all_here = threading.Barrier(REQUESTS_AT_ONCE, timeout=30)
+    lock, at_once, most = threading.Lock(), 0, 0
+
+    class Slow(Model):
+        def __call__(self, inputs: Arrays) -> Arrays:
+            nonlocal at_once, most
+            with lock:
+                at_once += 1
+                most = max(most, at_once)
+            if len(inputs["input_ids"]) > 1:  # those of the long texts come four at a time
+                all_here.wait()
+            with lock:
+                at_once -= 1
+            return super().__call__(inputs)
+
+    long = " ".join(["word"] * 500)
+    texts = [long] * 64  # 16 requests of 4
+    with StandIn(Slow()) as url, Classifier(url) as classifier:
+        assert len(list(classifier.classify_many(texts))) == 64
+    assert most == REQUESTS_AT_ONCE
+
+
+def test_an_error_is_raised_in_its_turn_and_names_its_text() -> None:
+    texts = texts_of_many_lengths(300)
+    texts[130] = f"a {POISON}"
+    answers: list[Classification] = []
+    with StandIn(Poisoned()) as url, Classifier(url) as classifier:
+        with pytest.raises(LightClientError, match=r"^texts\[130\]: ") as caught:
+            answers.extend(classifier.classify_many(texts))
+        assert classifier.classify("still well")
+    assert caught.value.index == 130
+    assert isinstance(caught.value, BadRequest)
+    assert_right(answers, texts[:130])
+
+
+def test_returned_errors_stand_in_their_places() -> None:
+    texts: list[Any] = texts_of_many_lengths(300)
+    bad = {0, 64, 130, 131, 299}
+    for at in bad:
+        texts[at] = f"{at} {POISON}"
+    texts[7], texts[200] = None, "\ud800"
+    with StandIn(Poisoned()) as url, Classifier(url) as classifier:
+        answers = list(classifier.classify_many(texts, on_error="return"))
+    errors = {at: answer for at, answer in enumerate(answers) if isinstance(answer, Exception)}
+    assert set(errors) == bad | {7, 200}
+    assert all(error.index == at for at, error in errors.items())  # type: ignore[attr-defined]
+    assert isinstance(errors[7], InputError)
+    assert str(errors[200]).startswith("texts[200] has a lone surrogate")
+    fine = [at for at in range(300) if at not in errors]
+    assert_right([answers[at] for at in fine], [texts[at] for at in fine])
+
+
+def test_a_server_that_refuses_all_is_not_asked_for_each_text() -> None:
+    asked = 0
+
+    def refuse(connection: socket.socket) -> None:
+        nonlocal asked
+        while read_request(connection):
+            asked += 1
+            connection.sendall(response(400, json.dumps({"error": "never"})))
+
+    with serving(refuse) as server:
+        classifier = Classifier(server.url, signature=Signature())
+        with pytest.raises(BadRequest, match=r"^texts\[0\]"):
+            list(classifier.classify_many(["a"] * 64))
+    assert asked <= 8  # 64, 64, 32, 16, … 1
+
+
+def test_a_dead_server_is_an_error_for_each_text() -> None:
+    classifier = Classifier("http://127.0.0.1:1/v1/models/m", retries=0)
+    answers = list(classifier.classify_many(["a", "b"], on_error="return"))
+    assert [type(answer) for answer in answers] == [CannotConnect] * 2
+    assert [answer.index for answer in answers if isinstance(answer, Exception)] == [0, 1]
+    with pytest.raises(CannotConnect, match=r"^texts\[0\]: cannot connect"):
+        next(classifier.classify_many(["a", "b"]))
+
+
+def test_what_the_input_raises_comes_after_all_answers_before_it() -> None:
+    def texts() -> Iterator[str]:
+        yield from ["a"] * 100
+        raise OSError("the disk is gone")
+
+    answers: list[Any] = []
+    with StandIn(Model()) as url, Classifier(url) as classifier:
+        for on_error in ("raise", "return"):
+            with pytest.raises(OSError, match="the disk is gone"):
+                answers.extend(classifier.classify_many(texts(), on_error=on_error))  # type: ignore[call-overload]
+    assert len(answers) == 200
+
+
+def test_on_error_is_checked() -> None:
+    with pytest.raises(InputError, match="on_error must be one of raise, return, not 'ignore'"):
+        Classifier("http://127.0.0.1:1/v1/models/m").classify_many(["a"], on_error="ignore")  # type: ignore[call-overload]
+
+
+class Batching:
+    """As TensorFlow Serving with --enable_batching: those that arrive together share one shape.
+
+    `together` requests are waited for, and all refused if their lengths differ.
+    """
+
+    def __init__(self, together: int) -> None:
+        self.together, self.waiting = together, {}
+        self.changed = threading.Condition()
+        self.lengths: list[int] = []
+        self.refused = 0
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        length = len(inputs["input_ids"][0])
+        mine = object()
+        with self.changed:
+            self.waiting[mine] = length
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: len(self.waiting) >= self.together, timeout=0.2)
+            mixed = len(set(self.waiting.values())) > 1
+            self.changed.wait(0.01)
+            del self.waiting[mine]
+            if mixed:
+                self.refused += 1
+                raise ValueError(SHAPES_DIFFER)
+            self.lengths.append(length)
+        return Model()(inputs)
+
+
+def test_a_server_that_batches_gets_one_length(caplog: pytest.LogCaptureFixture) -> None:
+    model = Batching(2)
+    texts = texts_of_many_lengths(400)
+    with caplog.at_level(logging.WARNING), StandIn(model) as url, Classifier(url) as classifier:
+        assert_right(list(classifier.classify_many(texts)), texts)
+    assert model.refused > 0
+    told = [record for record in caplog.records if "pad_to=N" in record.getMessage()]
+    assert len(told) == 1
+
+
+def test_a_server_that_never_takes_two_lengths_names_the_cure() -> None:
+    def refuse(inputs: Arrays) -> Arrays:
+        raise ValueError(SHAPES_DIFFER)
+
+    with StandIn(refuse) as url, Classifier(url) as classifier:
+        with pytest.raises(BadRequest, match="pass pad_to=N"):
+            list(classifier.classify_many(["a", "b c"]))
+        with pytest.raises(BadRequest, match="pass pad_to=N"):
+            classifier.classify("a")
+
+
+def metadata(length: int, classes: int = 2) -> bytes:
+    def tensor(dims: list[int], dtype: str) -> dict[str, Any]:
+        sizes = [{"size": str(size), "name": ""} for size in dims]
+        return {"dtype": dtype, "tensor_shape": {"dim": sizes, "unknown_rank": False}}
+
+    inputs = {name: tensor([-1, length], "DT_INT32") for name in ("input_ids", "attention_mask")}
+    spec = {"inputs": inputs, "outputs": {"logits": tensor([-1, classes], "DT_FLOAT")}}
+    return response(200, json.dumps(
+        {"metadata": {"signature_def": {"signature_def": {"serving_default": spec}}}}
+    ))  # fmt: skip
+
+
+def versions(*lengths_and_classes: tuple[int, int], after: int) -> Callable[[socket.socket], None]:
+    """A server whose model has another signature after so many predictions."""
+    predicted = 0
+    lock = threading.Lock()
+
+    def answer(request: bytes) -> bytes:
+        nonlocal predicted
+        with lock:
+            at = min(predicted // after, len(lengths_and_classes) - 1)
+            length, classes = lengths_and_classes[at]
+            if request.startswith(b"GET"):
+                return metadata(length, classes)
+            predicted += 1
+        body = json.loads(request.partition(b"\r\n\r\n")[2])["inputs"]
+        if length not in (-1, len(body["input_ids"][0])):
+            return response(400, json.dumps({"error": "Incompatible shapes: [1,2] vs. [1,3]"}))
+        rows = [
+            expected([token for token, on in zip(ids, mask, strict=True) if on])
+            for ids, mask in zip(body["input_ids"], body["attention_mask"], strict=True)
+        ]
+        return response(
+            200, json.dumps({"outputs": [[*row, *[0.0] * (classes - 2)] for row in rows]})
+        )
+
+    def script(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            connection.sendall(answer(request))
+
+    return script
+
+
+@pytest.mark.parametrize("lengths", [(32, 48), (48, 32), (-1, 48), (32, -1)])
+def test_a_new_version_of_another_length_in_the_middle(lengths: tuple[int, int]) -> None:
+    texts = [text[:60] for text in texts_of_many_lengths(600)]
+    with serving(versions(*[(length, 2) for length in lengths], after=4)) as server:
+        assert_right(list(Classifier(server.url).classify_many(texts)), texts)
+    with serving(versions(*[(length, 2) for length in lengths], after=4)) as server:
+        classifier = Classifier(server.url)
+        assert_right([classifier.classify(text) for text in texts[:10]], texts[:10])
+
+
+def test_a_new_version_with_other_labels_is_told() -> None:
+    with serving(versions((-1, 2), (-1, 3), after=3)) as server:
+        classifier = Classifier(server.url)
+        for _ in range(3):
+            classifier.classify("a")
+        with pytest.raises(SignatureError, match=r"gives 3 logits, the bundle .* has 2 labels"):
+            classifier.classify("a")
+        with pytest.raises(SignatureError, match="gives 3 logits"):
+            list(classifier.classify_many(["a"] * 10))
+
+
+def test_a_stated_signature_is_not_asked_for_again() -> None:
+    with serving(versions((32, 2), (48, 2), after=1)) as server:
+        classifier = Classifier(server.url, signature=Signature(length=32))
+        classifier.classify("a")
+        with pytest.raises(BadRequest, match="leave signature= out"):
+            classifier.classify("a")
+
+
+def test_a_broken_row_does_not_take_others_along() -> None:
+    class Broken(Model):
+        def __call__(self, inputs: Arrays) -> Arrays:
+            logits = super().__call__(inputs)["logits"]
+            logits[(np.array(inputs["input_ids"]) == POISON_ID).any(axis=1)] = np.nan
+            return {"logits": logits}
+
+    texts = [*["fine"] * 20, POISON, *["fine"] * 20]
+    with StandIn(Broken()) as url, Classifier(url) as classifier:
+        answers = list(classifier.classify_many(texts, on_error="return"))
+    assert [at for at, answer in enumerate(answers) if isinstance(answer, ReplyError)] == [20]
+    assert sum(isinstance(answer, Classification) for answer in answers) == 40
+
+
+def threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if "lightclient_" in thread.name]
+
+
+def test_leaving_early_ends_what_is_under_way() -> None:
+    hanging = threading.Event()
+
+    def script(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            if len(json.loads(request.partition(b"\r\n\r\n")[2])["inputs"]["input_ids"]) != 64:
+                hanging.set()  # the second window: no answer, ever
+                connection.recv(1)
+                return
+            connection.sendall(response(200, json.dumps({"outputs": [[0.0, 1.0]] * 64})))
+
+    with serving(script) as server:
+        classifier = Classifier(server.url, signature=Signature(), timeout=300)
+        answers = classifier.classify_many(["a"] * 192)
+        assert next(answers).label == "POSITIVE"
+        assert hanging.wait(30)
+        assert threads()
+        answers.close()  # type: ignore[attr-defined]
+        assert threads() == []
+
+
+def test_the_warm_up_does_all_that_the_first_call_would_wait_for() -> None:
+    requests: list[bytes] = []
+
+    def script(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            requests.append(request.partition(b" ")[0])
+            body = metadata(-1) if requests[-1] == b"GET" else response(200, '{"outputs":[[1,2]]}')
+            connection.sendall(body)
+
+    with serving(script) as server, Classifier(server.url) as classifier:
+        classifier.warm()
+        assert requests == [b"GET", b"POST"]
+        classifier.classify("a")
+        assert requests == [b"GET", b"POST", b"POST"]
+        assert server.connections == 1
