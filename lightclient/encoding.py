@@ -9,6 +9,7 @@ from tokenizers import Encoding
 
 from lightclient.bundle import Bundle
 from lightclient.errors import BundleError, InputError
+from lightclient.excerpt import excerpt, excerpt_pair
 from lightclient.tokenizer import LoadedTokenizer, Padding, telling_defects
 
 Text = str | tuple[str, str]
@@ -91,7 +92,10 @@ def tokenize(texts: Sequence[Text], bundle: Bundle, limit: int | None = None) ->
         BundleError: the tokenizer is broken in a way that only this text shows.
     """
     loaded = bundle.loaded
-    rows = [_row(encoding, limit, loaded) for encoding in _encodings(texts, loaded)]
+    with telling_defects("the bundle's tokenizer.json", at_a_text=True):
+        inputs = [_readable(text, limit, loaded) for text in texts]
+        encodings = _encodings(inputs, loaded)
+    rows = [_row(encoding, limit, loaded) for encoding in encodings]
     for at, row in enumerate(rows):
         if not row.input_ids:
             raise InputError(
@@ -124,19 +128,26 @@ def make_batch(rows: Sequence[Row], bundle: Bundle, length: int | None = None) -
     return Batch(input_ids, token_type_ids, truncated, length, padding)
 
 
-def _encodings(texts: Sequence[Text], loaded: LoadedTokenizer) -> list[Encoding]:
-    inputs = [_without_empty_pair(text) for text in texts]
-    with telling_defects("the bundle's tokenizer.json", at_a_text=True):
-        # A batch starts threads, which a fork loses: the child would wait for them for ever.
-        if len(inputs) > 1 and os.getpid() == _PID:
-            return loaded.tokenizer.encode_batch_fast(inputs)  # without the offsets of characters
-        pairs = [(text, None) if isinstance(text, str) else text for text in inputs]
-        return [loaded.tokenizer.encode(first, second) for first, second in pairs]
+def _readable(text: Text, limit: int | None, loaded: LoadedTokenizer) -> Text:
+    """The text without what could not be read anyway.
+
+    The pipeline takes an empty second text for none (transformers, text_pair).
+    """
+    if not isinstance(text, str) and not text[1]:
+        text = text[0]
+    if limit is None:
+        return text
+    if isinstance(text, str):
+        return excerpt(text, limit, loaded.tokenizer, from_end=loaded.cut_left)
+    return excerpt_pair(text, limit, loaded.tokenizer, from_end=loaded.cut_left)
 
 
-def _without_empty_pair(text: Text) -> Text:
-    """The pipeline takes an empty second text for none (transformers, text_pair)."""
-    return text if isinstance(text, str) or text[1] else text[0]
+def _encodings(inputs: Sequence[Text], loaded: LoadedTokenizer) -> list[Encoding]:
+    # A batch starts threads, which a fork loses: the child would wait for them for ever.
+    if len(inputs) > 1 and os.getpid() == _PID:
+        return loaded.tokenizer.encode_batch_fast(list(inputs))  # fast: no offsets of characters
+    pairs = [(text, None) if isinstance(text, str) else text for text in inputs]
+    return [loaded.tokenizer.encode(first, second) for first, second in pairs]
 
 
 def _row(encoding: Encoding, limit: int | None, loaded: LoadedTokenizer) -> Row:

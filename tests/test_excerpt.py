@@ -1,0 +1,80 @@
+"""A very long text gives the tokens that it would give whole, without being tokenized whole."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
+from lightclient import Bundle
+from lightclient.encoding import tokenize
+from lightclient.excerpt import excerpt
+from tests.golden import GOLDEN
+
+LIMIT = 16  # texts of more than 2,048 characters are looked at
+
+# What makes tokenizers look far: spaces, marks that combine, letters without spaces, special ones.
+WORDS = [
+    "the film ", "unbelievably", " ", "\n\n", "\u0301", "\u0323\u0301", "电影很好看", "あの映画",
+    "👩\u200d👩\u200d👧", "!", "...", "[SEP]", "</s>", "<mask>", " <mask> ", "a", "aa",
+    "0123456789", "'s", "ﬁ", "Ǆ", "가각", "\u200b", "\x00", "ß", "É", "[", "MASK]", "\t", "\u2028",
+    "ไทย", "ab" * 60,
+]  # fmt: skip
+# One of each kind of tokenizer: WordPiece, byte-level BPE, Unigram three times.
+KINDS = ["bert-uncased", "roberta", "xlm-roberta", "albert", "deberta-v2"]
+
+
+@st.composite
+def long_texts(draw: Any) -> str:
+    parts = draw(st.lists(st.tuples(st.sampled_from(WORDS), st.integers(1, 400)), max_size=12))
+    text = "".join(word * count for word, count in parts)
+    return (text * (6000 // max(1, len(text)) + 1))[: draw(st.integers(2000, 9000))]
+
+
+def side(bundle: Bundle, cut_left: bool) -> Bundle:
+    loaded = dataclasses.replace(bundle.loaded, cut_left=cut_left)
+    return dataclasses.replace(bundle, loaded=loaded)
+
+
+def oracle(name: str, direction: str) -> Tokenizer:
+    """The bundle's tokenizer, which cuts by itself what it has tokenized whole."""
+    tokenizer = Bundle.load(GOLDEN / name).loaded.tokenizer
+    tokenizer.enable_truncation(LIMIT, direction=direction)
+    return tokenizer
+
+
+BUNDLES = {name: Bundle.load(GOLDEN / name) for name in KINDS}
+ORACLES = {(name, d): oracle(name, d) for name in KINDS for d in ("right", "left")}
+
+
+@pytest.mark.parametrize("direction", ["right", "left"])
+@pytest.mark.parametrize("name", KINDS)
+@settings(max_examples=15, deadline=None)
+@given(text=long_texts())
+def test_the_tokens_are_those_of_the_whole_text(name: str, direction: str, text: str) -> None:
+    bundle = side(BUNDLES[name], direction == "left")
+    expected = ORACLES[name, direction].encode(text)
+    [row] = tokenize([text], bundle, LIMIT)
+    assert row.input_ids == expected.ids
+    assert row.truncated == bool(expected.overflowing)
+
+
+@pytest.mark.parametrize("direction", ["right", "left"])
+@settings(max_examples=25, deadline=None)
+@given(first=long_texts() | st.text(max_size=9), second=long_texts() | st.text(max_size=9))
+def test_those_of_a_pair_too(direction: str, first: str, second: str) -> None:
+    second = second or "an empty one is none"
+    [row] = tokenize([(first, second)], side(BUNDLES["roberta"], direction == "left"), LIMIT)
+    assert row.input_ids == ORACLES["roberta", direction].encode(first, second).ids
+
+
+def test_ten_megabytes_are_not_tokenized() -> None:
+    tokenizer = Bundle.load().loaded.tokenizer
+    text = "the film was good and " * 450_000
+    assert len(excerpt(text, 512, tokenizer, from_end=False)) == 8192
+    assert excerpt(text, 512, tokenizer, from_end=True) == text[-8192:]
+    assert excerpt("short text", 512, tokenizer, from_end=False) == "short text"
+    endless = "a" * 100_000  # one token, and who knows what comes after it
+    assert excerpt(endless, 512, tokenizer, from_end=False) == endless
