@@ -3,6 +3,9 @@
 A model reads some hundred tokens; ten megabytes take a tokenizer many seconds.
 """
 
+from itertools import takewhile
+from unicodedata import combining
+
 from tokenizers import Tokenizer
 
 _CHARACTERS_PER_TOKEN = 16
@@ -24,7 +27,7 @@ def excerpt(text: str, limit: int, tokenizer: Tokenizer, *, from_end: bool) -> s
     """
     size = _CHARACTERS_PER_TOKEN * limit
     while _WORTH_IT * size < len(text):
-        short, long = (text[-n:] if from_end else text[:n] for n in (size, 2 * size))
+        short, long = (_piece(text, length, from_end) for length in (size, 2 * size))
         tokens = _ids(short, tokenizer)
         if len(tokens) >= 2 * limit and _same(tokens, _ids(long, tokenizer), limit, from_end):
             return short
@@ -44,6 +47,21 @@ def excerpt_pair(
     if len(whole) == 1 and len(_ids(whole[0], tokenizer)) < 2 * limit:
         return first, second
     return pair
+
+
+def _piece(text: str, size: int, from_end: bool) -> str:
+    """A piece without the spaces and the combining marks at its cut.
+
+    A run of them belongs together however long it is: an added token swallows all spaces before
+    it (`lstrip`), and a mark finds its place among all others (Unicode, canonical ordering).
+    """
+    piece = text[-size:] if from_end else text[:size]
+    run = sum(1 for _ in takewhile(_is_soft, piece if from_end else reversed(piece)))
+    return piece[run:] if from_end else piece[: len(piece) - run]
+
+
+def _is_soft(char: str) -> bool:
+    return char.isspace() or combining(char) != 0
 
 
 def _ids(text: str, tokenizer: Tokenizer) -> list[int]:
