@@ -6,13 +6,13 @@ needs, the same for short texts and long ones.
 """
 
 import logging
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
-from threading import Event
 from typing import Literal, get_args
 
 from lightclient.deadline import Deadline
@@ -33,6 +33,7 @@ _WINDOWS_AT_ONCE = 2
 _CURES = 5
 # What one text of a request may cause for all; what concerns the connection or the server is not.
 _PERHAPS_ONE_TEXT = (BadRequest, ReplyError, ServerFailed)
+_THREADS = "lightclient-many"
 _LOG = logging.getLogger("lightclient")
 
 
@@ -78,15 +79,17 @@ def _placed(error: LightClientError, place: int) -> LightClientError:
 @contextmanager
 def _running(predictor: Predictor, timeout: float, *, stops_at_error: bool) -> Iterator["_Stream"]:
     """A stream that leaves nothing under way, however it ends."""
-    stop = Event()
-    executor = ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix="lightclient")
+    stop = threading.Event()
+    executor = ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix=_THREADS)
     try:
         yield _Stream(
             predictor, executor, lambda: Deadline(timeout, stop), stops_at_error=stops_at_error
         )
     finally:
         stop.set()
-        executor.shutdown(cancel_futures=True)
+        # The garbage collector may close a lost stream in one of its own threads.
+        own = threading.current_thread().name.startswith(_THREADS)
+        executor.shutdown(wait=not own, cancel_futures=True)
 
 
 class _Stream:

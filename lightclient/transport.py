@@ -195,12 +195,12 @@ def _pause(outcome: Reply | TransportError, attempt: int) -> float | None:
     if isinstance(outcome, Reply):
         if outcome.status not in REPEATED_STATUSES:
             return None
-        if outcome.retry_after is not None:
+        if outcome.retry_after:  # 0 would repeat without a pause
             return outcome.retry_after
     elif isinstance(outcome.__cause__, (ssl.SSLError, gaierror)):
         return None
     # Doubling, with jitter, so that clients that failed together do not come back together.
-    pause = min(_FIRST_PAUSE * 2.0 ** (attempt - 1), _LONGEST_PAUSE)
+    pause = min(_FIRST_PAUSE * 2.0 ** min(attempt - 1, 10), _LONGEST_PAUSE)
     return pause * random.uniform(0.5, 1)  # noqa: S311
 
 

@@ -24,6 +24,7 @@ from lightclient import (
 )
 from lightclient.bulk import REQUESTS_AT_ONCE, TOKENS_PER_REQUEST
 from lightclient.encoding import tokenize
+from lightclient.predictor import Predictor
 from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
 from tests.scripted import read_request, response, serving
 
@@ -331,7 +332,11 @@ def test_a_broken_row_does_not_take_others_along() -> None:
 
 
 def threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if "lightclient_" in thread.name]
+    return [
+        thread.name
+        for thread in threading.enumerate()
+        if thread.name.startswith("lightclient-many")
+    ]
 
 
 def test_leaving_early_ends_what_is_under_way() -> None:
@@ -370,3 +375,28 @@ def test_the_warm_up_does_all_that_the_first_call_would_wait_for() -> None:
         classifier.classify("a")
         assert requests == [b"GET", b"POST", b"POST"]
         assert server.connections == 1
+
+
+def test_a_lost_stream_that_ends_in_its_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the garbage collector may have it, wherever it happens to run."""
+    suspended, done = threading.Event(), threading.Event()
+    failed: list[Exception] = []
+    original = Predictor.predict
+
+    def predict(self: Predictor, rows: Any, plan: Any, deadline: Any) -> Any:
+        if len(rows) != 64:  # the second window
+            suspended.wait(30)
+            try:
+                answers.close()  # type: ignore[attr-defined]
+            except RuntimeError as error:
+                failed.append(error)
+            done.set()
+        return original(self, rows, plan, deadline)
+
+    monkeypatch.setattr(Predictor, "predict", predict)
+    with StandIn(Model()) as url:
+        answers = Classifier(url).classify_many(["a"] * 192)
+        next(answers)
+        suspended.set()
+        assert done.wait(30)
+    assert failed == []

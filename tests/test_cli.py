@@ -203,7 +203,11 @@ def test_texts_that_were_cut_are_told(run: Run) -> None:
     "arguments",
     [(), ("nope",), ("demo",), ("classify", "--top-k", "0", "a"), ("classify", "--top-k", "x"),
      ("classify", "--format", "xml", "a"), ("classify", "--file", "a.txt", "text"),
-     ("classify", "--column", "c", "text"), ("classify", "--timeout", "soon", "a"),
+     ("classify", "--column", "c", "text"), ("classify", "--resume", "--output", "o", "a"),
+     ("classify", "--resume", "--file", "a.txt", "--format", "csv"),
+     ("classify", "--resume", "--file", "a.txt", "--output", "o"),
+     ("classify", "--resume", "--file", "a.txt", "--output", "o", "--format", "json"),
+     ("classify", "--timeout", "soon", "a"),
      ("serve", "--port", "http")],
 )  # fmt: skip
 def test_a_wrong_command_line(run: Run, arguments: tuple[str, ...]) -> None:
@@ -216,7 +220,7 @@ def test_a_wrong_command_line(run: Run, arguments: tuple[str, ...]) -> None:
     ("arguments", "words"),
     [
         (("--url", "localhost:8501"), "must start with http"),
-        (("--url", "http://127.0.0.1:1/v1/models/m"), "cannot connect"),
+        (("--url", "http://127.0.0.1:1/v1/models/m", "--timeout", "0.5"), "cannot connect"),
         (("--bundle", "nope"), "no bundle 'nope'"),
         (("--timeout", "0"), "timeout must be"),
     ],
@@ -336,6 +340,15 @@ def test_serve_the_demo_model_by_another_name() -> None:
     finally:
         server.terminate()
         server.communicate(timeout=60)
+
+
+def test_serve_ends_cleanly_when_a_container_is_stopped() -> None:
+    server = command("serve", "--port", "0")
+    server.stderr.readline()
+    server.send_signal(signal.SIGTERM)
+    out, err = server.communicate(timeout=60)
+    assert (server.returncode, out) == (0, b"")
+    assert err.endswith(b"ended\n")
 
 
 def test_serve_on_a_port_in_use(run: Run, url: str) -> None:

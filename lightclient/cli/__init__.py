@@ -23,8 +23,8 @@ Left out, --url, --bundle and --timeout come from LIGHTCLIENT_URL, LIGHTCLIENT_B
 LIGHTCLIENT_TIMEOUT; a bearer token from LIGHTCLIENT_TOKEN, certificates from
 LIGHTCLIENT_CA_CERTS and LIGHTCLIENT_CLIENT_CERT.
 
-Results go to stdout, everything else to stderr. Exit status: 0 when all went well, 1 when
-something failed, 2 for a wrong command line, 130 after Ctrl-C.
+Results go to stdout or to --output, everything else to stderr. Exit status: 0 when all went well,
+1 when something failed, 2 for a wrong command line, 130 after Ctrl-C.
 """
 
 

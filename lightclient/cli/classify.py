@@ -3,16 +3,20 @@
 import argparse
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO, cast
 
 from lightclient.cli import options
-from lightclient.cli.output import WRITERS
+from lightclient.cli.outfile import LAYOUTS, Begun, open_output, pass_over
+from lightclient.cli.output import CONTINUING, WRITERS
 from lightclient.cli.texts import read_file, read_lines
+from lightclient.errors import LightClientError
 
 if TYPE_CHECKING:
+    from lightclient.bundle import Bundle
     from lightclient.client import Classifier
     from lightclient.scoring import Classification
 
@@ -23,10 +27,17 @@ Classify texts from the command line, from a file, or from stdin, one a line.
   lightclient classify --file reviews.csv --column text --format jsonl > answers.jsonl
   lightclient classify --file reviews.tsv --column 2          # no header: the second column
   cat lines.txt | lightclient classify --top-k 3
+  lightclient classify --file reviews.csv --column text --format csv --output answers.csv
 
-Lines are read and answered 32 at a time. A .tsv file knows no quotes: a cell is what stands between
-two tabs.
+Texts are read ahead: 64 at first, then up to 1,024 at a time, and sent in several requests at once;
+the answers come in the order of the texts. With --file, a server that is away is tried again until
+--timeout is over. What broke off with --output goes on where it stopped when the same command is
+given with --resume (--file, --format jsonl or csv): no text is lost and none is answered twice.
+
+A .tsv file knows no quotes: a cell is what stands between two tabs.
 """
+# Up to two seconds apart, so that it is the timeout that ends them.
+_RETRIES_OF_A_FILE = 1000
 
 
 def add_command(commands: "options.Commands") -> None:
@@ -44,6 +55,12 @@ def add_command(commands: "options.Commands") -> None:
     parser.add_argument(
         "--top-k", metavar="K", type=_count, default=1, help="labels to show; default: 1"
     )
+    parser.add_argument(
+        "--output", metavar="OUT", type=Path, help="a new file for the results; default: stdout"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with an OUT that an abort left behind"
+    )
     parser.set_defaults(run=_run, usage_error=parser.error)
 
 
@@ -56,12 +73,18 @@ def _count(text: str) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     from lightclient.client import Classifier
 
-    texts = _texts(arguments)
+    _check_resume(arguments)
+    texts = iter(_texts(arguments))
+    bundle = _bundle(arguments)
+    retries = _RETRIES_OF_A_FILE if arguments.file else 3
     with Classifier(
-        arguments.url, bundle=arguments.bundle, timeout=arguments.timeout
+        arguments.url, bundle=bundle, timeout=arguments.timeout, retries=retries
     ) as classifier:
-        tally = _Tally(classifier, texts)
-        WRITERS[arguments.format](_with_progress(tally), sys.stdout, arguments.top_k)
+        if arguments.output:
+            tally = _to_file(arguments, classifier, texts, labels=len(bundle.labels))
+        else:
+            tally = _Tally(classifier, Begun(texts))
+            _write(arguments, tally, sys.stdout)
     if tally.truncated:
         texts_were = "1 text was" if tally.truncated == 1 else f"{tally.truncated} texts were"
         print(
@@ -69,6 +92,25 @@ def _run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 0
+
+
+def _check_resume(arguments: argparse.Namespace) -> None:
+    if not arguments.resume:
+        return
+    if not (arguments.file and arguments.output):
+        arguments.usage_error("--resume goes with --file and --output")
+    if arguments.format not in CONTINUING:
+        arguments.usage_error(f"--resume goes with --format {' or '.join(CONTINUING)}")
+    if arguments.output.exists() and arguments.output.samefile(arguments.file):
+        arguments.usage_error("--output must be another file than --file")
+
+
+def _bundle(arguments: argparse.Namespace) -> "Bundle":
+    from lightclient.bundle import Bundle
+    from lightclient.settings import read_settings
+
+    settings = read_settings(url=arguments.url, bundle=arguments.bundle, timeout=arguments.timeout)
+    return Bundle.load(settings.bundle)
 
 
 def _texts(arguments: argparse.Namespace) -> Iterable[str]:
@@ -87,30 +129,87 @@ def _texts(arguments: argparse.Namespace) -> Iterable[str]:
 
 
 class _Tally:
-    """Each text with its answer, and how many were cut."""
+    """Each text with its answer; how many were cut, and how many answers there are by now."""
 
-    def __init__(self, classifier: "Classifier", texts: Iterable[str]) -> None:
+    def __init__(self, classifier: "Classifier", begun: Begun) -> None:
         self._classifier = classifier
-        self._texts = texts
+        self._begun = begun
         self._waiting: deque[str] = deque()
         self.truncated = 0
+        self.answers = begun.answers
 
-    def __iter__(self) -> Iterator[tuple[str, "Classification"]]:
-        for answer in self._classifier.classify_many(self._remembered()):
-            self.truncated += answer.truncated
-            yield self._waiting.popleft(), answer
+    def __iter__(self) -> "Generator[tuple[str, Classification], None, None]":
+        many = self._classifier.classify_many(self._remembered())
+        with closing(cast("Generator[Classification, None, None]", many)) as answers:
+            for answer in answers:
+                self.truncated += answer.truncated
+                yield self._waiting.popleft(), answer
+                self.answers += 1  # it has been written: the next one is asked for
 
     def _remembered(self) -> Iterator[str]:
-        for text in self._texts:
+        for text in self._begun.texts:
             self._waiting.append(text)
             yield text
 
 
+def _to_file(
+    arguments: argparse.Namespace, classifier: "Classifier", texts: Iterator[str], labels: int
+) -> _Tally:
+    with open_output(arguments.output, resume=arguments.resume) as out:
+        begun = Begun(texts)
+        if arguments.resume:
+            layout = LAYOUTS[arguments.format](arguments.top_k, labels)
+            begun = pass_over(arguments.output, texts, layout)
+            out.truncate(begun.end)
+        tally = _Tally(classifier, begun)
+        with _telling(arguments, tally), out:  # closed within: the disk may be full only then
+            _write(arguments, tally, out, goes_on=begun.end > 0)
+    return tally
+
+
+def _write(
+    arguments: argparse.Namespace, tally: _Tally, out: TextIO, *, goes_on: bool = False
+) -> None:
+    write = (CONTINUING if goes_on else WRITERS)[arguments.format]
+    # Closed here: the garbage collector could do so in a thread of the generator itself.
+    with closing(iter(tally)) as answers:
+        write(_with_progress(answers, out), out, arguments.top_k)
+
+
+@contextmanager
+def _telling(arguments: argparse.Namespace, tally: _Tally) -> Iterator[None]:
+    """Whatever ends the run, say how to go on."""
+    try:
+        yield
+    except LightClientError as error:
+        # `index` counts from the text that this run began with.
+        message = str(error).replace(f"texts[{error.index}]", f"texts[{tally.answers}]", 1)
+        error.args = (f"{message}; {_mend(arguments, tally)}",)
+        raise
+    except OSError as error:
+        raise LightClientError(
+            f"{arguments.output} cannot be written: {error.strerror}; {_mend(arguments, tally)}"
+        ) from error
+    except KeyboardInterrupt:
+        print(f"lightclient: interrupted; {_mend(arguments, tally)}", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _mend(arguments: argparse.Namespace, tally: _Tally) -> str:
+    held = "1 answer is" if tally.answers == 1 else f"{tally.answers} answers are"
+    if arguments.file and arguments.format in CONTINUING:
+        return f"{held} in {arguments.output}: run the same command with --resume to go on"
+    return (
+        f"{held} in {arguments.output}: delete it to begin anew; to go on there takes --file and "
+        f"--format {' or '.join(CONTINUING)}"
+    )
+
+
 def _with_progress(
-    answers: Iterable[tuple[str, "Classification"]],
+    answers: Iterable[tuple[str, "Classification"]], out: TextIO
 ) -> Iterable[tuple[str, "Classification"]]:
     """With a bar on stderr, if that is a terminal, the answers go elsewhere, and tqdm is there."""
-    if not sys.stderr.isatty() or sys.stdout.isatty():
+    if not sys.stderr.isatty() or out.isatty():
         return answers
     try:
         tqdm = import_module("tqdm").tqdm

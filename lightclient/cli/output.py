@@ -1,9 +1,10 @@
-"""Answers on stdout: a table, JSON, JSON lines or CSV, written one by one as they come."""
+"""Answers as a table, JSON, JSON lines or CSV, each in one write, as they come."""
 
-import csv
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lightclient.errors import printable
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from lightclient.scoring import Classification
 
 Answers = Iterable[tuple[str, "Classification"]]
+_SPECIAL = re.compile('[",\r\n]')
 
 
 def shorten(text: str, room: int | None = None) -> str:
@@ -55,19 +57,38 @@ def write_json(answers: Answers, out: TextIO, top_k: int) -> None:
 
 def write_csv(answers: Answers, out: TextIO, top_k: int) -> None:
     """A header, then a row a text: text, truncated, and label and score of the best ones."""
-    plain = csv.writer(out, lineterminator="\n")
-    # Before Python 3.13 a lone carriage return was left without the quotes it needs.
-    quoting = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    header: list[str] = []
+    rest = iter(answers)
+    for first in rest:
+        out.write(csv_header(len(first[1].scores[:top_k])))
+        write_csv_rows(chain([first], rest), out, top_k)
+
+
+def write_csv_rows(answers: Answers, out: TextIO, top_k: int) -> None:
+    """The same without the header."""
     for text, answer in answers:
-        best = answer.scores[:top_k]
-        if not header:
-            header = ["text", "truncated", "label", "score"]
-            for rank in range(2, len(best) + 1):
-                header += [f"label_{rank}", f"score_{rank}"]
-            plain.writerow(header)
-        cells = [cell for label, score in best for cell in (label, repr(score))]
-        (quoting if "\r" in text else plain).writerow([text, str(answer.truncated).lower(), *cells])
+        cells = [cell for label, score in answer.scores[:top_k] for cell in (label, repr(score))]
+        out.write(csv_line([text, str(answer.truncated).lower(), *cells]))
+
+
+def csv_header(width: int) -> str:
+    """The header over rows with the best `width` labels."""
+    ranks = range(2, width + 1)
+    more = [name for rank in ranks for name in (f"label_{rank}", f"score_{rank}")]
+    return csv_line(["text", "truncated", "label", "score", *more])
+
+
+def csv_line(cells: Iterable[str]) -> str:
+    """A row."""
+    return ",".join(map(csv_cell, cells)) + "\n"
+
+
+def csv_cell(text: str) -> str:
+    """One cell, in quotes if it needs them."""
+    # csv.writer leaves a lone carriage return without quotes before Python 3.13, and cannot write
+    # a NUL before 3.11.
+    if not _SPECIAL.search(text):
+        return text
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _record(text: str, answer: "Classification", top_k: int) -> dict[str, Any]:
@@ -82,4 +103,9 @@ WRITERS: dict[str, Callable[[Answers, TextIO, int], None]] = {
     "json": write_json,
     "jsonl": write_jsonl,
     "csv": write_csv,
+}
+# Those whose records can be told apart, and their texts read back.
+CONTINUING: dict[str, Callable[[Answers, TextIO, int], None]] = {
+    "jsonl": write_jsonl,
+    "csv": write_csv_rows,
 }

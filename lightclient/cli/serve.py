@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 _TEXT = """\
 Answer TensorFlow Serving's REST API: for development and tests, not for production. Ends with
-Ctrl-C.
+Ctrl-C or SIGTERM.
 
   lightclient serve                         the small model that comes with the package
   lightclient serve OUT_DIR                 a SavedModel, run by TensorFlow
@@ -65,16 +66,21 @@ def _label(text: str) -> tuple[str, int]:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # containers end with it
+    try:
+        _serve(arguments)
+    except KeyboardInterrupt:
+        print("ended", file=sys.stderr)
+    return 0
+
+
+def _serve(arguments: argparse.Namespace) -> None:
     what = "the demo model" if arguments.folder is None else arguments.folder
     server = _server(arguments)
     with server as url:
         print(f"serving {what} at {url}", file=sys.stderr)
         print("a stand-in for development and tests; Ctrl-C ends it", file=sys.stderr, flush=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print("ended", file=sys.stderr)
-    return 0
+        server.serve_forever()
 
 
 def _server(arguments: argparse.Namespace) -> "StandIn":

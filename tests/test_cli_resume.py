@@ -1,0 +1,393 @@
+"""`lightclient classify --output`, broken off in every way and gone on with."""
+
+import fcntl
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lightclient.bundle import Bundle
+from lightclient.cli import main
+from lightclient.cli.outfile import Csv, JsonLines, pass_over
+from lightclient.cli.output import csv_header, csv_line
+from lightclient.client import Classifier
+from lightclient.errors import LightClientError
+from lightclient.scoring import Classification, Score
+from lightclient.standin import StandIn
+
+Run = Callable[..., tuple[int, str]]
+
+HARD_TEXTS = [
+    "plain", "", "two\nlines", "a\rb", "a\r\nb\r", '"', '""', 'say "no", or', ",", "\n\n",
+    "中文 🙂", "end\x00", '"\r"\n"', " \t", 'a""\n', "last",
+]  # fmt: skip
+WAIT = 60.0
+
+
+def model(inputs: dict[str, Any]) -> dict[str, Any]:
+    """An answer that depends on the text and on nothing else."""
+    totals = (inputs["input_ids"] * inputs["attention_mask"]).sum(axis=1) % 13 - 6
+    return {"logits": np.stack([-totals, totals], axis=1).astype(np.float32)}
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with StandIn(model) as url:
+        yield url
+
+
+@pytest.fixture
+def run(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `classify` in this process; gives status and stderr."""
+    monkeypatch.setenv("LIGHTCLIENT_URL", url)
+    bundle = Bundle.load()
+    monkeypatch.setattr(Bundle, "load", lambda *_: bundle)
+
+    def run(*arguments: object) -> tuple[int, str]:
+        try:
+            status = main(["classify", *map(str, arguments)])
+        except SystemExit as left:
+            status = int(left.code or 0)
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        return status, captured.err
+
+    return run
+
+
+def texts_file(folder: Path, texts: list[str], name: str = "texts.jsonl") -> Path:
+    path = folder / name
+    path.write_text("".join(json.dumps({"t": text}) + "\n" for text in texts))
+    return path
+
+
+def arguments(
+    folder: Path, texts: list[str], form: str = "csv", top_k: int = 1
+) -> tuple[tuple[object, ...], Path]:
+    """The command line for these texts, and its output file."""
+    out = folder / f"out.{form}"
+    path = texts_file(folder, texts)
+    return (
+        "--file", path, "--column", "t", "--format", form, "--top-k", top_k, "--output", out
+    ), out  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv"])
+def test_the_file_holds_what_stdout_would(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    line, out = arguments(tmp_path, HARD_TEXTS, form)
+    assert run(*line) == (0, "")
+    assert main(["classify", *map(str, line[:-2])]) == 0
+    assert out.read_bytes() == capsys.readouterr().out.encode()
+
+
+def answers_without_a_server(_: Classifier, texts: Iterator[str]) -> Iterator[Classification]:
+    for text in texts:
+        scores = (Score("POSITIVE", 1 / (len(text) + 1)), Score('NEG,\n"', 0.25))
+        yield Classification(*scores[0], scores, (0.0, 0.0), truncated=len(text) % 2 == 0)
+
+
+@pytest.mark.parametrize(
+    ("form", "top_k", "step"), [("csv", 1, 1), ("csv", 2, 2), ("jsonl", 1, 2), ("jsonl", 5, 4)]
+)
+def test_a_file_cut_at_any_byte_is_continued(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, top_k: int, step: int
+) -> None:
+    monkeypatch.setattr(Classifier, "classify_many", answers_without_a_server)
+    line, out = arguments(tmp_path, HARD_TEXTS[::step], form, top_k)
+    assert run(*line)[0] == 0
+    whole = out.read_bytes()
+    for end in range(len(whole) + 1):
+        out.write_bytes(whole[:end])
+        status, err = run(*line, "--resume")
+        assert status == 0, (end, err)
+        assert out.read_bytes() == whole, end
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_zeros_after_a_power_loss_are_cut_off(run: Run, tmp_path: Path, form: str) -> None:
+    line, out = arguments(tmp_path, HARD_TEXTS, form)
+    run(*line)
+    whole = out.read_bytes()
+    for end in (0, 5, len(whole) // 2, len(whole) - 3):
+        out.write_bytes(whole[:end] + bytes(20))
+        assert run(*line, "--resume") == (0, "")
+        assert out.read_bytes() == whole
+
+
+def test_a_missing_file_is_begun_and_a_finished_one_asks_nobody(run: Run, tmp_path: Path) -> None:
+    line, out = arguments(tmp_path, HARD_TEXTS)
+    assert run(*line, "--resume") == (0, "")
+    whole = out.read_bytes()
+    assert len(whole) > 200
+    nobody = ("--url", "http://127.0.0.1:1/v1/models/m", "--timeout", "0.5")
+    assert run(*line, "--resume", *nobody) == (0, "")
+    assert out.read_bytes() == whole
+
+
+def test_an_existing_file_is_refused(run: Run, tmp_path: Path) -> None:
+    line, out = arguments(tmp_path, ["good"])
+    out.write_text("precious")
+    status, err = run(*line)
+    assert status == 1
+    assert err == (
+        f"lightclient: {out} exists already: go on with it by --resume, or give another --output\n"
+    )
+    assert out.read_text() == "precious"
+
+
+def test_a_file_that_cannot_be_one(run: Run, tmp_path: Path) -> None:
+    line, out = arguments(tmp_path, ["good"])
+    out.mkdir()
+    assert "exists already" in run(*line)[1]
+    assert "is no regular file" in run(*line, "--resume")[1]
+    assert "cannot be written: No such file" in run(*line, "--output", tmp_path / "no" / "o")[1]
+    status, err = run(*line, "--resume", "--output", line[1])
+    assert (status, "--output must be another file than --file" in err) == (2, True)
+
+
+CSV_HEADER = "text,truncated,label,score\n"
+CSV_RECORD = CSV_HEADER + "good,false,POSITIVE,0.5\n"
+JSON_RECORD = '{"text": "good", "label": "POSITIVE", "score": 0.5, "truncated": false}\n'
+
+
+@pytest.mark.parametrize(
+    ("form", "content", "words"),
+    [
+        ("csv", CSV_HEADER + "bad,false,POSITIVE,0.5\n", "its answer 1 is none to the text"),
+        ("csv", CSV_HEADER + '"goo\nd",false,POSITIVE,0.5\n', "its answer 1 is none to the text"),
+        ("csv", CSV_RECORD + "goof", "its answer 2 is none to the text"),
+        ("csv", CSV_RECORD + "bad,false,NEGATIVE,0.5\n" * 2, "its answer 3 is none"),
+        ("csv", CSV_RECORD + "bad,false,NEGATIVE,0.5\nx", "its answer 3 is none"),
+        ("csv", "text,truncated,label,score,label_2,score_2\n", "its first row is not as --format"),
+        ("csv", JSON_RECORD, "its first row is not as --format csv --top-k 1 writes it"),
+        ("csv", "a precious text", "its first row is not as --format csv"),
+        ("jsonl", CSV_RECORD, "its answer 1 is not as --format jsonl --top-k 1 writes it"),
+        ("jsonl", JSON_RECORD.replace("good", "bad"), "its answer 1 is none to the text"),
+        ("jsonl", JSON_RECORD * 3, "its answer 2 is none to the text"),
+        ("jsonl", JSON_RECORD + JSON_RECORD.replace("good", "bad") * 2, "its answer 3 is none"),
+        ("jsonl", JSON_RECORD.replace("}", ', "scores": [1, 2]}'), "its answer 1 is not as"),
+        ("jsonl", JSON_RECORD.replace("}", ', "scores": 3}'), "its answer 1 is not as"),
+        ("jsonl", JSON_RECORD + '{"text": "bad", "label": "POSI\n', "its answer 2 is not as"),
+        ("jsonl", '{"text": "good"}\n', "its answer 1 is not as"),
+        ("jsonl", "[" * 100_000 + "\n", "its answer 1 is not as"),
+        ("jsonl", '{"precious": 1}', "its answer 1 is none to the text"),
+    ],
+)
+def test_a_file_of_something_else_is_left_alone(
+    run: Run, tmp_path: Path, form: str, content: str, words: str
+) -> None:
+    line, out = arguments(tmp_path, ["good", "bad"], form)
+    out.write_text(content)
+    status, err = run(*line, "--resume")
+    assert status == 1
+    assert words in err
+    assert "or another --output" in err
+    assert out.read_text() == content
+
+
+def test_two_runs_do_not_mix(run: Run, tmp_path: Path) -> None:
+    line, out = arguments(tmp_path, ["good"])
+    with out.open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        status, err = run(*line, "--resume")
+    assert (status, out.read_bytes()) == (1, b"")
+    assert f"{out} is being written by another run: wait for its end" in err
+    assert run(*line, "--resume") == (0, "")
+    with out.open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_an_error_in_the_middle_says_how_to_go_on(run: Run, tmp_path: Path, form: str) -> None:
+    texts = [f"text {at}" for at in range(70)]
+    line, out = arguments(tmp_path, [*texts, "lone \udcff", "more"], form)
+    for resume in ((), ("--resume",)):
+        status, err = run(*line, *resume)
+        assert status == 1
+        assert err.startswith("lightclient: texts[70]")
+        assert err.endswith(
+            f"; 70 answers are in {out}: run the same command with --resume to go on\n"
+        )
+        assert len(out.read_text().splitlines()) == 70 + (form == "csv")
+    texts_file(tmp_path, [*texts, "mended", "more"])
+    assert run(*line, "--resume") == (0, "")
+    assert len(out.read_text().splitlines()) == 72 + (form == "csv")
+
+
+def test_an_error_in_the_middle_of_what_cannot_be_continued(run: Run, tmp_path: Path) -> None:
+    line, out = arguments(tmp_path, ["one", "lone \udcff"], "json")
+    status, err = run(*line)
+    assert status == 1
+    assert f"; 1 answer is in {out}: delete it to begin anew; " in err
+
+
+def records_of(form: str, count: int) -> Iterator[str]:
+    if form == "csv":
+        yield csv_header(1)
+        yield from (csv_line([f"{at}\n", "false", "NEGATIVE", "0.5"]) for at in range(count))
+    else:
+        yield from (JSON_RECORD.replace("good", f"{at}\\n") for at in range(count))
+
+
+@pytest.mark.parametrize(("form", "layout"), [("csv", Csv(1, 2)), ("jsonl", JsonLines(1, 2))])
+def test_passing_over_holds_no_more_than_a_record(
+    tmp_path: Path, form: str, layout: Csv | JsonLines
+) -> None:
+    out = tmp_path / "out"
+    with out.open("w", newline="") as stream:
+        stream.writelines(records_of(form, 20_000))
+    tracemalloc.start()
+    begun = pass_over(out, (f"{at}\n" for at in range(20_000)), layout)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (begun.answers, begun.end) == (20_000, out.stat().st_size)
+    assert next(begun.texts, None) is None
+    assert peak < 400_000 < out.stat().st_size
+
+
+# What follows breaks off a process of its own.
+
+
+HELD_UP = 3524  # the token of "wait"
+
+
+class Gate:
+    """A model that lets the texts with "wait" do so until it is opened."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+
+    def __call__(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        if (inputs["input_ids"] == HELD_UP).any():
+            self.opened.wait(WAIT)
+        return model(inputs)
+
+
+def process(url: str, line: tuple[object, ...]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "lightclient", "classify", *map(str, line), "--url", url],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def wait_for(event: Callable[[], bool], client: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + WAIT
+    while not event():
+        assert client.poll() is None, client.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def lines_in(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def uninterrupted(run: Run, line: tuple[object, ...], out: Path) -> bytes:
+    assert run(*line) == (0, "")
+    whole = out.read_bytes()
+    out.unlink()
+    return whole
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_run_that_is_ended_goes_on(
+    run: Run, tmp_path: Path, form: str, sent: signal.Signals
+) -> None:
+    first_window = [f"text {at}" for at in range(64)]
+    line, out = arguments(tmp_path, [*first_window, *["wait"] * 400], form)
+    whole = uninterrupted(run, line, out)
+    gate = Gate()
+    with StandIn(gate) as gated:
+        with process(gated, (*line, "--timeout", WAIT)) as client:
+            wait_for(lambda: lines_in(out) == 64 + (form == "csv"), client)
+            client.send_signal(sent)
+            err = client.communicate(timeout=WAIT)[1].decode()
+        gate.opened.set()
+    if sent == signal.SIGINT:
+        assert client.returncode == 130
+        assert err == (
+            f"lightclient: interrupted; 64 answers are in {out}: "
+            "run the same command with --resume to go on\n"
+        )
+    assert whole.startswith(out.read_bytes())
+    assert lines_in(out) == 64 + (form == "csv")
+    assert run(*line, "--resume") == (0, "")
+    assert out.read_bytes() == whole
+
+
+def test_a_full_disk(run: Run, url: str, tmp_path: Path) -> None:
+    line, out = arguments(tmp_path, [f"text {at}" for at in range(500)])
+    whole = uninterrupted(run, line, out)
+    limited = (
+        "import resource, sys; from lightclient.cli import main;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000));"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", limited, "classify", *map(str, line), "--url", url],
+        capture_output=True,
+        timeout=WAIT,
+    )
+    assert done.returncode == 1
+    held = whole[:3000].count(b"\n") - 1
+    assert done.stderr.decode() == (
+        f"lightclient: {out} cannot be written: File too large; {held} answers are in {out}: "
+        "run the same command with --resume to go on\n"
+    )
+    assert out.read_bytes() == whole[:3000]
+    assert run(*line, "--resume") == (0, "")
+    assert out.read_bytes() == whole
+
+
+def test_a_server_that_starts_anew_is_waited_for(run: Run, tmp_path: Path) -> None:
+    line, out = arguments(tmp_path, [f"text {at}" for at in range(5000)])
+    whole = uninterrupted(run, line, out)
+
+    def until_it_ends(inputs: dict[str, Any]) -> dict[str, Any]:
+        while lines_in(out) > 500 and is_running(server):
+            time.sleep(0.005)
+        return model(inputs)
+
+    server = StandIn(until_it_ends)
+    with process(server.start(), line) as client:
+        wait_for(lambda: lines_in(out) > 500, client)
+        port = server.address[1]
+        server.close()
+        assert lines_in(out) < 5000
+        # 4 requests are under way, and each is tried more often than a classifier's default, 4.
+        hang_up_on(20, port, client)
+        with StandIn(model, port=port):
+            assert client.communicate(timeout=WAIT) == (b"", b"")
+    assert client.returncode == 0
+    assert out.read_bytes() == whole
+
+
+def is_running(server: StandIn) -> bool:
+    try:
+        return bool(server.address)
+    except LightClientError:
+        return False
+
+
+def hang_up_on(count: int, port: int, client: "subprocess.Popen[bytes]") -> None:
+    """Take so many connections, one after the other, and answer none."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        listener.settimeout(WAIT)
+        for _ in range(count):
+            assert client.poll() is None, client.communicate()
+            listener.accept()[0].close()
