@@ -26,6 +26,7 @@ from lightclient.bulk import REQUESTS_AT_ONCE, TOKENS_PER_REQUEST
 from lightclient.encoding import tokenize
 from lightclient.predictor import Predictor
 from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
+from tests.golden import GOLDEN
 from tests.scripted import read_request, response, serving
 
 Arrays = dict[str, Any]
@@ -168,6 +169,16 @@ def test_a_server_that_refuses_all_is_not_asked_for_each_text() -> None:
     assert asked <= 8  # 64, 64, 32, 16, … 1
 
 
+def test_a_text_that_cannot_be_tokenized_does_not_take_others_along() -> None:
+    with StandIn(
+        lambda inputs: {"logits": np.zeros((len(inputs["input_ids"]), 3), np.float32)}
+    ) as url:
+        classifier = Classifier(url, bundle=GOLDEN / "gpt2", pad_to=8)
+        answers = list(classifier.classify_many(["a", "", "b"], on_error="return"))
+    assert [type(answer) for answer in answers] == [Classification, InputError, Classification]
+    assert str(answers[1]).startswith("texts[1]: ")
+
+
 def test_a_dead_server_is_an_error_for_each_text() -> None:
     classifier = Classifier("http://127.0.0.1:1/v1/models/m", retries=0)
     answers = list(classifier.classify_many(["a", "b"], on_error="return"))
@@ -234,6 +245,15 @@ def test_a_server_that_batches_gets_one_length(caplog: pytest.LogCaptureFixture)
     assert len(told) == 1
 
 
+def test_one_length_is_never_more_than_the_model_s() -> None:
+    model = Batching(2)
+    texts = texts_of_many_lengths(300)
+    with StandIn(model) as url, Classifier(url, max_length=50) as classifier:
+        assert len(list(classifier.classify_many(texts))) == 300
+    assert model.refused > 0
+    assert max(model.lengths) == 50
+
+
 def test_a_server_that_never_takes_two_lengths_names_the_cure() -> None:
     def refuse(inputs: Arrays) -> Arrays:
         raise ValueError(SHAPES_DIFFER)
@@ -296,6 +316,17 @@ def test_a_new_version_of_another_length_in_the_middle(lengths: tuple[int, int])
     with serving(versions(*[(length, 2) for length in lengths], after=4)) as server:
         classifier = Classifier(server.url)
         assert_right([classifier.classify(text) for text in texts[:10]], texts[:10])
+
+
+def test_a_new_version_that_takes_less() -> None:
+    texts = [" ".join(["word"] * 38) + f" {at}" for at in range(200)]
+    with serving(versions((48, 2), (32, 2), after=2)) as server:
+        answers = list(Classifier(server.url).classify_many(texts))
+    cut = [answer.truncated for answer in answers]
+    assert {True, False} == set(cut)
+    for answer, text in zip(answers, texts, strict=True):
+        limit = 32 if answer.truncated else 48
+        assert answer.logits == expected(tokenize([text], BUNDLE, limit)[0].input_ids)
 
 
 def test_a_new_version_with_other_labels_is_told() -> None:
