@@ -1,0 +1,3 @@
+"""The interpreter alone."""
+
+print("ready", flush=True)

@@ -1,0 +1,20 @@
+"""DistilBERT in its full size with random weights, for the real model's row.
+
+`python make_model.py BUNDLE FOLDER`: the bundle's folder with weights beside its files.
+"""
+
+import os
+import shutil
+import sys
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"  # transformers 4 refuses Keras 3
+
+import tensorflow as tf
+from transformers import DistilBertConfig, TFDistilBertForSequenceClassification
+
+bundle, folder = sys.argv[1:]
+shutil.copytree(bundle, folder)
+tf.keras.utils.set_random_seed(7)
+model = TFDistilBertForSequenceClassification(DistilBertConfig.from_pretrained(folder))
+model(model.dummy_inputs)
+model.save_pretrained(folder)
