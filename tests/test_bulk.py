@@ -340,6 +340,20 @@ def test_a_new_version_with_other_labels_is_told() -> None:
             list(classifier.classify_many(["a"] * 10))
 
 
+def test_the_server_is_asked_once_more_and_no_more() -> None:
+    asked: list[bytes] = []
+
+    def refuse(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            asked.append(request.partition(b" ")[0])
+            refused = response(400, json.dumps({"error": "never"}))
+            connection.sendall(metadata(-1) if asked[-1] == b"GET" else refused)
+
+    with serving(refuse) as server, pytest.raises(BadRequest):
+        Classifier(server.url).classify("a")
+    assert asked == [b"GET", b"POST", b"GET"]
+
+
 def test_a_stated_signature_is_not_asked_for_again() -> None:
     with serving(versions((32, 2), (48, 2), after=1)) as server:
         classifier = Classifier(server.url, signature=Signature(length=32))

@@ -74,6 +74,15 @@ def test_those_of_a_pair_too(direction: str, first: str, second: str) -> None:
     assert tokenize([pair], bundle, LIMIT) == expected
 
 
+def test_which_of_a_pair_is_longer_stays_so() -> None:
+    # Of an odd number of tokens the longer text keeps one more, and the cut piece is the shorter.
+    pair = ("the film " * 700, "the film " * 200)
+    oracle = ORACLES["bert-uncased", "right"]
+    for first, second in (pair, pair[::-1]):
+        [row] = tokenize([(first, second)], BUNDLES["bert-uncased"], LIMIT)
+        assert row.input_ids == oracle.encode(first, second).ids
+
+
 @pytest.mark.parametrize("run", ["\t", "\u0301\u0323"])
 def test_a_run_that_belongs_together_is_not_cut(run: str) -> None:
     text = "<mask>the film" + run * 600 + "<mask>" + "a film " * 600
