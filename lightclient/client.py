@@ -156,7 +156,7 @@ class Classifier:
     def classify_many(self, texts: Iterable[Text], *, on_error: OnError = "raise") -> Iterator[Any]:
         """Classify any number of texts, lazily and in order, in as few tokens as can be.
 
-        Texts are read ahead, sorted by length, and sent in requests of up to 2,048 tokens, padding
+        Texts are read ahead, sorted by length, and sent in requests of up to 1,024 tokens, padding
         included, of which up to 4 are under way at once. At most 2,048 texts, or 2 million
         characters, are between the reading of a text and its answer. `timeout` holds for each
         request.

@@ -11,7 +11,7 @@ from tests.benchmarks.processes import Program, script, surroundings
 from tests.benchmarks.session import Session
 
 _TEXTS = 256
-_TOKENS = 2048  # of a request of ours, and of a batch of the model alone
+_TOKENS = 1024  # of a request of ours, and of a batch of the model alone
 _LENGTHS = 16
 _ROUNDS = 3
 
