@@ -12,6 +12,7 @@ request has a fixed cost, as on an accelerator, it should be large, or one of se
 """
 
 import logging
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -47,19 +48,26 @@ def classify_stream(
     texts: Iterable[object], predictor: Predictor, timeout: float, on_error: OnError
 ) -> Iterator[Outcome]:
     """Classify texts as they come, in their order; see `Classifier.classify_many`."""
+    pid = os.getpid()
     started: deque[Window] = deque()
     with _running(predictor, timeout, stops_at_error=on_error == "raise") as stream:
         for window in read_windows(texts):
             stream.start(window)
             started.append(window)
             if len(started) == _WINDOWS_AT_ONCE:
-                yield from _finished(started.popleft(), on_error)
+                yield from _finished(started.popleft(), on_error, pid)
         while started:
-            yield from _finished(started.popleft(), on_error)
+            yield from _finished(started.popleft(), on_error, pid)
 
 
-def _finished(window: Window, on_error: OnError) -> Iterator[Outcome]:
-    for place, outcome in enumerate(window.outcomes(), window.start):
+def _finished(window: Window, on_error: OnError, pid: int) -> Iterator[Outcome]:
+    for place in range(window.start, window.start + len(window.texts)):
+        if os.getpid() != pid:
+            raise LightClientError(
+                "this classify_many was begun before a fork, and what it waits for goes on in the "
+                "parent process only: begin another in the child"
+            )
+        outcome = window.outcome(place - window.start)
         if isinstance(outcome, LightClientError):
             error = _placed(outcome, place)
             if on_error == "raise":

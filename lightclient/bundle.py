@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lightclient.errors import BundleError, InputError
+from lightclient.errors import BundleError, InputError, shown
 from lightclient.tokenizer import LoadedTokenizer, load_tokenizer, set_up
 from lightclient.wordpiece import wordpiece_tokenizer
 
@@ -87,7 +87,7 @@ class Bundle:
             or not labels
             or not all(isinstance(label, str) for label in labels)
         ):
-            raise InputError(f"labels must be a list of one or more str, not {labels!r:.80}")
+            raise InputError(f"labels must be a list of one or more str, not {shown(labels)}")
         if not isinstance(vocab, (str, Path)):
             raise InputError(f"vocab must be a file's path, not {type(vocab).__name__}")
         tokens = {
@@ -111,10 +111,10 @@ def _folder(source: str | Path | None) -> Path:
     names = sorted(entry.name for entry in shipped.iterdir() if entry.is_dir())
     if source in names:
         return shipped / source
-    folder = Path(source).expanduser()
+    folder = Path(os.path.expanduser(source))  # Path.expanduser raises where there is no such user
     if not os.path.isdir(folder):  # Path.is_dir raises on a name that is too long
         raise BundleError(
-            f"no bundle {str(source)!r:.200}: not a folder, and not a shipped name "
+            f"no bundle {shown(str(source), 200)}: not a folder, and not a shipped name "
             f"({', '.join(names)}); give the path of a folder with tokenizer.json and config.json"
         )
     return folder
@@ -170,14 +170,14 @@ def _problem_type(config: Mapping[str, Any]) -> str | None:
     if stated is None or stated in _PROBLEM_TYPES:
         return stated
     raise BundleError(
-        f"config.json: problem_type must be one of {', '.join(_PROBLEM_TYPES)}, not {stated!r:.80}"
+        f"config.json: problem_type must be one of {', '.join(_PROBLEM_TYPES)}, not {shown(stated)}"
     )
 
 
 def _int(value: object, name: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise BundleError(f"{name} must be a whole number, not {value!r}")
+    raise BundleError(f"{name} must be a whole number, not {shown(value)}")
 
 
 def _labels(config: Mapping[str, Any]) -> tuple[str, ...]:

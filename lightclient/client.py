@@ -11,7 +11,7 @@ from lightclient.bulk import ON_ERROR, OnError, classify_stream
 from lightclient.bundle import Bundle
 from lightclient.deadline import Deadline
 from lightclient.encoding import Text, check_text
-from lightclient.errors import InputError, LightClientError, SettingError
+from lightclient.errors import InputError, LightClientError, SettingError, shown
 from lightclient.headers import request_headers
 from lightclient.plan import check_lengths, fit
 from lightclient.predictor import Predictor
@@ -81,12 +81,12 @@ class Classifier:
             ca_certs=ca_certs, client_cert=client_cert,
         )  # fmt: skip
         if form not in FORMS:
-            raise InputError(f"form must be one of {', '.join(FORMS)}, not {form!r:.80}")
+            raise InputError(f"form must be one of {', '.join(FORMS)}, not {shown(form)}")
         if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
-            raise InputError(f"retries must be a whole number, 0 or more, not {retries!r:.80}")
+            raise InputError(f"retries must be a whole number, 0 or more, not {shown(retries)}")
         headers = dict(headers) if isinstance(headers, Mapping) else headers
         if not isinstance(signature, (str, Signature, type(None))):
-            raise InputError(f"signature must be a name or a Signature, not {signature!r:.80}")
+            raise InputError(f"signature must be a name or a Signature, not {shown(signature)}")
         self._set_up(settings, _Options(max_length, pad_to, signature, form, headers, retries))
 
     def _set_up(self, settings: Settings, options: "_Options") -> None:
@@ -178,7 +178,9 @@ class Classifier:
                 "text there is classify"
             )
         if on_error not in ON_ERROR:
-            raise InputError(f"on_error must be one of {', '.join(ON_ERROR)}, not {on_error!r:.80}")
+            raise InputError(
+                f"on_error must be one of {', '.join(ON_ERROR)}, not {shown(on_error)}"
+            )
         return classify_stream(texts, self._predictor, self._settings.timeout, on_error)
 
     def _classify(self, texts: list[Text]) -> list[Classification]:

@@ -11,12 +11,15 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from errno import EINPROGRESS, EWOULDBLOCK
 from typing import Any, cast
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection
+from urllib3.util.wait import wait_for_write
 
 from lightclient.deadline import Deadline
 
+_UNDER_WAY = (EINPROGRESS, EWOULDBLOCK)
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 
 
@@ -28,11 +31,12 @@ class _Timed:
     """For a socket class: every wait gets what is left of `deadline`.
 
     `budget`: the bytes that may still come, which bounds what a server can make the client hold,
-    whatever lengths it announces.
+    whatever lengths it announces. `ended`: the server has closed its side.
     """
 
     deadline: Deadline
     budget: int
+    ended = False
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         received: int | None = None
@@ -44,19 +48,18 @@ class _Timed:
                 self.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)  # type: ignore[attr-defined]
             with suppress(TimeoutError):
                 received = super().recv_into(*args, **kwargs)  # type: ignore[misc]
+        self.ended = received == 0
         self.budget -= received
         if self.budget < 0:
             raise OverBudgetError
         return received
 
-    def send(self, *args: Any, **kwargs: Any) -> int:
-        self.settimeout(self.deadline.remaining())  # type: ignore[attr-defined]
-        sent: int = super().send(*args, **kwargs)  # type: ignore[misc]
-        return sent
-
-    def sendall(self, *args: Any, **kwargs: Any) -> None:
-        self.settimeout(self.deadline.remaining())  # type: ignore[attr-defined]
-        super().sendall(*args, **kwargs)  # type: ignore[misc]
+    def sendall(self, data: Any, flags: int = 0, /) -> None:
+        rest = memoryview(data)
+        while rest:
+            self.settimeout(self.deadline.stretch())  # type: ignore[attr-defined]
+            with suppress(TimeoutError):
+                rest = rest[super().send(rest, flags) :]  # type: ignore[misc]
 
 
 class TimedSocket(_Timed, socket.socket):
@@ -65,6 +68,15 @@ class TimedSocket(_Timed, socket.socket):
 
 class TimedTLSSocket(_Timed, ssl.SSLSocket):
     """A TLS socket under a deadline; `SSLContext.sslsocket_class` makes them."""
+
+    def shake_hands(self) -> None:
+        """Agree on keys, and verify the server."""
+        agreed = False
+        while not agreed:
+            self.settimeout(self.deadline.stretch())
+            with suppress(TimeoutError):
+                self.do_handshake()
+                agreed = True
 
 
 class Connection(HTTPConnection):
@@ -81,7 +93,6 @@ class Connection(HTTPConnection):
         self.deadline = deadline
         if self.sock is None:
             self.connect()
-        self.timeout = deadline.remaining()
         sock = cast(_Timed, self.sock)
         sock.deadline, sock.budget = deadline, budget
 
@@ -95,13 +106,28 @@ class Connection(HTTPConnection):
             self.sock.sendall(request)
         response = http.client.HTTPResponse(self.sock)
         try:
-            response.begin()
+            self._read_head(response)
         except BaseException:
             response.close()
             raise
         if response.will_close:
             self.close()
         return response
+
+    def _read_head(self, response: http.client.HTTPResponse) -> None:
+        """The library takes the end of the stream for the end of the head."""
+        try:
+            response.begin()
+        except http.client.BadStatusLine as error:
+            if self._ended and str(error).startswith("HTTP/"):
+                raise http.client.IncompleteRead(b"") from error
+            raise
+        if self._ended:
+            raise http.client.IncompleteRead(b"")
+
+    @property
+    def _ended(self) -> bool:
+        return cast(_Timed, self.sock).ended
 
     @property
     def is_spotless(self) -> bool:
@@ -112,8 +138,34 @@ class Connection(HTTPConnection):
         return dial(self._dns_host, self.port, self.deadline)
 
 
-class TLSConnection(Connection, HTTPSConnection):
-    """The same with TLS."""
+class TLSConnection(Connection):
+    """The same with TLS. `context` verifies the server's certificate and host name."""
+
+    def __init__(self, host: str, port: int, context: ssl.SSLContext) -> None:
+        super().__init__(host, port)
+        self._context = context
+
+    def _new_conn(self) -> socket.socket:
+        plain = dial(self._dns_host, self.port, self.deadline)
+        try:
+            name = self.host.rstrip(".")  # as certificates hold it
+            tls = self._context.wrap_socket(
+                plain, server_hostname=name, do_handshake_on_connect=False
+            )
+        except BaseException:
+            plain.close()
+            raise
+        return _agreed(cast(TimedTLSSocket, tls), self.deadline)
+
+
+def _agreed(tls: TimedTLSSocket, deadline: Deadline) -> TimedTLSSocket:
+    tls.deadline = deadline
+    try:
+        tls.shake_hands()
+    except BaseException:
+        tls.close()
+        raise
+    return tls
 
 
 def dial(host: str, port: int, deadline: Deadline) -> TimedSocket:
@@ -126,17 +178,29 @@ def dial(host: str, port: int, deadline: Deadline) -> TimedSocket:
     for at, (family, kind, protocol, _, address) in enumerate(addresses):
         sock = TimedSocket(family, kind, protocol)
         try:
-            sock.settimeout(deadline.remaining() / (len(addresses) - at))
-            sock.connect(address)
+            _connect(sock, address, deadline.part(len(addresses) - at))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             sock.close()
             failure = error
+        except BaseException:
+            sock.close()
+            raise
         else:
             sock.deadline = deadline
-            sock.settimeout(deadline.remaining())
             return sock
     raise failure
+
+
+def _connect(sock: socket.socket, address: Any, deadline: Deadline) -> None:
+    sock.setblocking(False)
+    error = sock.connect_ex(address)
+    if error in _UNDER_WAY:
+        while not wait_for_write(sock, deadline.stretch()):
+            pass
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if error:
+        raise OSError(error, os.strerror(error))
 
 
 def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
@@ -160,9 +224,8 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
         thread.start()
     except RuntimeError as error:  # the process has all the threads it may have
         raise OSError(str(error)) from error
-    thread.join(deadline.remaining())
-    if not outcome:
-        raise TimeoutError("the name look-up did not end in time")
+    while thread.is_alive():
+        thread.join(deadline.stretch())
     if isinstance(outcome[0], UnicodeError):
         raise socket.gaierror(socket.EAI_NONAME, "the host name cannot be looked up")
     if isinstance(outcome[0], OSError):

@@ -45,6 +45,10 @@ class Deadline:
         left = self.remaining()
         return left if self._stop is None else min(left, _STRETCH)
 
+    def part(self, parts: int) -> "Deadline":
+        """The first of so many equal parts of what is left; raises as `remaining` does."""
+        return Deadline(self.remaining() / parts, self._stop)
+
     def pause(self, seconds: float) -> None:
         """Sleep for so long, or until `stop` is set."""
         if self._stop is None:

@@ -28,10 +28,22 @@ server itself said stands whole in `server_message`: it may quote token ids, so 
 """
 
 
-def printable(text: str, limit: int = 500) -> str:
+def printable(text: str, limit: int = 500, *, kept: str = "") -> str:
     """Somebody else's words, fit for a message: one line, no escapes, not too long."""
-    line = "".join(char if char.isprintable() else " " for char in text[: limit + 1])
+    fit = (char if char.isprintable() or char in kept else " " for char in text[: limit + 1])
+    line = "".join(fit)
     return line if len(line) <= limit else line[:limit] + "…"
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """What somebody gave, fit for a message."""
+    try:
+        return printable(repr(value), limit)
+    except Exception as error:  # noqa: BLE001 - whatever a repr may raise, as for 10**5000
+        return f"a {type(value).__name__} that cannot be shown ({type(error).__name__})"
+
+
+_LONGEST_MESSAGE = 2000
 
 
 class LightClientError(Exception):
@@ -43,7 +55,7 @@ class LightClientError(Exception):
     index: int | None = None
 
     def __init__(self, message: str, **data: object) -> None:
-        super().__init__(message)
+        super().__init__(printable(message, _LONGEST_MESSAGE, kept="\n"))
         self.__dict__.update(data)
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -15,9 +15,9 @@ _WORTH_IT = 8  # for shorter texts the two trials cost more than they save
 def excerpt(text: str, limit: int, tokenizer: Tokenizer, *, from_end: bool) -> str:
     """Cut a text to a piece with more tokens than `limit`, of which the first `limit` are the same.
 
-    Two pieces, one twice as long, must agree on them, and must go on for as many more: so what
-    comes after them had no say. A text that has no such piece is given back whole, as one endless
-    word is.
+    Two pieces, one twice as long, must agree on them, and must go on for as many more, and for more
+    than a word may have: so what comes after them had no say. A text that has no such piece is
+    given back whole, as one endless word is.
 
     Args:
         text: any.
@@ -25,11 +25,12 @@ def excerpt(text: str, limit: int, tokenizer: Tokenizer, *, from_end: bool) -> s
         tokenizer: neither pads nor truncates.
         from_end: keep the end, and the last tokens.
     """
+    enough = limit + max(limit, _longest_word(tokenizer))
     size = _CHARACTERS_PER_TOKEN * limit
     while _WORTH_IT * size < len(text):
         short, long = (_piece(text, length, from_end) for length in (size, 2 * size))
         tokens = _ids(short, tokenizer)
-        if len(tokens) >= 2 * limit and _same(tokens, _ids(long, tokenizer), limit, from_end):
+        if len(tokens) >= enough and _same(tokens, _ids(long, tokenizer), limit, from_end):
             return short
         size *= 2
     return text
@@ -47,6 +48,12 @@ def excerpt_pair(
     if len(whole) == 1 and len(_ids(whole[0], tokenizer)) < 2 * limit:
         return first, second
     return pair
+
+
+def _longest_word(tokenizer: Tokenizer) -> int:
+    """The letters beyond which WordPiece takes a word for unknown, tokens and all."""
+    letters: int = getattr(tokenizer.model, "max_input_chars_per_word", 0)
+    return letters + 1
 
 
 def _piece(text: str, size: int, from_end: bool) -> str:

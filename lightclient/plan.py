@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lightclient.bundle import Bundle
 from lightclient.encoding import Text
-from lightclient.errors import InputError, SignatureError
+from lightclient.errors import InputError, SignatureError, shown
 from lightclient.signature import Signature
 
 
@@ -67,11 +67,11 @@ def check_lengths(bundle: Bundle, max_length: object, pad_to: object) -> None:
         if value is None:
             continue
         if not isinstance(value, int) or isinstance(value, bool):
-            raise InputError(f"{name} must be a whole number, not {value!r:.80}")
+            raise InputError(f"{name} must be a whole number, not {shown(value)}")
         if value < smallest:
-            raise InputError(f"{name}={value} has no room for text; the least is {smallest}")
+            raise InputError(f"{name}={shown(value)} has no room for text; the least is {smallest}")
         if bundle.max_length is not None and value > bundle.max_length:
             raise InputError(
-                f"{name}={value}, but the model of {bundle.name!r} takes {bundle.max_length} "
-                "tokens at most"
+                f"{name}={shown(value)}, but the model of {bundle.name!r} takes "
+                f"{bundle.max_length} tokens at most"
             )

@@ -274,7 +274,13 @@ def _kind(status: int, message: str | None) -> tuple[type[LightClientError], str
 
 # The server quotes the request, and so the token ids of somebody's text, behind these words.
 _QUOTED = re.compile(r"(JSON (?:Value|object): )(\{.*\}|\[.*\]|[\[{].*|\"[^\"]*\"|\S+)", re.DOTALL)
+# A proxy may do so anywhere: a list of lists, of an input's name, or longer than a tensor's shape.
+_LISTS = re.compile(
+    r"\[\s*\[\s*\d[\d\s,\[\]]*"
+    r"|(?<=[\"']:)\s*\[[\d\s,\]]*"
+    r"|\[\s*\d+(?:\s*,\s*\d+){4,}[\s,\]]*"
+)
 
 
 def _without_ids(message: str) -> str:
-    return printable(_QUOTED.sub(r"\1…", message))
+    return printable(_LISTS.sub("[…]", _QUOTED.sub(r"\1…", message)))

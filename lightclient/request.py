@@ -56,7 +56,7 @@ def _columns(batch: Batch, signature: Signature) -> dict[str, list[str]]:
 
 
 def _texts(rows: Iterable[list[int]]) -> Iterable[str]:
-    return (str(row)[1:-1].replace(" ", "") for row in rows)
+    return ((("%d," * len(row)) % tuple(row))[:-1] for row in rows)
 
 
 def _padded(batch: Batch, rows: Iterable[str], filler: object) -> list[str]:

@@ -6,10 +6,10 @@ scores that tie in the pipeline would not tie here, and another label could come
 do it faster than numpy for a reply's few numbers, and need no import of 50 ms.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
-from operator import attrgetter
+from operator import itemgetter, truediv
 from typing import Any, NamedTuple
 
 from lightclient.bundle import Bundle
@@ -67,42 +67,48 @@ def classify_logits(
         bundle: the labels, and what decides the function.
         truncated: one bool a text.
     """
-    score = _function(bundle)
     return [
-        _classification(row, score(row), bundle.labels, cut)
-        for row, cut in zip(logits, truncated, strict=True)
+        _classification(*row, bundle.labels)
+        for row in zip(logits, probabilities(logits, bundle), truncated, strict=True)
     ]
 
 
 def _classification(
-    logits: list[float], scores: list[float], labels: tuple[str, ...], truncated: bool
+    logits: list[float], scores: list[float], truncated: bool, labels: tuple[str, ...]
 ) -> Classification:
     # Sorting is stable, also when reversed: ties stay in the order of the labels.
     ranked = tuple(sorted(map(Score, labels, scores), key=_SCORE, reverse=True))
-    return Classification(ranked[0].label, ranked[0].score, ranked, tuple(logits), truncated)
+    return Classification(*ranked[0], ranked, tuple(logits), truncated)
 
 
-_SCORE = attrgetter("score")
+_SCORE = itemgetter(1)
 
 
-def _function(bundle: Bundle) -> Callable[[list[float]], list[float]]:
-    """The one that the pipeline would choose."""
+def probabilities(logits: Logits, bundle: Bundle) -> Logits:
+    """Apply the function that the pipeline would choose, row by row."""
     if bundle.problem_type == "regression":
-        return list
+        return logits
     if bundle.problem_type == "multi_label_classification" or len(bundle.labels) == 1:
-        return sigmoid
-    return softmax
+        return sigmoid(logits)
+    return softmax(logits)
 
 
-def sigmoid(logits: list[float]) -> list[float]:
+def sigmoid(logits: Logits) -> Logits:
     """1 / (1 + exp(-x)), value by value; where exp is infinite, the right 0 comes out."""
-    powers = float32([exp(min(-logit, _LARGEST_POWER)) for logit in logits])
-    return float32([1 / total for total in float32([1 + power for power in powers])])
+    powers = float32([exp(min(-logit, _LARGEST_POWER)) for row in logits for logit in row])
+    totals = float32([1 + power for power in powers])
+    return _rows(float32([1 / total for total in totals]), len(logits[0]))
 
 
-def softmax(logits: list[float]) -> list[float]:
-    """exp(x - max) / Σ exp(x - max) over the labels of a row."""
-    highest = max(logits)
-    powers = float32([exp(below) for below in float32([logit - highest for logit in logits])])
-    [total] = float32([sum(powers)])
-    return float32([power / total for power in powers])
+def softmax(logits: Logits) -> Logits:
+    """exp(x - max) / Σ exp(x - max) over the labels of each row."""
+    width = len(logits[0])
+    below = float32([logit - highest for row in logits for highest in (max(row),) for logit in row])
+    powers = float32(map(exp, below))
+    totals = float32([sum(row) for row in _rows(powers, width)])
+    spread = (total for total in totals for _ in range(width))
+    return _rows(float32(map(truediv, powers, spread)), width)
+
+
+def _rows(values: list[float], width: int) -> Logits:
+    return [values[at : at + width] for at in range(0, len(values), width)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lightclient.bundle import Bundle
-from lightclient.errors import InputError, SettingError
+from lightclient.errors import InputError, SettingError, shown
 
 DEFAULT_TIMEOUT = 10.0
 _LONGEST = 366 * 24 * 3600  # the system's own waits overflow at some point beyond
@@ -54,7 +54,7 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Set
     if not _is_seconds(found.get("timeout", DEFAULT_TIMEOUT)):
         raise InputError(
             "timeout must be a number of seconds above 0, a year at most, not "
-            f"{found['timeout']!r:.80}"
+            f"{shown(found['timeout'])}"
         )
     return Settings(**found)
 
@@ -66,7 +66,7 @@ def _seconds(text: str) -> float:
         seconds = math.nan
     if not _is_seconds(seconds):
         raise SettingError(
-            f"LIGHTCLIENT_TIMEOUT must be a number of seconds above 0, not {text!r:.80}"
+            f"LIGHTCLIENT_TIMEOUT must be a number of seconds above 0, not {shown(text)}"
         )
     return seconds
 

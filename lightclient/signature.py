@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lightclient.errors import InputError, SignatureError, printable
+from lightclient.errors import InputError, SignatureError, printable, shown
 
 DEFAULT_NAME = "serving_default"
 
@@ -53,20 +53,20 @@ class Signature:
         if self.mask_dtype not in tuple(_MASKS):
             raise InputError(
                 "Signature(mask_dtype=...) must be a number type or DT_BOOL, not "
-                f"{self.mask_dtype!r:.80}"
+                f"{shown(self.mask_dtype)}"
             )
         if self.length is not None and not (
             type(self.length) is int and 1 <= self.length <= _LONGEST
         ):
             raise InputError(
-                f"Signature(length=...) must be from 1 to {_LONGEST}, not {self.length!r:.80}"
+                f"Signature(length=...) must be from 1 to {_LONGEST}, not {shown(self.length)}"
             )
 
     def _check_names(self) -> None:
         optional = (self.attention_mask, self.token_type_ids, self.output)
         for name in (self.input_ids, self.name, *(name for name in optional if name is not None)):
             if not isinstance(name, str) or not name:
-                raise InputError(f"Signature: {name!r:.80} is no name of an input or output")
+                raise InputError(f"Signature: {shown(name)} is no name of an input or output")
         inputs = [self.input_ids, *filter(None, optional[:2])]
         if len(set(inputs)) < len(inputs):
             raise InputError(f"Signature: two inputs have one name: {', '.join(inputs)}")
@@ -92,7 +92,7 @@ def read_signature(body: bytes, name: str | None = None) -> Signature:
         ValueError, LookupError, TypeError, AttributeError, RecursionError, ArithmeticError,
     ) as error:  # fmt: skip
         raise SignatureError(
-            f"the server's metadata is not what TensorFlow Serving answers ({error!r:.80}); state "
+            f"the server's metadata is not what TensorFlow Serving answers ({shown(error)}); state "
             "the model's inputs by hand: Classifier(url, signature=Signature(...))"
         ) from error
 

@@ -4,7 +4,7 @@ import ssl
 from pathlib import Path
 
 from lightclient.connection import TimedTLSSocket
-from lightclient.errors import InputError
+from lightclient.errors import InputError, shown
 
 
 def tls_context(
@@ -22,9 +22,12 @@ def tls_context(
     try:
         context = ssl.create_default_context(cafile=ca_certs)
     except (OSError, TypeError, ValueError) as error:
-        raise InputError(f"ca_certs: {ca_certs!r:.200} cannot be read as PEM: {error}") from error
+        raise InputError(
+            f"ca_certs: {shown(ca_certs, 200)} cannot be read as PEM: {error}"
+        ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.sslsocket_class = TimedTLSSocket
+    context.set_alpn_protocols(["http/1.1"])
     if client_cert is not None:
         _load_client_cert(context, client_cert)
     return context

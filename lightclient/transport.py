@@ -1,6 +1,7 @@
 """Bytes to the server and a `Reply` back, inside one deadline."""
 
 import random
+import re
 import ssl
 import time
 import weakref
@@ -10,7 +11,8 @@ from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from functools import partial
 from http.client import HTTPException, HTTPResponse, IncompleteRead
-from socket import gaierror
+from socket import EAI_AGAIN, gaierror
+from typing import cast
 
 from urllib3.exceptions import HTTPError
 
@@ -41,6 +43,8 @@ _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
 _PIECE = 65536
 _HEAD_BYTES = 1024 * 1024
+# The alerts by which a server refuses its client (RFC 8446, 6.2).
+_ABOUT_CERTIFICATES = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)")
 
 
 class Transport:
@@ -71,7 +75,7 @@ class Transport:
         self._pool = Pool(
             partial(Connection, address.host, address.port)
             if address.scheme == "http"
-            else partial(TLSConnection, address.host, address.port, ssl_context=context)
+            else partial(TLSConnection, address.host, address.port, cast(ssl.SSLContext, context))
         )
         weakref.finalize(self, self._pool.close)
 
@@ -197,11 +201,18 @@ def _pause(outcome: Reply | TransportError, attempt: int) -> float | None:
             return None
         if outcome.retry_after:  # 0 would repeat without a pause
             return outcome.retry_after
-    elif isinstance(outcome.__cause__, (ssl.SSLError, gaierror)):
+    elif _is_for_good(outcome.__cause__):
         return None
     # Doubling, with jitter, so that clients that failed together do not come back together.
     pause = min(_FIRST_PAUSE * 2.0 ** min(attempt - 1, 10), _LONGEST_PAUSE)
     return pause * random.uniform(0.5, 1)  # noqa: S311
+
+
+def _is_for_good(cause: BaseException | None) -> bool:
+    """Whether another attempt would meet the same."""
+    if isinstance(cause, gaierror):
+        return cause.errno != EAI_AGAIN
+    return isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError)
 
 
 def _retry_after(response: HTTPResponse) -> float | None:
@@ -272,8 +283,8 @@ def _tls_failed(error: ssl.SSLError, url: str) -> CannotConnect:
     reason = _reason(error)
     if isinstance(error, ssl.SSLCertVerificationError):
         mend = "the server's certificate is not trusted; pass ca_certs= with the CA that signed it"
-    elif "CERTIFICATE_REQUIRED" in reason or "HANDSHAKE_FAILURE" in reason:
-        mend = "the server wants a client certificate; pass client_cert="
+    elif _ABOUT_CERTIFICATES.search(reason):
+        mend = "the server wants a client certificate, or another than this; pass client_cert="
     else:
         mend = "does this port speak TLS, 1.2 or newer? If not, write http://"
     return CannotConnect(f"no TLS with {url} ({reason}): {mend}", url=url, attempts=1)
@@ -282,7 +293,7 @@ def _tls_failed(error: ssl.SSLError, url: str) -> CannotConnect:
 def _lost(error: Exception, url: str, deadline: Deadline) -> Exception:
     if deadline.over:
         return _timed_out(url, deadline, "waiting for the answer")
-    if isinstance(error, ssl.SSLError) and "CERTIFICATE" in str(error):
+    if isinstance(error, ssl.SSLError) and _ABOUT_CERTIFICATES.search(_reason(error)):
         return _tls_failed(error, url)
     if isinstance(error, (HTTPException, ValueError)) and not isinstance(
         error, (OSError, IncompleteRead)

@@ -54,12 +54,11 @@ class Window:
         """Say what settles the texts at these places."""
         self._futures.update(dict.fromkeys(places, future))
 
-    def outcomes(self) -> Iterator[Outcome]:
-        """What has become of each text, in order; waits for it."""
-        for at in range(len(self.texts)):
-            while (outcome := self._outcomes[at]) is None:
-                self._futures[at].result()
-            yield outcome
+    def outcome(self, at: int) -> Outcome:
+        """What has become of a text; waits for it."""
+        while (outcome := self._outcomes[at]) is None:
+            self._futures[at].result()
+        return outcome
 
 
 def read_windows(texts: Iterable[object]) -> Iterator[Window]:

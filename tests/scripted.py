@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 Script = Callable[[socket.socket], None]
@@ -13,18 +13,26 @@ Script = Callable[[socket.socket], None]
 class ScriptedServer:
     """Runs `scripts` for the connections that come, one after the other; the last one repeats.
 
-    `requests`: what each connection sent, head and body, in order. `connections`: how many came.
+    `connections`: how many came. `threads`: those of the server. With `listens=False` the port is
+    taken, but refuses connections until `come_up`.
     """
 
-    def __init__(self, scripts: Sequence[Script], wrap: Callable[[Any], Any] | None = None) -> None:
+    def __init__(
+        self,
+        scripts: Sequence[Script],
+        wrap: Callable[[Any], Any] | None = None,
+        *,
+        listens: bool = True,
+    ) -> None:
         self._scripts = list(scripts)
         self._wrap = wrap
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = _bound(0)
         self._open: list[socket.socket] = []
         self.port: int = self._listener.getsockname()[1]
         self.connections = 0
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
+        self.threads: list[threading.Thread] = []
+        if listens:
+            self.come_up()
 
     @property
     def origin(self) -> str:
@@ -34,17 +42,29 @@ class ScriptedServer:
     def url(self) -> str:
         return f"{self.origin}/v1/models/m"
 
-    def _accept(self) -> None:
+    def come_up(self) -> None:
+        self._listener.listen()
+        thread = threading.Thread(target=self._accept, args=(self._listener,))
+        self.threads.append(thread)
+        thread.start()
+
+    def go_down(self) -> None:
+        """End all connections and refuse new ones, as a server that restarts."""
+        self._close_listener()
+        self._listener = _bound(self.port)
+        self._end_connections()
+
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                connection, _ = self._listener.accept()
+                connection, _ = listener.accept()
             except OSError:
                 return
             script = self._scripts[min(self.connections, len(self._scripts) - 1)]
             self.connections += 1
             self._open.append(connection)
             thread = threading.Thread(target=self._serve, args=(connection, script))
-            self._threads.append(thread)
+            self.threads.append(thread)
             thread.start()
 
     def _serve(self, connection: socket.socket, script: Script) -> None:
@@ -59,15 +79,27 @@ class ScriptedServer:
             connection.close()
 
     def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for connection in self._open:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue
-        for thread in self._threads:
+        self._close_listener()
+        self._end_connections()
+        for thread in self.threads:
             thread.join()
+
+    def _close_listener(self) -> None:
+        with suppress(OSError):  # it may not listen at the moment
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _end_connections(self) -> None:
+        for connection in self._open:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+def _bound(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    return listener
 
 
 @contextmanager

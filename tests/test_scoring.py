@@ -74,14 +74,20 @@ CLOSE = {"rel": 5e-7, "abs": 1e-44}
 def test_softmax_is_numpy_s_in_float32(row: list[float]) -> None:
     logits = np.array(row, dtype=np.float32)
     powers = np.exp(logits - logits.max())
-    assert softmax(row) == pytest.approx((powers / powers.sum()).tolist(), **CLOSE)
+    assert softmax([row])[0] == pytest.approx((powers / powers.sum()).tolist(), **CLOSE)
 
 
 @given(rows.filter(lambda row: max(map(abs, row)) < 3e38))
 def test_sigmoid_is_numpy_s_in_float32(row: list[float]) -> None:
     with np.errstate(over="ignore", under="ignore"):
         expected = np.float32(1) / (np.float32(1) + np.exp(-np.array(row, dtype=np.float32)))
-    assert sigmoid(row) == pytest.approx(expected.tolist(), **CLOSE)
+    assert sigmoid([row])[0] == pytest.approx(expected.tolist(), **CLOSE)
+
+
+@given(st.lists(st.tuples(*[st.floats(-1e4, 1e4, width=32)] * 3), min_size=1, max_size=5))
+def test_a_row_s_scores_do_not_depend_on_the_others(table: list[Any]) -> None:
+    for function in (softmax, sigmoid):
+        assert function(table) == [function([row])[0] for row in table]
 
 
 def test_saturated_scores_tie_in_the_order_of_the_labels() -> None:
@@ -97,7 +103,7 @@ def test_saturated_scores_tie_in_the_order_of_the_labels() -> None:
 
 @given(rows)
 def test_every_score_is_a_float32(row: list[float]) -> None:
-    for score in (*softmax(row), *sigmoid(row)):
+    for score in (*softmax([row])[0], *sigmoid([row])[0]):
         assert struct.unpack("f", struct.pack("f", score))[0] == score
 
 

@@ -1,0 +1,103 @@
+"""Leaving a run while other requests of it still connect: at once, and with nothing left open."""
+
+import logging
+import socket
+import threading
+import time
+from itertools import count
+from typing import Any
+
+import pytest
+
+from lightclient import TimedOut, connection
+from tests.faults.calls import CALLS, TEXTS, Outcome
+from tests.faults.case import case_of, classifier_of
+from tests.faults.certificates import Certificates
+from tests.faults.fault import RIGHT
+from tests.faults.server import good, stay_silent
+from tests.faults.test_kept import HOURS, freeze
+
+Records = list[logging.LogRecord]
+NOT_INTERRUPTED = (
+    "a run that ends, by an error or as its consumer leaves, waits for requests that still look a "
+    "name up, connect or shake hands: up to one more timeout"
+)
+
+
+def slowly(conn: Any, request: bytes) -> bool:
+    """A good answer, after the others had time to begin."""
+    time.sleep(0.15)
+    conn.sendall(good(request))
+    return True
+
+
+def leave_after_the_first(case: Any, classifier: Any) -> None:
+    stream = classifier.classify_many(iter(TEXTS))
+    answers = [next(stream)]
+    began = time.monotonic()
+    stream.close()
+    case.judge(Outcome(TEXTS[:1], answers, slowest=time.monotonic() - began), RIGHT, 0.0)
+
+
+@pytest.mark.xfail(strict=True, reason=NOT_INTERRUPTED)
+def test_while_others_look_the_name_up(monkeypatch: pytest.MonkeyPatch, records: Records) -> None:
+    real, turn, ended = socket.getaddrinfo, count(), threading.Event()
+
+    def look_up(host: str, port: int, *args: Any, flags: int = 0, **options: Any) -> Any:
+        if host != "model.example" or flags & socket.AI_NUMERICHOST:
+            return real(host, port, *args, flags=flags, **options)
+        if next(turn):
+            ended.wait()
+        return real("127.0.0.1", port, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with case_of("left while looking up", records, slowly, known=True) as (case, server):
+        classifier = classifier_of(server.url.replace("127.0.0.1", "model.example"), timeout=1)
+        leave_after_the_first(case, classifier)
+        ended.set()
+        server.mend()
+        case.end_well(classifier, server, 5.0)
+
+
+@pytest.mark.xfail(strict=True, reason=NOT_INTERRUPTED)
+def test_while_others_shake_hands(certificates: Certificates, records: Records) -> None:
+    turn = count()
+
+    def wrap(conn: Any) -> Any:
+        if next(turn) in (1, 2, 3):
+            stay_silent(conn)
+            raise ConnectionAbortedError
+        return certificates.good(conn)
+
+    with case_of("left while shaking hands", records, slowly, known=True, wrap=wrap) as (
+        case,
+        server,
+    ):
+        classifier = classifier_of(server.url, timeout=1, ca_certs=certificates.file)
+        leave_after_the_first(case, classifier)
+        server.mend()
+        case.end_well(classifier, server, 5.0)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a deadline that passes right after connecting leaves the socket open"
+)
+def test_a_deadline_that_passes_at_connecting(
+    monkeypatch: pytest.MonkeyPatch, records: Records, request: pytest.FixtureRequest
+) -> None:
+    """As where a Lambda is frozen there, or a run is left there."""
+    real = connection.TimedSocket.connect
+    opened: list[Any] = []
+
+    def connect(sock: Any, address: Any) -> None:
+        opened.append(sock)
+        real(sock, address)
+        freeze(monkeypatch, HOURS)
+
+    request.addfinalizer(lambda: [sock.close() for sock in opened])
+    with case_of("frozen at connecting", records, known=True) as (case, server):
+        with monkeypatch.context() as patch:
+            patch.setattr(connection.TimedSocket, "connect", connect)
+            classifier = classifier_of(server.url, timeout=5)
+            case.ask(classifier, CALLS["one"], (TimedOut,), 5.0)
+        case.end_well(classifier, server, 5.0)
