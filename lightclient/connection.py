@@ -4,7 +4,6 @@ A socket's own timeout bounds one wait, so that a server which drips a byte a se
 (urllib3's Timeout has the same gap). Here each wait is given what is left of the deadline.
 """
 
-import http.client
 import os
 import socket
 import ssl
@@ -18,41 +17,36 @@ from urllib3.connection import HTTPConnection
 from urllib3.util.wait import wait_for_write
 
 from lightclient.deadline import Deadline
+from lightclient.response import OverBudgetError, Stream
 
 _UNDER_WAY = (EINPROGRESS, EWOULDBLOCK)
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
-
-
-class OverBudgetError(OSError):
-    """More bytes came than one exchange may have."""
 
 
 class _Timed:
     """For a socket class: every wait gets what is left of `deadline`.
 
     `budget`: the bytes that may still come, which bounds what a server can make the client hold,
-    whatever lengths it announces. `ended`: the server has closed its side.
+    whatever lengths it announces.
     """
 
     deadline: Deadline
     budget: int
-    ended = False
 
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        received: int | None = None
-        while received is None:
+    def recv(self, *args: Any) -> bytes:
+        piece: bytes | None = None
+        while piece is None:
             self.settimeout(self.deadline.stretch())  # type: ignore[attr-defined]
             if _QUICKACK is not None:
                 # TensorFlow Serving holds each next 16 KiB of an answer back until the last ones
                 # are acknowledged, which Linux puts off by 40 ms, unless told, and soon told again.
                 self.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)  # type: ignore[attr-defined]
             with suppress(TimeoutError):
-                received = super().recv_into(*args, **kwargs)  # type: ignore[misc]
-        self.ended = received == 0
-        self.budget -= received
+                piece = super().recv(*args)  # type: ignore[misc]
+        self.budget -= len(piece)
         if self.budget < 0:
             raise OverBudgetError
-        return received
+        return piece
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         rest = memoryview(data)
@@ -96,38 +90,11 @@ class Connection(HTTPConnection):
         sock = cast(_Timed, self.sock)
         sock.deadline, sock.budget = deadline, budget
 
-    def exchange(self, request: bytes) -> http.client.HTTPResponse:
-        """Send a request, head and body in one write; give the answer, its body still to be read.
-
-        The standard library's response: urllib3's logs a malformed head, which may quote
-        credentials.
-        """
+    def ask(self, request: bytes) -> Stream:
+        """Send a request, head and body in one write; give the stream of its answer."""
         with suppress(BrokenPipeError):  # the server may have answered before it closed: read on
             self.sock.sendall(request)
-        response = http.client.HTTPResponse(self.sock)
-        try:
-            self._read_head(response)
-        except BaseException:
-            response.close()
-            raise
-        if response.will_close:
-            self.close()
-        return response
-
-    def _read_head(self, response: http.client.HTTPResponse) -> None:
-        """The library takes the end of the stream for the end of the head."""
-        try:
-            response.begin()
-        except http.client.BadStatusLine as error:
-            if self._ended and str(error).startswith("HTTP/"):
-                raise http.client.IncompleteRead(b"") from error
-            raise
-        if self._ended:
-            raise http.client.IncompleteRead(b"")
-
-    @property
-    def _ended(self) -> bool:
-        return cast(_Timed, self.sock).ended
+        return Stream(self.sock.recv)
 
     @property
     def is_spotless(self) -> bool:

@@ -6,23 +6,16 @@ import ssl
 import time
 import weakref
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from functools import partial
-from http.client import HTTPException, HTTPResponse, IncompleteRead
 from socket import EAI_AGAIN, gaierror
 from typing import cast
 
 from urllib3.exceptions import HTTPError
 
 from lightclient.address import Address
-from lightclient.connection import (
-    Connection,
-    OverBudgetError,
-    Pool,
-    TLSConnection,
-)
+from lightclient.connection import Connection, Pool, TLSConnection
 from lightclient.deadline import Deadline
 from lightclient.errors import (
     CannotConnect,
@@ -36,12 +29,12 @@ from lightclient.errors import (
 )
 from lightclient.headers import head_lines, request_bytes
 from lightclient.reply import Reply
+from lightclient.response import Head, MalformedError, OverBudgetError, read_body, read_head
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 REPEATED_STATUSES = frozenset({429, 503})
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
-_PIECE = 65536
 _HEAD_BYTES = 1024 * 1024
 # The alerts by which a server refuses its client (RFC 8446, 6.2).
 _ABOUT_CERTIFICATES = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)")
@@ -133,7 +126,7 @@ class Transport:
             self._open(connection, url, deadline)
             try:
                 reply = self._round_trip(connection, request, url)
-            except (OSError, HTTPException, HTTPError, ValueError) as error:
+            except (OSError, HTTPError, MalformedError) as error:
                 raise self._broken(error, url, deadline) from error
         except BaseException:
             connection.close()
@@ -148,27 +141,15 @@ class Transport:
             raise _unconnected(error, url, deadline) from error
 
     def _round_trip(self, connection: Connection, request: bytes, url: str) -> Reply:
-        with closing(connection.exchange(request)) as response:
-            _refuse_interim(response, url)
-            _refuse_redirect(response, url)
-            _refuse_compressed(response, url)
-            data = self._read(response, url)
-            return Reply(response.status, data, url, retry_after=_retry_after(response))
-
-    def _read(self, response: HTTPResponse, url: str) -> bytes:
-        self._check_size(response.length or 0, url)
-        pieces, size = [], 0
-        while piece := response.read(_PIECE):
-            size += len(piece)
-            self._check_size(size, url)
-            pieces.append(piece)
-        if response.length:  # what was announced and never came
-            raise IncompleteRead(b"", response.length)
-        return b"".join(pieces)
-
-    def _check_size(self, size: int, url: str) -> None:
-        if size > self._max_reply_bytes:
-            raise self._too_large(url)
+        stream = connection.ask(request)
+        head = read_head(stream)
+        _refuse_interim(head, url)
+        _refuse_redirect(head, url)
+        _refuse_compressed(head, url)
+        body = read_body(stream, head, self._max_reply_bytes)
+        if stream.surplus or not head.keeps_open:
+            connection.close()
+        return Reply(head.status, body, url, retry_after=_retry_after(head))
 
     def _too_large(self, url: str) -> ReplyTooLarge:
         return ReplyTooLarge(
@@ -215,9 +196,9 @@ def _is_for_good(cause: BaseException | None) -> bool:
     return isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError)
 
 
-def _retry_after(response: HTTPResponse) -> float | None:
+def _retry_after(head: Head) -> float | None:
     """Seconds, or a date (RFC 9110, 10.2.3); None for nonsense."""
-    text: str = response.headers.get("Retry-After", "").strip()
+    text = head.fields.get("retry-after", "")
     if text.isascii() and text.isdigit():
         return float(text)
     try:
@@ -226,41 +207,38 @@ def _retry_after(response: HTTPResponse) -> float | None:
         return None
 
 
-def _refuse_interim(response: HTTPResponse, url: str) -> None:
-    """1xx, of which the library skips 100 only, and heads that cannot be read to their end.
-
-    To go on after them would take the real answer for that of the next request.
-    """
-    if response.status < 200 or response.msg.defects:
+def _refuse_interim(head: Head, url: str) -> None:
+    """To go on after one would take the real answer for that of the next request."""
+    if head.status < 200:
         raise NotTensorFlowServing(
-            f"{url} answered {response.status} with a head that is none of TensorFlow Serving's; "
-            "is a proxy in the way?",
+            f"{url} answered {head.status}, which TensorFlow Serving never does; is a proxy in the "
+            "way?",
             url=url,
-            status=response.status,
+            status=head.status,
         )
 
 
-def _refuse_redirect(response: HTTPResponse, url: str) -> None:
-    if 300 <= response.status < 400:
-        location = response.headers.get("Location", "")
+def _refuse_redirect(head: Head, url: str) -> None:
+    if 300 <= head.status < 400:
+        location = head.fields.get("location", "")
         raise RedirectRefused(
             f"{url} redirects to {location.partition('?')[0]!r}; redirects are not followed, as "
             "they could carry text and credentials elsewhere: give the final URL",
             url=url,
             attempts=1,
-            status=response.status,
+            status=head.status,
             location=location,
         )
 
 
-def _refuse_compressed(response: HTTPResponse, url: str) -> None:
-    encoding = response.headers.get("Content-Encoding", "identity")
+def _refuse_compressed(head: Head, url: str) -> None:
+    encoding = head.fields.get("content-encoding", "identity")
     if encoding.lower() != "identity":
         raise NotTensorFlowServing(
             f"{url} answered with Content-Encoding {encoding!r}, which was not asked for and which "
             "TensorFlow Serving never sends; switch compression off in the proxy in between",
             url=url,
-            status=response.status,
+            status=head.status,
         )
 
 
@@ -295,11 +273,9 @@ def _lost(error: Exception, url: str, deadline: Deadline) -> Exception:
         return _timed_out(url, deadline, "waiting for the answer")
     if isinstance(error, ssl.SSLError) and _ABOUT_CERTIFICATES.search(_reason(error)):
         return _tls_failed(error, url)
-    if isinstance(error, (HTTPException, ValueError)) and not isinstance(
-        error, (OSError, IncompleteRead)
-    ):
+    if isinstance(error, MalformedError):
         return NotTensorFlowServing(
-            f"{url} does not speak HTTP ({type(error).__name__}): is this the REST port (8501), "
+            f"{url} does not speak HTTP ({error}): is this the REST port (8501), "
             "not gRPC's (8500), and is it not TLS (https://)?",
             url=url,
         )

@@ -1,7 +1,6 @@
 """The classifier from end to end, on the stand-in over real HTTP."""
 
 import dataclasses
-import http.client
 import multiprocessing
 import os
 import pickle
@@ -32,6 +31,7 @@ from lightclient import (
 )
 from lightclient.bundle import DEFAULT_BUNDLE
 from lightclient.connection import Connection
+from lightclient.response import Stream
 from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
 from tests.golden import GOLDEN
 from tests.scripted import answering, outputs, read_request, response, serving
@@ -222,14 +222,14 @@ def test_a_signature_by_hand_saves_the_look_up() -> None:
 def test_the_look_up_is_done_once() -> None:
     with StandIn() as url:
         seen: list[bytes] = []
-        original = Connection.exchange
+        original = Connection.ask
 
-        def spy(self: Connection, request: bytes) -> http.client.HTTPResponse:
+        def spy(self: Connection, request: bytes) -> Stream:
             seen.append(request.partition(b" ")[0])
             return original(self, request)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Connection, "exchange", spy)
+            patch.setattr(Connection, "ask", spy)
             with Classifier(url) as classifier:
                 for _ in range(3):
                     classifier.classify("a")

@@ -125,16 +125,13 @@ def _echoing_as_text(connection, request: bytes) -> bool:
     return True
 
 
-_QUOTES_FREELY = "a server's words are quoted where they hold the request in other than its own way"
 QUOTING = [
     Fault("400 that quotes", _quoting(400, "JSON Value: ", " Type: Object is not of expected type"),
           (BadRequest,)),
     Fault("400 that quotes an object", _quoting(400, "Failed to process JSON object: "),
           (BadRequest,)),
-    Fault("400 that quotes freely", _quoting(400, "refused: ", " is too bad"), (BadRequest,),
-          defect=_QUOTES_FREELY),
-    Fault("500 that quotes freely", _quoting(500, "could not run "), (ServerFailed,),
-          defect=_QUOTES_FREELY),
+    Fault("400 that quotes freely", _quoting(400, "refused: ", " is too bad"), (BadRequest,)),
+    Fault("500 that quotes freely", _quoting(500, "could not run "), (ServerFailed,)),
     Fault("200 that is the request", _echoing, (NotTensorFlowServing,)),
     Fault("200 with the request in a page", _echoing_as_text, (NotTensorFlowServing,)),
 ]  # fmt: skip

@@ -19,10 +19,10 @@ class Case:
     """Asks and judges. `complaints`: what was wrong up to now; `records`: what was logged."""
 
     def __init__(
-        self, name: str, records: list[logging.LogRecord], *, known: bool = False,
+        self, name: str, records: list[logging.LogRecord], *,
         tally: Tally = TALLY,
     ) -> None:  # fmt: skip
-        self._name, self._records, self._known, self._tally = name, records, known, tally
+        self._name, self._records, self._tally = name, records, tally
         self.complaints: list[str] = []
         self._watch = Watch()
 
@@ -70,7 +70,7 @@ class Case:
     def close(self) -> None:
         """To be called at the end, when the server is closed."""
         self.complaints += self._watch.left_threads() + self._watch.left_files()
-        self._tally.add_case(self._name, self.complaints, known=self._known)
+        self._tally.add_case(self._name, self.complaints)
 
 
 @contextmanager
@@ -79,12 +79,11 @@ def case_of(
     records: list[logging.LogRecord],
     act: Act | None = None,
     *,
-    known: bool = False,
     tally: Tally = TALLY,
     **options: Any,
 ) -> Iterator[tuple[Case, FaultServer]]:
     """A case and its server, made with `options`; what is wrong is raised at the end."""
-    case = Case(name, records, known=known, tally=tally)
+    case = Case(name, records, tally=tally)
     with mending(act, **options) as server:
         yield case, server
         case.expect_no_threads(server)

@@ -42,7 +42,6 @@ class Fault:
         listens: whether the server's port is open at all.
         heavy: so much work that one call and one bulk run are enough.
         asks: which requests can meet it.
-        defect: what the client does wrong, where it is known to.
     """
 
     name: str
@@ -57,7 +56,6 @@ class Fault:
     listens: bool = True
     heavy: bool = False
     asks: bytes = PREDICT
-    defect: str | None = None
 
     def expected(self, *, lasts: bool, many: bool) -> Kinds:
         if lasts or not self.lasting:

@@ -14,16 +14,12 @@ _MUST_BE_NONE = {
 
 @dataclass
 class Tally:
-    """Counts what came of all calls.
-
-    `known`: the complaints of cases that are marked as known defects.
-    """
+    """Counts what came of all calls."""
 
     faults: set[str] = field(default_factory=set)
     calls: int = 0
     right: int = 0
     named: int = 0
-    known: int = 0
     latest: float = 0.0
     complaints: list[str] = field(default_factory=list)
 
@@ -33,12 +29,9 @@ class Tally:
         self.named += named
         self.latest = max(self.latest, late)
 
-    def add_case(self, fault: str, complaints: list[str], *, known: bool = False) -> None:
+    def add_case(self, fault: str, complaints: list[str]) -> None:
         self.faults.add(fault)
-        if known:
-            self.known += bool(complaints)
-        else:
-            self.complaints += complaints
+        self.complaints += complaints
 
     def lines(self) -> list[str]:
         counts = {
@@ -50,7 +43,6 @@ class Tally:
                 line: sum(complaint.startswith(begin) for complaint in self.complaints)
                 for line, begin in _MUST_BE_NONE.items()
             },
-            "cases of known defects": self.known,
         }
         lines = [f"{name:<34} {count:>7}" for name, count in counts.items()]
         return [*lines, f"{'latest after its deadline':<34} {self.latest * 1000:>+7.0f} ms"]

@@ -19,7 +19,7 @@ Records = list[logging.LogRecord]
 
 def cases(*, lasts: bool) -> list[Any]:
     return [
-        _param(fault, CALLS[call], scheme, lasts=lasts)
+        _param(fault, CALLS[call], scheme)
         for fault in CATALOGUE
         if not fault.waits
         for scheme in _schemes_for(fault)
@@ -44,14 +44,8 @@ def _calls_for(fault: Fault, scheme: str, *, lasts: bool) -> list[str]:
     return ["one", many]
 
 
-def _param(fault: Fault, call: Call, scheme: str, *, lasts: bool) -> Any:
-    # The parts of a request that are sent again hide the defects that pass.
-    marks = _marks(fault) if lasts or not call.many else []
-    return pytest.param(fault, call, scheme, id=f"{fault.name}-{call.name}-{scheme}", marks=marks)
-
-
-def _marks(fault: Fault) -> list[Any]:
-    return [pytest.mark.xfail(strict=True, reason=fault.defect)] if fault.defect else []
+def _param(fault: Fault, call: Call, scheme: str) -> Any:
+    return pytest.param(fault, call, scheme, id=f"{fault.name}-{call.name}-{scheme}")
 
 
 def options_for(fault: Fault, scheme: str, certificates: Certificates) -> tuple[Any, Any]:
@@ -60,7 +54,6 @@ def options_for(fault: Fault, scheme: str, certificates: Certificates) -> tuple[
         "at_accept": fault.at_accept,
         "listens": fault.listens,
         "only": fault.asks,
-        "known": fault.defect is not None,
     }
     client: dict[str, Any] = {"timeout": fault.timeout, "retries": fault.retries}
     if scheme == "https":
@@ -115,9 +108,7 @@ def test_when_it_passes(
         case.end_well(classifier, server, fault.timeout)
 
 
-@pytest.mark.parametrize(
-    "fault", [pytest.param(fault, id=fault.name, marks=_marks(fault)) for fault in AT_METADATA]
-)
+@pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.name) for fault in AT_METADATA])
 def test_at_the_question_for_the_signature(
     fault: Fault, certificates: Certificates, records: Records
 ) -> None:
