@@ -154,6 +154,12 @@ def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.strip() == render(results)
 
 
+def test_the_readme_s_table_is_that_of_the_results() -> None:
+    results = json.loads((HERE / "results.json").read_text(encoding="utf-8"))
+    readme = (HERE.parent.parent / "README.md").read_text(encoding="utf-8")
+    assert render(results) in readme
+
+
 def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--rows", "absent"])
