@@ -4,6 +4,7 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
@@ -27,9 +28,15 @@ def slowly(conn: Any, request: bytes) -> bool:
     return True
 
 
-def leave_after_the_first(case: Any, classifier: Any) -> None:
+def leave_after_the_first(case: Any, classifier: Any, begun: threading.Event) -> None:
     short = min(TEXTS, key=len)  # so that the first window is one request
-    stream = classifier.classify_many([short] * 200)
+
+    def texts() -> Iterator[str]:
+        yield from [short] * 64
+        begun.wait(5)  # the others come after it
+        yield from [short] * 136
+
+    stream = classifier.classify_many(texts())
     answers = [next(stream)]
     began = time.monotonic()
     stream.close()
@@ -37,19 +44,21 @@ def leave_after_the_first(case: Any, classifier: Any) -> None:
 
 
 def test_while_others_look_the_name_up(monkeypatch: pytest.MonkeyPatch, records: Records) -> None:
-    real, turn, ended = socket.getaddrinfo, count(), threading.Event()
+    real, turn = socket.getaddrinfo, count()
+    begun, ended = threading.Event(), threading.Event()
 
     def look_up(host: str, port: int, *args: Any, flags: int = 0, **options: Any) -> Any:
         if host != "model.example" or flags & socket.AI_NUMERICHOST:
             return real(host, port, *args, flags=flags, **options)
         if next(turn):
             ended.wait()
+        begun.set()
         return real("127.0.0.1", port, *args, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     with case_of("left while looking up", records, slowly) as (case, server):
         classifier = classifier_of(server.url.replace("127.0.0.1", "model.example"), timeout=1)
-        leave_after_the_first(case, classifier)
+        leave_after_the_first(case, classifier, begun)
         ended.set()
         for thread in threading.enumerate():
             if thread.name == "lightclient-resolve":
@@ -59,12 +68,13 @@ def test_while_others_look_the_name_up(monkeypatch: pytest.MonkeyPatch, records:
 
 
 def test_while_others_shake_hands(certificates: Certificates, records: Records) -> None:
-    turn = count()
+    turn, begun = count(), threading.Event()
 
     def wrap(conn: Any) -> Any:
         if next(turn) in (1, 2, 3):
             stay_silent(conn)
             raise ConnectionAbortedError
+        begun.set()
         return certificates.good(conn)
 
     with case_of("left while shaking hands", records, slowly, wrap=wrap) as (
@@ -72,7 +82,7 @@ def test_while_others_shake_hands(certificates: Certificates, records: Records) 
         server,
     ):
         classifier = classifier_of(server.url, timeout=1, ca_certs=certificates.file)
-        leave_after_the_first(case, classifier)
+        leave_after_the_first(case, classifier, begun)
         server.mend()
         case.end_well(classifier, server, 5.0)
 
