@@ -133,8 +133,12 @@ class _Stream:
         lengths = {place: len(row.input_ids) for place, row in rows.items()}
         for places in cut(lengths, plan.length or self._pad_to, TOKENS_PER_REQUEST):
             request = [rows[place] for place in places]
-            future = self._executor.submit(self._answer, window, places, request, plan)
-            window.expect(places, future)
+            try:
+                future = self._executor.submit(self._answer, window, places, request, plan)
+            except RuntimeError:  # no thread is to be had, as at the interpreter's end
+                self._answer(window, places, request, plan)
+            else:
+                window.expect(places, future)
 
     def _tokenize(self, window: Window, plan: Plan) -> dict[int, Row]:
         places = window.pending()

@@ -92,7 +92,8 @@ class Connection(HTTPConnection):
 
     def ask(self, request: bytes) -> Stream:
         """Send a request, head and body in one write; give the stream of its answer."""
-        with suppress(BrokenPipeError):  # the server may have answered before it closed: read on
+        # The server may have answered before it closed: read on.
+        with suppress(BrokenPipeError, ConnectionResetError):
             self.sock.sendall(request)
         return Stream(self.sock.recv)
 

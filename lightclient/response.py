@@ -20,7 +20,11 @@ _PIECE = 65_536
 
 
 class MalformedError(ValueError):
-    """It is not HTTP/1.1."""
+    """It is HTTP/1.1, but broken."""
+
+
+class NotHTTPError(MalformedError):
+    """It is not HTTP/1.1 at all."""
 
 
 class OverBudgetError(OSError):
@@ -108,7 +112,7 @@ def read_head(stream: Stream) -> Head:
 def _read_head(stream: Stream) -> Head:
     found = stream.begins_with(_VERSION) and _STATUS_LINE.fullmatch(stream.line())
     if not found:
-        raise MalformedError("no status line")
+        raise NotHTTPError("no status line")
     fields = _read_fields(stream)
     return Head(int(found[2]), fields, _keeps_open(found[1] == b"1", fields))
 
@@ -137,7 +141,8 @@ def _field(line: bytes) -> tuple[str, str]:
 
 def _keeps_open(newer: bool, fields: dict[str, str]) -> bool:
     options = {option.strip() for option in fields.get("connection", "").lower().split(",")}
-    framed = "content-length" in fields or "transfer-encoding" in fields
+    # By one of the two: with both, somebody on the way may take it for two answers (RFC 9112, 6.3).
+    framed = ("content-length" in fields) != ("transfer-encoding" in fields)
     return framed and "close" not in options and (newer or "keep-alive" in options)
 
 

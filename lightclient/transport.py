@@ -29,7 +29,14 @@ from lightclient.errors import (
 )
 from lightclient.headers import head_lines, request_bytes
 from lightclient.reply import Reply
-from lightclient.response import Head, MalformedError, OverBudgetError, read_body, read_head
+from lightclient.response import (
+    Head,
+    MalformedError,
+    NotHTTPError,
+    OverBudgetError,
+    read_body,
+    read_head,
+)
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 REPEATED_STATUSES = frozenset({429, 503})
@@ -274,16 +281,21 @@ def _lost(error: Exception, url: str, deadline: Deadline) -> Exception:
     if isinstance(error, ssl.SSLError) and _ABOUT_CERTIFICATES.search(_reason(error)):
         return _tls_failed(error, url)
     if isinstance(error, MalformedError):
-        return NotTensorFlowServing(
-            f"{url} does not speak HTTP ({error}): is this the REST port (8501), "
-            "not gRPC's (8500), and is it not TLS (https://)?",
-            url=url,
-        )
+        return NotTensorFlowServing(f"{url} {_broken_http(error)}", url=url)
     return ConnectionLost(
         f"the connection to {url} broke before the answer was whole ({_reason(error)})",
         url=url,
         attempts=1,
     )
+
+
+def _broken_http(error: MalformedError) -> str:
+    if isinstance(error, NotHTTPError):
+        return (
+            "does not speak HTTP: is this the REST port (8501), not gRPC's (8500), and is it not "
+            "TLS (https://)?"
+        )
+    return f"answered with broken HTTP ({error}): is a proxy in the way?"
 
 
 def _timed_out(url: str, deadline: Deadline, stage: str) -> TimedOut:

@@ -5,6 +5,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -445,3 +446,16 @@ def test_a_lost_stream_that_ends_in_its_own_thread(monkeypatch: pytest.MonkeyPat
         suspended.set()
         assert done.wait(30)
     assert failed == []
+
+
+def test_without_a_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = texts_of_many_lengths(300)
+    with StandIn(Model()) as url:
+        classifier = Classifier(url)
+        classifier.warm()
+
+        def submit(*_: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(ThreadPoolExecutor, "submit", submit)
+        assert_right(list(classifier.classify_many(texts)), texts)

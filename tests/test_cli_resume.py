@@ -142,7 +142,8 @@ def test_an_existing_file_is_refused(run: Run, tmp_path: Path) -> None:
     status, err = run(*line)
     assert status == 1
     assert err == (
-        f"lightclient: {out} exists already: go on with it by --resume, or give another --output\n"
+        f"lightclient: {out} exists already: give another --output, or go on with what "
+        "--file began by --resume\n"
     )
     assert out.read_text() == "precious"
 

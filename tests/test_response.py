@@ -98,6 +98,7 @@ def test_any_bytes_are_an_answer_or_refused(data: bytes) -> None:
         (b"HTTP/1.0 200 OK\r\nContent-Length: 0", False),
         (b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive", True),
         (b"HTTP/1.1 200 OK", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0", False),
     ],
 )
 def test_heads(head: bytes, keeps_open: bool) -> None:

@@ -168,6 +168,20 @@ def test_nobody_listens() -> None:
     assert caught.value.url == f"http://127.0.0.1:{port}/v1/models/m:predict"
 
 
+def test_an_answer_to_a_request_that_is_still_being_sent() -> None:
+    """The server closes with the rest unread, which resets the connection."""
+
+    def refuse(connection: socket.socket) -> None:
+        connection.recv(100)
+        connection.sendall(response(413, '{"error": "too large"}', "Connection: close"))
+
+    with serving(refuse) as server:
+        address = parse_address(server.url)
+        transport = Transport(address, headers={}, retries=0)
+        assert transport.post(address.predict, b" " * 8_000_000, Deadline(10)).status == 413
+        transport.close()
+
+
 def test_a_server_that_starts_late_is_reached_by_a_repeat() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -32,7 +32,8 @@ def open_output(path: Path, *, resume: bool) -> TextIO:
         )
     except FileExistsError as error:
         raise InputError(
-            f"{path} exists already: go on with it by --resume, or give another --output"
+            f"{path} exists already: give another --output, or go on with what --file began by "
+            "--resume"
         ) from error
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from error
