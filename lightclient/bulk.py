@@ -6,9 +6,10 @@ needs, the same for short texts and long ones.
 
 The two bounds are a choice between two kinds of servers (`python -m tests.benchmarks.sweep URL`). A
 processor is busy with any request, and the larger one is the slower, as it leaves the cache: with
-DistilBERT on two cores 512, 1,024 and 2,048 tokens gave 78, 69 and 60 texts a second. Where each
-request has a fixed cost, as on an accelerator, it should be large, or one of several: at 4 ms each,
-1,024 tokens one by one gave 6,100 texts a second, four at once 14,200, twice that size 20,200.
+DistilBERT on two cores 512, 1,024 and 2,048 tokens gave at best 78, 69 and 60 texts a second.
+Where each request has a fixed cost, as on an accelerator, it should be large, or one of several: at
+4 ms each, 1,024 tokens one by one gave 6,100 texts a second, four at once 14,200, twice that size
+20,200.
 """
 
 import logging

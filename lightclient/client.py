@@ -166,7 +166,8 @@ class Classifier:
             on_error: what becomes of a text that fails. "raise": the error is raised when its turn
                 comes, after the answers of all texts before it. "return": the error stands in its
                 place, and the others go on. A text that makes its request fail is found out by
-                sending the request again in parts. `index` of the error is the text's place.
+                sending the request again, whole and then in parts. `index` of the error is the
+                text's place.
 
         Raises:
             InputError: an argument, or a text, is not what it must be.
