@@ -35,10 +35,10 @@ from lightclient.version import __version__
 # Type checkers take it for true by its name; importing typing would take as long as all the rest.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lightclient.bundle import Bundle
     from lightclient.client import Classifier, classify
+    from lightclient.model.bundle import Bundle
     from lightclient.scoring import Classification, Score
-    from lightclient.signature import Signature
+    from lightclient.serving.signature import Signature
 
 __all__ = [
     "AccessDenied",
@@ -73,11 +73,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Bundle": "lightclient.bundle",
+    "Bundle": "lightclient.model.bundle",
     "Classification": "lightclient.scoring",
     "Classifier": "lightclient.client",
     "Score": "lightclient.scoring",
-    "Signature": "lightclient.signature",
+    "Signature": "lightclient.serving.signature",
     "classify": "lightclient.client",
 }
 

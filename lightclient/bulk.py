@@ -23,14 +23,14 @@ from copy import copy
 from dataclasses import replace
 from typing import Literal, get_args
 
-from lightclient.deadline import Deadline
-from lightclient.encoding import Row, Text
+from lightclient.chunk import Outcome, Window, cut, read_windows
 from lightclient.errors import BadRequest, LightClientError, ReplyError, ServerFailed
-from lightclient.plan import Plan
-from lightclient.predictor import Predictor
-from lightclient.reply import refuses_lengths
+from lightclient.http.deadline import Deadline
+from lightclient.model.encoding import Row, Text
 from lightclient.scoring import Classification
-from lightclient.window import Outcome, Window, cut, read_windows
+from lightclient.serving.plan import Plan
+from lightclient.serving.predictor import Predictor
+from lightclient.serving.reply import refuses_lengths
 
 OnError = Literal["raise", "return"]
 ON_ERROR: tuple[OnError, ...] = get_args(OnError)
@@ -171,7 +171,7 @@ class _Stream:
     def _again(self, texts: Sequence[Text], rows: Sequence[Row], plan: Plan) -> list[Outcome]:
         """With the plan of a new version, if there is one; then in parts, to find the culprit."""
         try:
-            renewed = self._predictor.renewed(plan, self._new_deadline())
+            renewed = self._predictor.refresh_plan(plan, self._new_deadline())
             if renewed is not None:
                 plan, rows = renewed, self._predictor.tokenize(texts, renewed)
         except LightClientError as error:

@@ -6,21 +6,22 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from lightclient.address import Address, parse_address
 from lightclient.bulk import ON_ERROR, OnError, classify_stream
-from lightclient.bundle import Bundle
-from lightclient.deadline import Deadline
-from lightclient.encoding import Text, check_text
-from lightclient.errors import InputError, LightClientError, SettingError, shown
-from lightclient.headers import request_headers
-from lightclient.plan import check_lengths, fit
-from lightclient.predictor import Predictor
-from lightclient.request import FORMS, Form
+from lightclient.errors import InputError, LightClientError, SettingError
+from lightclient.http.deadline import Deadline
+from lightclient.http.headers import request_headers
+from lightclient.http.tls import tls_context
+from lightclient.http.transport import Transport
+from lightclient.messages import short_repr
+from lightclient.model.bundle import Bundle
+from lightclient.model.encoding import Text, check_text
 from lightclient.scoring import Classification
+from lightclient.serving.address import Address, parse_address
+from lightclient.serving.plan import check_lengths, fit
+from lightclient.serving.predictor import Predictor
+from lightclient.serving.request import FORMS, Form
+from lightclient.serving.signature import Signature
 from lightclient.settings import Settings, read_settings
-from lightclient.signature import Signature
-from lightclient.tls import tls_context
-from lightclient.transport import Transport
 
 Texts = list[str] | list[tuple[str, str]] | list[Text]
 
@@ -81,12 +82,16 @@ class Classifier:
             ca_certs=ca_certs, client_cert=client_cert,
         )  # fmt: skip
         if form not in FORMS:
-            raise InputError(f"form must be one of {', '.join(FORMS)}, not {shown(form)}")
+            raise InputError(f"form must be one of {', '.join(FORMS)}, not {short_repr(form)}")
         if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
-            raise InputError(f"retries must be a whole number, 0 or more, not {shown(retries)}")
+            raise InputError(
+                f"retries must be a whole number, 0 or more, not {short_repr(retries)}"
+            )
         headers = dict(headers) if isinstance(headers, Mapping) else headers
         if not isinstance(signature, (str, Signature, type(None))):
-            raise InputError(f"signature must be a name or a Signature, not {shown(signature)}")
+            raise InputError(
+                f"signature must be a name or a Signature, not {short_repr(signature)}"
+            )
         self._set_up(settings, _Options(max_length, pad_to, signature, form, headers, retries))
 
     def _set_up(self, settings: Settings, options: "_Options") -> None:
@@ -180,7 +185,7 @@ class Classifier:
             )
         if on_error not in ON_ERROR:
             raise InputError(
-                f"on_error must be one of {', '.join(ON_ERROR)}, not {shown(on_error)}"
+                f"on_error must be one of {', '.join(ON_ERROR)}, not {short_repr(on_error)}"
             )
         return classify_stream(texts, self._predictor, self._settings.timeout, on_error)
 

@@ -27,21 +27,7 @@ The message of an error says how to mend it and never holds the text that was cl
 server itself said stands whole in `server_message`: it may quote token ids, so keep it out of logs.
 """
 
-
-def printable(text: str, limit: int = 500, *, kept: str = "") -> str:
-    """Somebody else's words, fit for a message: one line, no escapes, not too long."""
-    fit = (char if char.isprintable() or char in kept else " " for char in text[: limit + 1])
-    line = "".join(fit)
-    return line if len(line) <= limit else line[:limit] + "…"
-
-
-def shown(value: object, limit: int = 80) -> str:
-    """What somebody gave, fit for a message."""
-    try:
-        return printable(repr(value), limit)
-    except Exception as error:  # noqa: BLE001 - whatever a repr may raise, as for 10**5000
-        return f"a {type(value).__name__} that cannot be shown ({type(error).__name__})"
-
+from lightclient.messages import printable
 
 _LONGEST_MESSAGE = 2000
 

@@ -12,8 +12,8 @@ from math import exp
 from operator import itemgetter, truediv
 from typing import Any, NamedTuple
 
-from lightclient.bundle import Bundle
-from lightclient.reply import Logits, float32
+from lightclient.model.bundle import Bundle
+from lightclient.serving.reply import Logits, float32
 
 # Beyond it exp overflows even a float64; in float32 it has been infinite since 89.
 _LARGEST_POWER = 700.0

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lightclient.bundle import Bundle
-from lightclient.errors import InputError, SettingError, shown
+from lightclient.errors import InputError, SettingError
+from lightclient.messages import short_repr
+from lightclient.model.bundle import Bundle
 
 DEFAULT_TIMEOUT = 10.0
 _LONGEST = 366 * 24 * 3600  # the system's own waits overflow at some point beyond
@@ -54,7 +55,7 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Set
     if not _is_seconds(found.get("timeout", DEFAULT_TIMEOUT)):
         raise InputError(
             "timeout must be a number of seconds above 0, a year at most, not "
-            f"{shown(found['timeout'])}"
+            f"{short_repr(found['timeout'])}"
         )
     return Settings(**found)
 
@@ -66,7 +67,7 @@ def _seconds(text: str) -> float:
         seconds = math.nan
     if not _is_seconds(seconds):
         raise SettingError(
-            f"LIGHTCLIENT_TIMEOUT must be a number of seconds above 0, not {shown(text)}"
+            f"LIGHTCLIENT_TIMEOUT must be a number of seconds above 0, not {short_repr(text)}"
         )
     return seconds
 

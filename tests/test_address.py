@@ -1,7 +1,7 @@
 import pytest
 
 from lightclient import InputError
-from lightclient.address import parse_address
+from lightclient.serving.address import parse_address
 
 
 @pytest.mark.parametrize(

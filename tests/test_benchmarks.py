@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer
 
-from lightclient.signature import read_signature
+from lightclient.serving.signature import read_signature
 from tests.benchmarks import servers, texts
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.environments import Environments

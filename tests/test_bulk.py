@@ -24,8 +24,8 @@ from lightclient import (
     SignatureError,
 )
 from lightclient.bulk import REQUESTS_AT_ONCE, TOKENS_PER_REQUEST
-from lightclient.encoding import tokenize
-from lightclient.predictor import Predictor
+from lightclient.model.encoding import tokenize
+from lightclient.serving.predictor import Predictor
 from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
 from tests.golden import GOLDEN
 from tests.scripted import read_request, response, serving

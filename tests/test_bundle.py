@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from lightclient import Bundle, BundleError, InputError
-from lightclient.bundle import DEFAULT_BUNDLE
-from lightclient.encoding import encode
+from lightclient.model.bundle import DEFAULT_BUNDLE
+from lightclient.model.encoding import encode
 from tests.golden import FOLDERS, GOLDEN, read
 
 

@@ -29,9 +29,9 @@ from lightclient import (
     Signature,
     SignatureError,
 )
-from lightclient.bundle import DEFAULT_BUNDLE
-from lightclient.connection import Connection
-from lightclient.response import Stream
+from lightclient.http.response import Stream
+from lightclient.http.sockets import Connection
+from lightclient.model.bundle import DEFAULT_BUNDLE
 from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
 from tests.golden import GOLDEN
 from tests.scripted import answering, outputs, read_request, response, serving

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from lightclient import Bundle, BundleError, InputError, Signature
-from lightclient.encoding import check_text, encode
-from lightclient.request import build_request
+from lightclient.model.encoding import check_text, encode
+from lightclient.serving.request import build_request
 from tests.golden import FOLDERS, GOLDEN, read
 
 ALL_INPUTS = Signature(token_type_ids="token_type_ids")
@@ -217,7 +217,7 @@ def test_a_tokenizer_that_breaks_at_a_text(tmp_path: Path) -> None:
 CHILD = """
 import os, sys
 from lightclient import Bundle
-from lightclient.encoding import encode
+from lightclient.model.encoding import encode
 bundle = Bundle.load()
 expected = encode(["a", "b"], bundle)
 child = os.fork()

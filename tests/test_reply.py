@@ -23,7 +23,7 @@ from lightclient import (
     TimedOut,
     Unavailable,
 )
-from lightclient.reply import Reply, read_logits
+from lightclient.serving.reply import Reply, read_logits
 from tests.exchanges import EXCHANGES
 
 URL = "http://h:8501/v1/models/m:predict"

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightclient import Signature
-from lightclient.encoding import Batch
-from lightclient.request import build_request
-from lightclient.tokenizer import Padding
+from lightclient.model.encoding import Batch
+from lightclient.model.tokenizer import Padding
+from lightclient.serving.request import build_request
 
 names = st.text(min_size=1, max_size=8)
 rows = st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=6)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightclient.response import (
+from lightclient.http.response import (
     Head,
     MalformedError,
     OverBudgetError,

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightclient import Bundle, Classification, Score
-from lightclient.reply import float32
 from lightclient.scoring import classify_logits, sigmoid, softmax
+from lightclient.serving.reply import float32
 from tests.golden import GOLDEN, read
 
 BUNDLE = Bundle.load(GOLDEN / "bert-uncased")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightclient import Bundle, InputError, Signature, SignatureError
-from lightclient.plan import Plan, check_lengths, fit
-from lightclient.signature import read_signature
+from lightclient.serving.plan import Plan, check_lengths, fit
+from lightclient.serving.signature import read_signature
 from tests.exchanges import EXCHANGES
 
 

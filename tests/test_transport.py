@@ -20,12 +20,12 @@ from lightclient import (
     ReplyTooLarge,
     TimedOut,
 )
-from lightclient.address import parse_address
-from lightclient.deadline import Deadline
-from lightclient.headers import request_headers
-from lightclient.reply import Reply
-from lightclient.tls import tls_context
-from lightclient.transport import Transport
+from lightclient.http.deadline import Deadline
+from lightclient.http.headers import request_headers
+from lightclient.http.tls import tls_context
+from lightclient.http.transport import Transport
+from lightclient.serving.address import parse_address
+from lightclient.serving.reply import Reply
 from tests.scripted import (
     ScriptedServer,
     answering,
@@ -416,7 +416,7 @@ def test_a_dead_first_address_leaves_time_for_the_second(monkeypatch: pytest.Mon
             found = socket.getaddrinfo("127.0.0.1", server.port, type=socket.SOCK_STREAM)
             return [(*found[0][:4], ("127.0.0.2", server.port)), *found]
 
-        monkeypatch.setattr("lightclient.connection.resolve", two)
+        monkeypatch.setattr("lightclient.http.sockets.resolve", two)
         assert send(server.url, timeout=2).status == 200
         for opened in (dead, *fillers):
             opened.close()

@@ -6,17 +6,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lightclient.cli import options
-from lightclient.errors import (
-    LightClientError,
-    ModelNotFound,
-    ReplyError,
-    SettingError,
-    printable,
-)
+from lightclient.errors import LightClientError, ModelNotFound, ReplyError, SettingError
+from lightclient.messages import printable
 
 if TYPE_CHECKING:
-    from lightclient.plan import Plan
-    from lightclient.reply import Reply
+    from lightclient.serving.plan import Plan
+    from lightclient.serving.reply import Reply
 
 _TEXT = """\
 Walk through what a classification needs: does the host answer, is the model there and loaded, does
@@ -45,14 +40,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _findings(arguments: argparse.Namespace) -> Iterator[str]:
     """What each step found, step by step; what is wrong is raised."""
-    from lightclient.address import parse_address
-    from lightclient.bundle import Bundle
     from lightclient.client import Classifier, open_transport
-    from lightclient.deadline import Deadline
-    from lightclient.plan import fit
-    from lightclient.reply import raise_for_status
+    from lightclient.http.deadline import Deadline
+    from lightclient.model.bundle import Bundle
+    from lightclient.serving.address import parse_address
+    from lightclient.serving.plan import fit
+    from lightclient.serving.reply import raise_for_status
+    from lightclient.serving.signature import read_signature
     from lightclient.settings import read_settings
-    from lightclient.signature import read_signature
 
     settings = read_settings(url=arguments.url, bundle=arguments.bundle, timeout=arguments.timeout)
     if settings.url is None:
@@ -78,7 +73,7 @@ def _available(reply: "Reply") -> str:
 
     An answer of 200 is not enough: a version that was unloaded is told with the state END.
     """
-    from lightclient.reply import raise_for_status
+    from lightclient.serving.reply import raise_for_status
 
     raise_for_status(reply)
 

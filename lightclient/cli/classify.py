@@ -16,8 +16,8 @@ from lightclient.cli.texts import read_file, read_lines
 from lightclient.errors import LightClientError
 
 if TYPE_CHECKING:
-    from lightclient.bundle import Bundle
     from lightclient.client import Classifier
+    from lightclient.model.bundle import Bundle
     from lightclient.scoring import Classification
 
 _TEXT = """\
@@ -106,7 +106,7 @@ def _check_resume(arguments: argparse.Namespace) -> None:
 
 
 def _bundle(arguments: argparse.Namespace) -> "Bundle":
-    from lightclient.bundle import Bundle
+    from lightclient.model.bundle import Bundle
     from lightclient.settings import read_settings
 
     settings = read_settings(url=arguments.url, bundle=arguments.bundle, timeout=arguments.timeout)

@@ -7,8 +7,8 @@ from lightclient.cli import options
 from lightclient.cli.output import bar, shorten
 
 if TYPE_CHECKING:
-    from lightclient.bundle import Bundle
-    from lightclient.transport import Transport
+    from lightclient.http.transport import Transport
+    from lightclient.model.bundle import Bundle
 
 _TEXT = """\
 Classify texts with the small model that comes with the package, on a stand-in for TensorFlow
@@ -27,11 +27,11 @@ def add_command(commands: "options.Commands") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from lightclient.address import parse_address
-    from lightclient.bundle import Bundle
-    from lightclient.encoding import check_text
+    from lightclient.http.transport import Transport
+    from lightclient.model.bundle import Bundle
+    from lightclient.model.encoding import check_text
+    from lightclient.serving.address import parse_address
     from lightclient.standin import StandIn
-    from lightclient.transport import Transport
 
     texts = [str(check_text(text, f"TEXT {at}")) for at, text in enumerate(arguments.texts, 1)]
     bundle = Bundle.load()
@@ -47,12 +47,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _show(text: str, bundle: "Bundle", transport: "Transport", path: str) -> None:
     """The steps of `Classifier.classify`, each with what it makes."""
-    from lightclient.deadline import Deadline
-    from lightclient.encoding import encode
-    from lightclient.reply import read_logits
-    from lightclient.request import build_request
+    from lightclient.http.deadline import Deadline
+    from lightclient.model.encoding import encode
     from lightclient.scoring import classify_logits
-    from lightclient.signature import Signature
+    from lightclient.serving.reply import read_logits
+    from lightclient.serving.request import build_request
+    from lightclient.serving.signature import Signature
 
     batch = encode([text], bundle, bundle.max_length)
     tokens = " ".join(

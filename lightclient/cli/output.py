@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TextIO
 
-from lightclient.errors import printable
+from lightclient.messages import printable
 
 if TYPE_CHECKING:
     from lightclient.scoring import Classification

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lightclient.bundle import Bundle
 from lightclient.errors import ExportError
 from lightclient.export.samples import SENTENCES, inputs_of, long_text, longest
 from lightclient.export.savedmodel import Run
+from lightclient.model.bundle import Bundle
 
 # Of the largest logit: at most 0.00025 in a probability. Float noise is a hundredth of it.
 TOLERANCE = 1e-3

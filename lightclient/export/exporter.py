@@ -12,11 +12,11 @@ from lightclient.errors import ExportError, InputError
 from lightclient.export.libraries import has_torch, prepare
 from lightclient.export.source import Source, find_source
 from lightclient.export.staging import Staging, choose_version, place, staging
-from lightclient.plan import check_lengths
+from lightclient.serving.plan import check_lengths
 
 if TYPE_CHECKING:
-    from lightclient.bundle import Bundle
     from lightclient.export.savedmodel import Run
+    from lightclient.model.bundle import Bundle
 
 _LOG = logging.getLogger("lightclient.export")
 

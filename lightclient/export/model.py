@@ -10,10 +10,10 @@ from transformers.models.auto.modeling_tf_auto import (
     TF_MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
 )
 
-from lightclient.bundle import Bundle
 from lightclient.errors import BundleError, ExportError
 from lightclient.export.source import Source
 from lightclient.export.weights import fill
+from lightclient.model.bundle import Bundle
 
 _LOG = logging.getLogger("lightclient.export")
 _MORE_THAN_TEXT = frozenset({"bbox", "pixel_values"})

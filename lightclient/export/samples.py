@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lightclient.bundle import Bundle
-from lightclient.encoding import encode
-from lightclient.request import build_request
-from lightclient.signature import Signature
+from lightclient.model.bundle import Bundle
+from lightclient.model.encoding import encode
+from lightclient.serving.request import build_request
+from lightclient.serving.signature import Signature
 
 Inputs = dict[str, NDArray[np.int32]]
 

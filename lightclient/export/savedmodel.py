@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightclient.export.samples import Inputs
-from lightclient.signature import DEFAULT_NAME
+from lightclient.serving.signature import DEFAULT_NAME
 
 Run = Callable[[Inputs], NDArray[np.float32]]
 

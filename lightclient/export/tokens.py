@@ -6,10 +6,10 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from lightclient.bundle import Bundle
-from lightclient.encoding import encode
 from lightclient.errors import BundleError, ExportError
 from lightclient.export.samples import SENTENCES
+from lightclient.model.bundle import Bundle
+from lightclient.model.encoding import encode
 
 TOKENIZER = "tokenizer.json"
 # All that Bundle.load reads beside tokenizer.json; of these, one that is left over misleads it.

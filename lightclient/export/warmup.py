@@ -9,9 +9,9 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
-from lightclient.bundle import Bundle
 from lightclient.export.samples import SENTENCES, Inputs, inputs_of, long_text, longest
-from lightclient.signature import DEFAULT_NAME
+from lightclient.model.bundle import Bundle
+from lightclient.serving.signature import DEFAULT_NAME
 
 FILE = Path("assets.extra", "tf_serving_warmup_requests")
 _LENGTHS = (8, 32, 128)

@@ -6,7 +6,7 @@ import pytest
 
 from lightclient import Classifier
 from lightclient.errors import ModelNotFound, SignatureNotFound
-from lightclient.signature import Signature
+from lightclient.serving.signature import Signature
 
 TEXTS = ["I like you. I love you", "", "Not at all. " * 8, "ÜBER 😀"]
 

@@ -21,17 +21,17 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from lightclient import Bundle, Classifier, LightClientError, Signature
-from lightclient.address import parse_address
 from lightclient.cli.texts import read_file, read_lines
-from lightclient.deadline import Deadline
-from lightclient.encoding import Text, check_text, make_batch, tokenize
-from lightclient.headers import head_lines, request_bytes, request_headers
-from lightclient.plan import fit
-from lightclient.reply import Reply, read_logits
-from lightclient.request import FORMS, build_request
+from lightclient.http.deadline import Deadline
+from lightclient.http.headers import head_lines, request_bytes, request_headers
+from lightclient.model.encoding import Text, check_text, make_batch, tokenize
 from lightclient.scoring import classify_logits
+from lightclient.serving.address import parse_address
+from lightclient.serving.plan import fit
+from lightclient.serving.reply import Reply, read_logits
+from lightclient.serving.request import FORMS, build_request
+from lightclient.serving.signature import read_signature
 from lightclient.settings import read_settings
-from lightclient.signature import read_signature
 from tests.exchanges import EXCHANGES
 from tests.fuzz.draw import HOSTILE, Draw, as_text, dumped, mutated
 from tests.fuzz.wire import Wire

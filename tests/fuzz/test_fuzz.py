@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lightclient import Bundle, Classifier, LightClientError, Signature, SignatureError
-from lightclient.headers import request_headers
+from lightclient.http.headers import request_headers
 from tests.fuzz import targets
 from tests.fuzz.__main__ import NAMES
 from tests.fuzz.draw import HOSTILE, Draw, dumped, mutated

@@ -4,8 +4,8 @@ import socket
 import threading
 from contextlib import suppress
 
-from lightclient.address import parse_address
-from lightclient.transport import Transport
+from lightclient.http.transport import Transport
+from lightclient.serving.address import parse_address
 from tests.scripted import read_request, response
 
 

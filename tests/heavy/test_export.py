@@ -12,8 +12,8 @@ import pytest
 
 from lightclient import Bundle, BundleError, InputError
 from lightclient.cli import main
-from lightclient.encoding import encode
 from lightclient.export import Exported, ExportError, export, libraries
+from lightclient.model.encoding import encode
 from tests.golden import GOLDEN
 
 libraries.set_environment()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lightclient import Bundle, Classification, Classifier, LightClientError
-from lightclient.encoding import Text, tokenize
+from lightclient.model.encoding import Text, tokenize
 from tests.stress.server import Logits, logits_of
 
 # Beyond its timeout a call may take so long, for what is not waiting.

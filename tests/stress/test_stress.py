@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from lightclient import Classification, Classifier, LightClientError, ServerFailed, Signature
-from lightclient.connection import TimedSocket, dial
-from lightclient.deadline import Deadline
+from lightclient.http.deadline import Deadline
+from lightclient.http.sockets import TimedSocket, dial
 from tests.scripted import response
 from tests.stress import callers, soak, threads
 from tests.stress.callers import answers, logits_of_text, own_threads

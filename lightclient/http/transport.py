@@ -14,9 +14,6 @@ from typing import cast
 
 from urllib3.exceptions import HTTPError
 
-from lightclient.address import Address
-from lightclient.connection import Connection, Pool, TLSConnection
-from lightclient.deadline import Deadline
 from lightclient.errors import (
     CannotConnect,
     ConnectionLost,
@@ -27,9 +24,9 @@ from lightclient.errors import (
     TimedOut,
     TransportError,
 )
-from lightclient.headers import head_lines, request_bytes
-from lightclient.reply import Reply
-from lightclient.response import (
+from lightclient.http.deadline import Deadline
+from lightclient.http.headers import head_lines, request_bytes
+from lightclient.http.response import (
     Head,
     MalformedError,
     NotHTTPError,
@@ -37,6 +34,9 @@ from lightclient.response import (
     read_body,
     read_head,
 )
+from lightclient.http.sockets import Connection, Pool, TLSConnection
+from lightclient.serving.address import Address
+from lightclient.serving.reply import Reply
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 REPEATED_STATUSES = frozenset({429, 503})

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lightclient.errors import BundleError, InputError, shown
-from lightclient.tokenizer import LoadedTokenizer, load_tokenizer, set_up
-from lightclient.wordpiece import wordpiece_tokenizer
+from lightclient.errors import BundleError, InputError
+from lightclient.messages import short_repr
+from lightclient.model.tokenizer import LoadedTokenizer, load_tokenizer, set_up
+from lightclient.model.wordpiece import wordpiece_tokenizer
 
 DEFAULT_BUNDLE = "distilbert-base-uncased-finetuned-sst-2-english"
 
@@ -87,7 +88,7 @@ class Bundle:
             or not labels
             or not all(isinstance(label, str) for label in labels)
         ):
-            raise InputError(f"labels must be a list of one or more str, not {shown(labels)}")
+            raise InputError(f"labels must be a list of one or more str, not {short_repr(labels)}")
         if not isinstance(vocab, (str, Path)):
             raise InputError(f"vocab must be a file's path, not {type(vocab).__name__}")
         tokens = {
@@ -114,7 +115,7 @@ def _folder(source: str | Path | None) -> Path:
     folder = Path(os.path.expanduser(source))  # Path.expanduser raises where there is no such user
     if not os.path.isdir(folder):  # Path.is_dir raises on a name that is too long
         raise BundleError(
-            f"no bundle {shown(str(source), 200)}: not a folder, and not a shipped name "
+            f"no bundle {short_repr(str(source), 200)}: not a folder, and not a shipped name "
             f"({', '.join(names)}); give the path of a folder with tokenizer.json and config.json"
         )
     return folder
@@ -122,7 +123,7 @@ def _folder(source: str | Path | None) -> Path:
 
 def _vocab_folder() -> Path:
     """Inside the package in a wheel, beside it in a checkout and an editable install."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parent.parent
     inside = package / "vocab"
     return inside if inside.is_dir() else package.parent / "vocab"
 
@@ -170,14 +171,15 @@ def _problem_type(config: Mapping[str, Any]) -> str | None:
     if stated is None or stated in _PROBLEM_TYPES:
         return stated
     raise BundleError(
-        f"config.json: problem_type must be one of {', '.join(_PROBLEM_TYPES)}, not {shown(stated)}"
+        f"config.json: problem_type must be one of {', '.join(_PROBLEM_TYPES)}, "
+        f"not {short_repr(stated)}"
     )
 
 
 def _int(value: object, name: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise BundleError(f"{name} must be a whole number, not {shown(value)}")
+    raise BundleError(f"{name} must be a whole number, not {short_repr(value)}")
 
 
 def _labels(config: Mapping[str, Any]) -> tuple[str, ...]:

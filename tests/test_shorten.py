@@ -10,8 +10,8 @@ from tokenizers import Tokenizer
 from tokenizers.normalizers import NFC
 
 from lightclient import Bundle
-from lightclient.encoding import tokenize
-from lightclient.excerpt import excerpt
+from lightclient.model.encoding import tokenize
+from lightclient.model.shorten import shorten
 from tests.golden import GOLDEN
 
 LIMIT = 16  # texts of more than 2,048 characters are looked at
@@ -70,7 +70,7 @@ def test_those_of_a_pair_too(direction: str, first: str, second: str) -> None:
     bundle = side(BUNDLES["roberta"], direction == "left")
     with pytest.MonkeyPatch.context() as patch:
         # The library's own cutting, which other tests hold ours against, is slow on long pairs.
-        patch.setattr("lightclient.excerpt._WORTH_IT", 10**9)
+        patch.setattr("lightclient.model.shorten._WORTH_IT", 10**9)
         expected = tokenize([pair], bundle, LIMIT)
     assert tokenize([pair], bundle, LIMIT) == expected
 
@@ -97,8 +97,8 @@ def test_a_run_that_belongs_together_is_not_cut(run: str) -> None:
 def test_ten_megabytes_are_not_tokenized() -> None:
     tokenizer = Bundle.load().loaded.tokenizer
     text = "the film was good and " * 450_000
-    assert len(excerpt(text, 512, tokenizer, from_end=False)) in range(8000, 8193)
-    assert excerpt(text, 512, tokenizer, from_end=True) == text[-8192:].lstrip()
-    assert excerpt("short text", 512, tokenizer, from_end=False) == "short text"
+    assert len(shorten(text, 512, tokenizer, from_end=False)) in range(8000, 8193)
+    assert shorten(text, 512, tokenizer, from_end=True) == text[-8192:].lstrip()
+    assert shorten("short text", 512, tokenizer, from_end=False) == "short text"
     endless = "a" * 100_000  # one token, and who knows what comes after it
-    assert excerpt(endless, 512, tokenizer, from_end=False) == endless
+    assert shorten(endless, 512, tokenizer, from_end=False) == endless

@@ -7,7 +7,8 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 
-from lightclient.errors import BundleError, shown
+from lightclient.errors import BundleError
+from lightclient.messages import short_repr
 
 _SPECIAL = {
     "pad_token": "[PAD]",
@@ -60,7 +61,7 @@ def read_flag(settings: Mapping[str, Any], key: str, *, default: bool) -> bool:
     value = settings.get(key, default)
     if isinstance(value, bool):
         return value
-    raise BundleError(f"{key} must be true or false, not {shown(value)}")
+    raise BundleError(f"{key} must be true or false, not {short_repr(value)}")
 
 
 def read_strip_accents(settings: Mapping[str, Any]) -> bool | None:

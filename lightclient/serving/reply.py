@@ -21,8 +21,8 @@ from lightclient.errors import (
     SignatureNotFound,
     TimedOut,
     Unavailable,
-    printable,
 )
+from lightclient.messages import printable
 
 Logits = list[list[float]]
 _NUMBERS = frozenset({float, int})

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lightclient.errors import InputError, SignatureError, printable, shown
+from lightclient.errors import InputError, SignatureError
+from lightclient.messages import printable, short_repr
 
 DEFAULT_NAME = "serving_default"
 
@@ -53,20 +54,20 @@ class Signature:
         if self.mask_dtype not in tuple(_MASKS):
             raise InputError(
                 "Signature(mask_dtype=...) must be a number type or DT_BOOL, not "
-                f"{shown(self.mask_dtype)}"
+                f"{short_repr(self.mask_dtype)}"
             )
         if self.length is not None and not (
             type(self.length) is int and 1 <= self.length <= _LONGEST
         ):
             raise InputError(
-                f"Signature(length=...) must be from 1 to {_LONGEST}, not {shown(self.length)}"
+                f"Signature(length=...) must be from 1 to {_LONGEST}, not {short_repr(self.length)}"
             )
 
     def _check_names(self) -> None:
         optional = (self.attention_mask, self.token_type_ids, self.output)
         for name in (self.input_ids, self.name, *(name for name in optional if name is not None)):
             if not isinstance(name, str) or not name:
-                raise InputError(f"Signature: {shown(name)} is no name of an input or output")
+                raise InputError(f"Signature: {short_repr(name)} is no name of an input or output")
         inputs = [self.input_ids, *filter(None, optional[:2])]
         if len(set(inputs)) < len(inputs):
             raise InputError(f"Signature: two inputs have one name: {', '.join(inputs)}")
@@ -92,8 +93,8 @@ def read_signature(body: bytes, name: str | None = None) -> Signature:
         ValueError, LookupError, TypeError, AttributeError, RecursionError, ArithmeticError,
     ) as error:  # fmt: skip
         raise SignatureError(
-            f"the server's metadata is not what TensorFlow Serving answers ({shown(error)}); state "
-            "the model's inputs by hand: Classifier(url, signature=Signature(...))"
+            f"the server's metadata is not what TensorFlow Serving answers ({short_repr(error)}); "
+            "state the model's inputs by hand: Classifier(url, signature=Signature(...))"
         ) from error
 
 

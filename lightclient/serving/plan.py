@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lightclient.bundle import Bundle
-from lightclient.encoding import Text
-from lightclient.errors import InputError, SignatureError, shown
-from lightclient.signature import Signature
+from lightclient.errors import InputError, SignatureError
+from lightclient.messages import short_repr
+from lightclient.model.bundle import Bundle
+from lightclient.model.encoding import Text
+from lightclient.serving.signature import Signature
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,13 @@ def check_lengths(bundle: Bundle, max_length: object, pad_to: object) -> None:
         if value is None:
             continue
         if not isinstance(value, int) or isinstance(value, bool):
-            raise InputError(f"{name} must be a whole number, not {shown(value)}")
+            raise InputError(f"{name} must be a whole number, not {short_repr(value)}")
         if value < smallest:
-            raise InputError(f"{name}={shown(value)} has no room for text; the least is {smallest}")
+            raise InputError(
+                f"{name}={short_repr(value)} has no room for text; the least is {smallest}"
+            )
         if bundle.max_length is not None and value > bundle.max_length:
             raise InputError(
-                f"{name}={shown(value)}, but the model of {bundle.name!r} takes "
+                f"{name}={short_repr(value)}, but the model of {bundle.name!r} takes "
                 f"{bundle.max_length} tokens at most"
             )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightclient import InputError
-from lightclient.window import MOST_CHARACTERS, MOST_TEXTS, cut, read_windows
+from lightclient.chunk import MOST_CHARACTERS, MOST_TEXTS, cut, read_windows
 
 
 def test_windows_grow_and_hold_every_text_once() -> None:

@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Sequence
 
-from lightclient.address import Address
-from lightclient.bundle import Bundle
-from lightclient.deadline import Deadline
-from lightclient.encoding import Row, Text, make_batch, tokenize
 from lightclient.errors import BadRequest, ReplyError, ServerError, TimedOut, TransportError
-from lightclient.plan import Plan
-from lightclient.reply import raise_for_status, read_logits
-from lightclient.request import Form, build_request
+from lightclient.http.deadline import Deadline
+from lightclient.http.transport import Transport
+from lightclient.model.bundle import Bundle
+from lightclient.model.encoding import Row, Text, make_batch, tokenize
 from lightclient.scoring import Classification, classify_logits
-from lightclient.signature import Signature, read_signature
-from lightclient.transport import Transport
+from lightclient.serving.address import Address
+from lightclient.serving.plan import Plan
+from lightclient.serving.reply import raise_for_status, read_logits
+from lightclient.serving.request import Form, build_request
+from lightclient.serving.signature import Signature, read_signature
 
 
 class Predictor:
@@ -49,7 +49,7 @@ class Predictor:
         try:
             return self._classify(texts, plan, deadline)
         except (BadRequest, ReplyError):
-            renewed = self.renewed(plan, deadline)
+            renewed = self.refresh_plan(plan, deadline)
             if renewed is None:
                 raise
         return self._classify(texts, renewed, deadline)
@@ -96,7 +96,7 @@ class Predictor:
         raise_for_status(reply)
         return self._fit(read_signature(reply.body, self._name))
 
-    def renewed(self, plan: Plan, deadline: Deadline) -> Plan | None:
+    def refresh_plan(self, plan: Plan, deadline: Deadline) -> Plan | None:
         """Ask again, after an error that a new version of the model may have caused.
 
         None where the plan is still the same, or the server cannot be asked. That the model no

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable
 from typing import Literal, get_args
 
-from lightclient.encoding import Batch
-from lightclient.signature import DEFAULT_NAME, Signature
+from lightclient.model.encoding import Batch
+from lightclient.serving.signature import DEFAULT_NAME, Signature
 
 Form = Literal["columnar", "row"]
 FORMS: tuple[Form, ...] = get_args(Form)

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from lightclient.address import Address
 from lightclient.errors import InputError
+from lightclient.serving.address import Address
 from lightclient.version import __version__
 
 # Set by hand, they would say something else of the body than what is sent.

@@ -15,8 +15,9 @@ from tokenizers import AddedToken, Tokenizer
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import ByteLevel
 
-from lightclient.errors import BundleError, LightClientError, shown
-from lightclient.wordpiece import read_flag, read_strip_accents, wordpiece_tokenizer
+from lightclient.errors import BundleError, LightClientError
+from lightclient.messages import short_repr
+from lightclient.model.wordpiece import read_flag, read_strip_accents, wordpiece_tokenizer
 
 # Classes that set their normalizer by tokenizer_config.json, with defaults of their own.
 _BERT_LIKE = frozenset({
@@ -174,7 +175,7 @@ def _added_token(stated: Any) -> AddedToken:
         or not stated
         or not all(type(v) is bool for v in flags.values())
     ):
-        raise BundleError(f"tokenizer_config.json: {shown(stated)} is no token")
+        raise BundleError(f"tokenizer_config.json: {short_repr(stated)} is no token")
     return AddedToken(_utf8(stated), **flags)
 
 
@@ -182,7 +183,7 @@ def _utf8(token: str) -> str:
     try:
         token.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise BundleError(f"tokenizer_config.json: {shown(token)} is no UTF-8 text") from error
+        raise BundleError(f"tokenizer_config.json: {short_repr(token)} is no UTF-8 text") from error
     return token
 
 
@@ -226,7 +227,7 @@ def _pad_id(
     token_id = tokenizer.token_to_id(str(token))
     size = config.get("vocab_size")
     if token_id is None or (isinstance(size, int) and token_id >= size):
-        raise BundleError(f"the pad token {shown(token)} is not in the model's vocabulary")
+        raise BundleError(f"the pad token {short_repr(token)} is not in the model's vocabulary")
     return token_id
 
 
@@ -234,13 +235,15 @@ def _stated_pad_id(config: Mapping[str, Any]) -> int | None:
     stated = config.get("pad_token_id")
     if stated is None or (isinstance(stated, int) and not isinstance(stated, bool) and stated >= 0):
         return stated
-    raise BundleError(f"config.json: pad_token_id must be a whole number, not {shown(stated)}")
+    raise BundleError(f"config.json: pad_token_id must be a whole number, not {short_repr(stated)}")
 
 
 def _is_left(key: str, tokens: Mapping[str, Any], own: Mapping[str, Any], by_class: str) -> bool:
     side = tokens.get(key) or own.get("direction") or by_class
     if str(side).lower() not in ("left", "right"):
-        raise BundleError(f"tokenizer_config.json: {key} must be left or right, not {shown(side)}")
+        raise BundleError(
+            f"tokenizer_config.json: {key} must be left or right, not {short_repr(side)}"
+        )
     return str(side).lower() == "left"
 
 

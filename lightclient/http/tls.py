@@ -3,8 +3,9 @@
 import ssl
 from pathlib import Path
 
-from lightclient.connection import TimedTLSSocket
-from lightclient.errors import InputError, shown
+from lightclient.errors import InputError
+from lightclient.http.sockets import TimedTLSSocket
+from lightclient.messages import short_repr
 
 
 def tls_context(
@@ -23,7 +24,7 @@ def tls_context(
         context = ssl.create_default_context(cafile=ca_certs)
     except (OSError, TypeError, ValueError) as error:
         raise InputError(
-            f"ca_certs: {shown(ca_certs, 200)} cannot be read as PEM: {error}"
+            f"ca_certs: {short_repr(ca_certs, 200)} cannot be read as PEM: {error}"
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.sslsocket_class = TimedTLSSocket

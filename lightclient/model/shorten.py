@@ -12,7 +12,7 @@ _CHARACTERS_PER_TOKEN = 16
 _WORTH_IT = 8  # for shorter texts the two trials cost more than they save
 
 
-def excerpt(text: str, limit: int, tokenizer: Tokenizer, *, from_end: bool) -> str:
+def shorten(text: str, limit: int, tokenizer: Tokenizer, *, from_end: bool) -> str:
     """Cut a text to a piece with more tokens than `limit`, of which the first `limit` are the same.
 
     Two pieces, one twice as long, must agree on them, and must go on for as many more, and for more
@@ -36,14 +36,14 @@ def excerpt(text: str, limit: int, tokenizer: Tokenizer, *, from_end: bool) -> s
     return text
 
 
-def excerpt_pair(
+def shorten_pair(
     pair: tuple[str, str], limit: int, tokenizer: Tokenizer, *, from_end: bool
 ) -> tuple[str, str]:
     """The same for a pair, of which the longer text loses its tokens first.
 
     Which one that is must stay so. A pair of two very long texts is therefore given back whole.
     """
-    first, second = (excerpt(text, limit, tokenizer, from_end=from_end) for text in pair)
+    first, second = (shorten(text, limit, tokenizer, from_end=from_end) for text in pair)
     whole = [text for text in pair if text in (first, second)]
     if len(whole) == 1 and len(_ids(whole[0], tokenizer)) < 2 * limit:
         return first, second

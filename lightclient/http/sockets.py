@@ -16,8 +16,8 @@ from typing import Any, cast
 from urllib3.connection import HTTPConnection
 from urllib3.util.wait import wait_for_write
 
-from lightclient.deadline import Deadline
-from lightclient.response import OverBudgetError, Stream
+from lightclient.http.deadline import Deadline
+from lightclient.http.response import OverBudgetError, Stream
 
 _UNDER_WAY = (EINPROGRESS, EWOULDBLOCK)
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from tokenizers import Encoding
 
-from lightclient.bundle import Bundle
 from lightclient.errors import BundleError, InputError
-from lightclient.excerpt import excerpt, excerpt_pair
-from lightclient.tokenizer import LoadedTokenizer, Padding, telling_defects
+from lightclient.model.bundle import Bundle
+from lightclient.model.shorten import shorten, shorten_pair
+from lightclient.model.tokenizer import LoadedTokenizer, Padding, telling_defects
 
 Text = str | tuple[str, str]
 _PID = os.getpid()
@@ -138,8 +138,8 @@ def _readable(text: Text, limit: int | None, loaded: LoadedTokenizer) -> Text:
     if limit is None:
         return text
     if isinstance(text, str):
-        return excerpt(text, limit, loaded.tokenizer, from_end=loaded.cut_left)
-    return excerpt_pair(text, limit, loaded.tokenizer, from_end=loaded.cut_left)
+        return shorten(text, limit, loaded.tokenizer, from_end=loaded.cut_left)
+    return shorten_pair(text, limit, loaded.tokenizer, from_end=loaded.cut_left)
 
 
 def _encodings(inputs: Sequence[Text], loaded: LoadedTokenizer) -> list[Encoding]:

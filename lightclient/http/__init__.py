@@ -1,0 +1,1 @@
+"""Bytes to a server and back inside a deadline, through urllib3."""
