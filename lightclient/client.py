@@ -256,7 +256,7 @@ def open_transport(
         InputError: a header or a certificate file is not what it must be.
     """
     return Transport(
-        address,
+        address.origin,
         headers=request_headers(headers, settings.token),
         context=tls_context(settings.ca_certs, settings.client_cert)
         if address.scheme == "https"

@@ -29,8 +29,6 @@ from lightclient import (
     Signature,
     SignatureError,
 )
-from lightclient.http.response import Stream
-from lightclient.http.sockets import Connection
 from lightclient.model.bundle import DEFAULT_BUNDLE
 from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
 from tests.golden import GOLDEN

@@ -23,7 +23,8 @@ from lightclient import (
     TimedOut,
     Unavailable,
 )
-from lightclient.serving.reply import Reply, read_logits
+from lightclient.http.transport import Reply
+from lightclient.serving.reply import read_logits
 from tests.exchanges import EXCHANGES
 
 URL = "http://h:8501/v1/models/m:predict"

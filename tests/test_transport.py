@@ -23,9 +23,8 @@ from lightclient import (
 from lightclient.http.deadline import Deadline
 from lightclient.http.headers import request_headers
 from lightclient.http.tls import tls_context
-from lightclient.http.transport import Transport
+from lightclient.http.transport import Reply, Transport
 from lightclient.serving.address import parse_address
-from lightclient.serving.reply import Reply
 from tests.scripted import (
     ScriptedServer,
     answering,
@@ -41,7 +40,7 @@ BODY = b'{"inputs": {}}'
 
 def send(url: str, timeout: float = 5.0, **options: object) -> Reply:
     address = parse_address(url)
-    transport = Transport(address, headers=request_headers(None, None), **options)  # type: ignore[arg-type]
+    transport = Transport(address.origin, headers=request_headers(None, None), **options)  # type: ignore[arg-type]
     try:
         return transport.post(address.predict, BODY, Deadline(timeout))
     finally:
@@ -68,7 +67,7 @@ def test_an_exchange() -> None:
 def test_connections_are_kept_and_taken_again() -> None:
     with serving(answering(outputs())) as server:
         address = parse_address(server.url)
-        transport = Transport(address, headers={})
+        transport = Transport(address.origin, headers={})
         for _ in range(5):
             transport.post(address.predict, BODY, Deadline(5))
         assert server.connections == 1
@@ -79,7 +78,7 @@ def test_connection_close_is_obeyed() -> None:
     answer = response(200, "{}", "Connection: close")
     with serving(once(answer)) as server:
         address = parse_address(server.url)
-        transport = Transport(address, headers={})
+        transport = Transport(address.origin, headers={})
         for _ in range(3):
             assert transport.post(address.predict, BODY, Deadline(5)).status == 200
         assert server.connections == 3
@@ -93,7 +92,7 @@ def test_a_kept_connection_that_died_costs_no_repeat() -> None:
 
     with serving(dies_on_the_second, answering(outputs())) as server:
         address = parse_address(server.url)
-        transport = Transport(address, headers={}, retries=0)
+        transport = Transport(address.origin, headers={}, retries=0)
         transport.post(address.predict, BODY, Deadline(5))
         reply = transport.post(address.predict, BODY, Deadline(5))
         assert (reply.status, reply.attempts, server.connections) == (200, 1, 2)
@@ -177,7 +176,7 @@ def test_an_answer_to_a_request_that_is_still_being_sent() -> None:
 
     with serving(refuse) as server:
         address = parse_address(server.url)
-        transport = Transport(address, headers={}, retries=0)
+        transport = Transport(address.origin, headers={}, retries=0)
         assert transport.post(address.predict, b" " * 8_000_000, Deadline(10)).status == 413
         transport.close()
 
@@ -334,7 +333,7 @@ def test_more_than_announced_does_not_spoil_the_next_answer() -> None:
     odd = response(200, "{}") + b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
     with serving(answering(odd)) as server:
         address = parse_address(server.url)
-        transport = Transport(address, headers={})
+        transport = Transport(address.origin, headers={})
         for _ in range(3):
             assert transport.post(address.predict, BODY, Deadline(5)).body == b"{}"
         transport.close()
@@ -346,7 +345,7 @@ def test_an_interim_answer_is_not_taken_for_the_answer(status: int) -> None:
     interim = response(status, "", length=False)
     with serving(answering(interim + response(200, "1"), response(200, "2"))) as server:
         address = parse_address(server.url)
-        transport = Transport(address, headers={})
+        transport = Transport(address.origin, headers={})
         for _ in range(2):
             with pytest.raises(NotTensorFlowServing):
                 transport.post(address.predict, BODY, Deadline(5))
@@ -393,7 +392,7 @@ def test_an_answer_that_nobody_asked_for_is_not_taken() -> None:
 
     with serving(intrusive, answering(response(200, "second"))) as server:
         address = parse_address(server.url)
-        transport = Transport(address, headers={})
+        transport = Transport(address.origin, headers={})
         assert transport.post(address.predict, BODY, Deadline(5)).body == b"first"
         idle.set()
         sent.wait()
@@ -457,7 +456,7 @@ def test_tls_with_an_authority_of_one_s_own(
     tls_server: ScriptedServer, certificates: Certificates
 ) -> None:
     address = parse_address(tls_server.url)
-    transport = Transport(address, headers={}, context=tls_context(certificates.file, None))
+    transport = Transport(address.origin, headers={}, context=tls_context(certificates.file, None))
     for _ in range(3):
         assert transport.post(address.predict, BODY, Deadline(5)).status == 200
     assert tls_server.connections == 1
@@ -500,7 +499,9 @@ def test_bytes_beyond_the_answer_do_not_spoil_the_next_one_over_tls(
 
     with serving(script, wrap=tls(certificates.context())) as server:  # type: ignore[arg-type]
         address = parse_address(server.url)
-        transport = Transport(address, headers={}, context=tls_context(certificates.file, None))
+        transport = Transport(
+            address.origin, headers={}, context=tls_context(certificates.file, None)
+        )
         for body in (b"first", b"second", b"third"):
             assert transport.post(address.predict, body, Deadline(5)).body.strip() == body
         transport.close()
@@ -596,7 +597,7 @@ def test_many_threads_share_one_transport() -> None:
 
     with serving(echo) as server:
         address = parse_address(server.url)
-        transport = Transport(address, headers={})
+        transport = Transport(address.origin, headers={})
         wrong: list[bytes] = []
 
         def work(name: int) -> None:

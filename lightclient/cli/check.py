@@ -10,8 +10,8 @@ from lightclient.errors import LightClientError, ModelNotFound, ReplyError, Sett
 from lightclient.messages import printable
 
 if TYPE_CHECKING:
+    from lightclient.http.transport import Reply
     from lightclient.serving.plan import Plan
-    from lightclient.serving.reply import Reply
 
 _TEXT = """\
 Walk through what a classification needs: does the host answer, is the model there and loaded, does

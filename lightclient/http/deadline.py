@@ -1,16 +1,16 @@
-"""The one clock that bounds a whole exchange."""
+"""The one clock that bounds a whole call."""
 
 import time
 from threading import Event
 
-# The longest that a wait for the server goes on after `stop` is set.
-_STRETCH = 0.1
+# How long a wait may go on after another thread has set `stop`.
+_LONGEST_WAIT = 0.1
 
 
 class Deadline:
-    """A moment, `seconds` from its making, that every wait of a call is held against.
+    """The moment, `seconds` after it was made, at which a call has to end.
 
-    Another thread brings it forward to now by setting `stop`.
+    Another thread can bring it forward to now by setting `stop`.
     """
 
     def __init__(self, seconds: float, stop: Event | None = None) -> None:
@@ -24,13 +24,13 @@ class Deadline:
         return not self.allows(0)
 
     def allows(self, pause: float) -> bool:
-        """Whether anything would be left after a pause of so many seconds."""
+        """Whether some time would be left after a pause of so many seconds."""
         if self._stop is not None and self._stop.is_set():
             return False
         return time.monotonic() + pause < self._end
 
     def remaining(self) -> float:
-        """The seconds left, above 0.
+        """The seconds that are left, always more than 0.
 
         Raises:
             TimeoutError: none are left.
@@ -40,13 +40,26 @@ class Deadline:
             raise TimeoutError("the deadline has passed")
         return left
 
-    def stretch(self) -> float:
-        """The seconds to wait at a time, before looking again; raises as `remaining` does."""
+    def next_wait(self) -> float:
+        """The seconds that one wait may take; after it, ask again.
+
+        It is short where there is a `stop`, because nothing wakes a thread that waits in a socket.
+
+        Raises:
+            TimeoutError: none are left.
+        """
         left = self.remaining()
-        return left if self._stop is None else min(left, _STRETCH)
+        return left if self._stop is None else min(left, _LONGEST_WAIT)
 
     def part(self, parts: int) -> "Deadline":
-        """The first of so many equal parts of what is left; raises as `remaining` does."""
+        """A deadline at the end of the first of `parts` equal parts of what is left.
+
+        A host with several addresses tries them in turn. Each gets its share of the time, so that
+        one which does not answer leaves some for the next.
+
+        Raises:
+            TimeoutError: none is left.
+        """
         return Deadline(self.remaining() / parts, self._stop)
 
     def pause(self, seconds: float) -> None:

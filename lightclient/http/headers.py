@@ -1,9 +1,8 @@
-"""The head of every request: its headers, checked once, and the bytes they become."""
+"""The headers that go with every request, checked once."""
 
 from collections.abc import Mapping
 
 from lightclient.errors import InputError
-from lightclient.serving.address import Address
 from lightclient.version import __version__
 
 # Set by hand, they would say something else of the body than what is sent.
@@ -40,24 +39,6 @@ def request_headers(headers: Mapping[str, str] | None, token: str | None) -> dic
         _check(f"headers[{name!r}]", value)
     replaced = {name.lower() for name in headers}
     return {k: v for k, v in ours.items() if k.lower() not in replaced} | dict(headers)
-
-
-def head_lines(address: Address, headers: Mapping[str, str]) -> bytes:
-    """Write headers that `request_headers` has checked, with a Host unless one is given.
-
-    An answer is to come as it is, not compressed: `Accept-Encoding` says so (RFC 9110, 12.5.3).
-    """
-    ours = {"Host": address.authority, "Accept-Encoding": "identity"}
-    given = {name.lower() for name in headers}
-    lines = {name: value for name, value in ours.items() if name.lower() not in given}
-    lines.update(headers)
-    return "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode("ascii")
-
-
-def request_bytes(method: str, path: str, head: bytes, body: bytes) -> bytes:
-    """A whole HTTP/1.1 request, to be sent in one write."""
-    start = f"{method} {path} HTTP/1.1\r\n".encode("ascii") + head
-    return b"%bContent-Length: %d\r\n\r\n%b" % (start, len(body), body) if body else start + b"\r\n"
 
 
 def _is_token(name: str) -> bool:

@@ -1,57 +1,62 @@
-"""Connections on which no single wait outlasts the deadline of the call.
-
-A socket's own timeout bounds one wait, so that a server which drips a byte a second is never late
-(urllib3's Timeout has the same gap). Here each wait is given what is left of the deadline.
-"""
+"""Sockets that never wait beyond the deadline of the exchange that uses them."""
 
 import os
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from errno import EINPROGRESS, EWOULDBLOCK
-from typing import Any, cast
+from typing import Any
 
-from urllib3.connection import HTTPConnection
 from urllib3.util.wait import wait_for_write
 
 from lightclient.http.deadline import Deadline
-from lightclient.http.response import OverBudgetError, Stream
+from lightclient.http.exchange import Exchange
 
-_UNDER_WAY = (EINPROGRESS, EWOULDBLOCK)
+_CONNECTING = (EINPROGRESS, EWOULDBLOCK)
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 
 
 class _Timed:
-    """For a socket class: every wait gets what is left of `deadline`.
+    """Makes a socket class take an `Exchange` as its timeout, and obey it in every wait."""
 
-    `budget`: the bytes that may still come, which bounds what a server can make the client hold,
-    whatever lengths it announces.
-    """
+    exchange: Exchange
 
-    deadline: Deadline
-    budget: int
+    def settimeout(self, value: "float | Exchange | None") -> None:
+        if isinstance(value, Exchange):
+            self.exchange = value
+        else:
+            super().settimeout(value)  # type: ignore[misc]
+
+    def gettimeout(self) -> Any:
+        """The exchange. The ssl module copies it to the socket that it makes of this one."""
+        return self.exchange
 
     def recv(self, *args: Any) -> bytes:
-        piece: bytes | None = None
-        while piece is None:
-            self.settimeout(self.deadline.stretch())  # type: ignore[attr-defined]
+        data: bytes = self._receive(super().recv, *args)  # type: ignore[misc]
+        self.exchange.count(len(data))
+        return data
+
+    def recv_into(self, *args: Any) -> int:
+        size: int = self._receive(super().recv_into, *args)  # type: ignore[misc]
+        self.exchange.count(size)
+        return size
+
+    def _receive(self, receive: Any, *args: Any) -> Any:
+        while True:
+            super().settimeout(self.exchange.next_wait())  # type: ignore[misc]
             if _QUICKACK is not None:
-                # TensorFlow Serving holds each next 16 KiB of an answer back until the last ones
-                # are acknowledged, which Linux puts off by 40 ms, unless told, and soon told again.
+                # TensorFlow Serving sends a long answer in pieces of 16 KiB and holds each back
+                # until the one before is acknowledged, which Linux puts off by 40 ms unless it is
+                # told to be quick. It forgets that, so it is told before every read.
                 self.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)  # type: ignore[attr-defined]
             with suppress(TimeoutError):
-                piece = super().recv(*args)  # type: ignore[misc]
-        self.budget -= len(piece)
-        if self.budget < 0:
-            raise OverBudgetError
-        return piece
+                return receive(*args)
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         rest = memoryview(data)
         while rest:
-            self.settimeout(self.deadline.stretch())  # type: ignore[attr-defined]
+            super().settimeout(self.exchange.next_wait())  # type: ignore[misc]
             with suppress(TimeoutError):
                 rest = rest[super().send(rest, flags) :]  # type: ignore[misc]
 
@@ -63,90 +68,27 @@ class TimedSocket(_Timed, socket.socket):
 class TimedTLSSocket(_Timed, ssl.SSLSocket):
     """A TLS socket under a deadline; `SSLContext.sslsocket_class` makes them."""
 
-    def shake_hands(self) -> None:
-        """Agree on keys, and verify the server."""
-        agreed = False
-        while not agreed:
-            self.settimeout(self.deadline.stretch())
+    def do_handshake(self, block: bool = False) -> None:
+        """Agree on keys with the server, and verify its certificate."""
+        while True:
+            socket.socket.settimeout(self, self.exchange.next_wait())
             with suppress(TimeoutError):
-                self.do_handshake()
-                agreed = True
+                return super().do_handshake(block)
 
 
-class Connection(HTTPConnection):
-    """An HTTP connection under the deadline of the call that uses it."""
-
-    deadline: Deadline
-
-    def begin(self, deadline: Deadline, budget: int) -> None:
-        """Hold all that follows against `deadline` and `budget`; connect if need be.
-
-        Raises:
-            OSError: nobody answers. TimeoutError: the deadline passed.
-        """
-        self.deadline = deadline
-        if self.sock is None:
-            self.connect()
-        sock = cast(_Timed, self.sock)
-        sock.deadline, sock.budget = deadline, budget
-
-    def ask(self, request: bytes) -> Stream:
-        """Send a request, head and body in one write; give the stream of its answer."""
-        # The server may have answered before it closed: read on.
-        with suppress(BrokenPipeError, ConnectionResetError):
-            self.sock.sendall(request)
-        return Stream(self.sock.recv)
-
-    @property
-    def is_spotless(self) -> bool:
-        """Whether it is open and holds no byte beyond the answer, so that another may follow."""
-        return self.sock is not None and not getattr(self.sock, "pending", int)()
-
-    def _new_conn(self) -> socket.socket:
-        return dial(self._dns_host, self.port, self.deadline)
-
-
-class TLSConnection(Connection):
-    """The same with TLS. `context` verifies the server's certificate and host name."""
-
-    def __init__(self, host: str, port: int, context: ssl.SSLContext) -> None:
-        super().__init__(host, port)
-        self._context = context
-
-    def _new_conn(self) -> socket.socket:
-        plain = dial(self._dns_host, self.port, self.deadline)
-        try:
-            name = self.host.rstrip(".")  # as certificates hold it
-            tls = self._context.wrap_socket(
-                plain, server_hostname=name, do_handshake_on_connect=False
-            )
-        except BaseException:
-            plain.close()
-            raise
-        return _agreed(cast(TimedTLSSocket, tls), self.deadline)
-
-
-def _agreed(tls: TimedTLSSocket, deadline: Deadline) -> TimedTLSSocket:
-    tls.deadline = deadline
-    try:
-        tls.shake_hands()
-    except BaseException:
-        tls.close()
-        raise
-    return tls
-
-
-def dial(host: str, port: int, deadline: Deadline) -> TimedSocket:
+def dial(host: str, port: int, exchange: Exchange) -> TimedSocket:
     """Connect to the first address of `host` that answers.
 
-    Each address gets its share of what is left, so that a dead one leaves time for the next.
+    Raises:
+        OSError: nobody answers at any of them. TimeoutError: the deadline passed.
+        socket.gaierror: the name has no address.
     """
     failure: OSError = OSError(f"{host} has no address")
-    addresses = resolve(host, port, deadline)
+    addresses = resolve(host, port, exchange.deadline)
     for at, (family, kind, protocol, _, address) in enumerate(addresses):
         sock = TimedSocket(family, kind, protocol)
         try:
-            _connect(sock, address, deadline.part(len(addresses) - at))
+            _connect(sock, address, exchange.deadline.part(len(addresses) - at))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             sock.close()
@@ -155,7 +97,7 @@ def dial(host: str, port: int, deadline: Deadline) -> TimedSocket:
             sock.close()
             raise
         else:
-            sock.deadline = deadline
+            sock.settimeout(exchange)
             return sock
     raise failure
 
@@ -163,8 +105,8 @@ def dial(host: str, port: int, deadline: Deadline) -> TimedSocket:
 def _connect(sock: socket.socket, address: Any, deadline: Deadline) -> None:
     sock.setblocking(False)
     error = sock.connect_ex(address)
-    if error in _UNDER_WAY:
-        while not wait_for_write(sock, deadline.stretch()):
+    if error in _CONNECTING:
+        while not wait_for_write(sock, deadline.next_wait()):
             pass
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if error:
@@ -177,7 +119,7 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
     Raises:
         socket.gaierror: there is no such name. TimeoutError: the deadline passed.
     """
-    with suppress(socket.gaierror, UnicodeError):  # a name, not a number
+    with suppress(socket.gaierror, UnicodeError):  # a number needs no look-up
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     outcome: list[Any] = []
 
@@ -193,52 +135,10 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
     except RuntimeError as error:  # the process has all the threads it may have
         raise OSError(str(error)) from error
     while thread.is_alive():
-        thread.join(deadline.stretch())
+        thread.join(deadline.next_wait())
     if isinstance(outcome[0], UnicodeError):
         raise socket.gaierror(socket.EAI_NONAME, "the host name cannot be looked up")
     if isinstance(outcome[0], OSError):
         raise outcome[0]
     found: list[Any] = outcome[0]
     return found
-
-
-class Pool:
-    """Idle connections to one server, kept alive for whichever thread calls next.
-
-    It grows to as many as were ever in use at once. After a fork the child closes its copies and
-    opens its own, so that it never shares a socket with its parent. `connect` makes a connection
-    that is not yet open.
-    """
-
-    def __init__(self, connect: Callable[[], Connection]) -> None:
-        self.connect = connect
-        self._idle: list[Connection] = []
-        self._pid = os.getpid()
-
-    def take(self) -> Connection:
-        """An idle connection that is still open (the last one used), or a new one not yet open."""
-        if self._pid != os.getpid():
-            self._pid = os.getpid()
-            self.close()
-        for connection in self._drain():
-            if connection.is_connected:
-                return connection
-            connection.close()
-        return self.connect()
-
-    def give_back(self, connection: Connection) -> None:
-        """Keep a connection whose exchange is complete."""
-        if connection.is_spotless:
-            self._idle.append(connection)
-        else:
-            connection.close()
-
-    def close(self) -> None:
-        """Close the idle connections."""
-        for connection in self._drain():
-            connection.close()
-
-    def _drain(self) -> Iterator[Connection]:
-        with suppress(IndexError):  # not `while self._idle`: other threads take from it too
-            while True:
-                yield self._idle.pop()

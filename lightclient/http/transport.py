@@ -1,59 +1,59 @@
-"""Bytes to the server and a `Reply` back, inside one deadline."""
+"""Bytes to the server and its reply back, inside one deadline."""
 
 import random
-import re
 import ssl
 import time
-import weakref
+import zlib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
-from functools import partial
-from socket import EAI_AGAIN, gaierror
-from typing import cast
 
-from urllib3.exceptions import HTTPError
+from urllib3 import BaseHTTPResponse
 
 from lightclient.errors import (
     CannotConnect,
     ConnectionLost,
-    LightClientError,
     NotTensorFlowServing,
     RedirectRefused,
-    ReplyTooLarge,
-    TimedOut,
     TransportError,
 )
 from lightclient.http.deadline import Deadline
-from lightclient.http.headers import head_lines, request_bytes
-from lightclient.http.response import (
-    Head,
-    MalformedError,
-    NotHTTPError,
-    OverBudgetError,
-    read_body,
-    read_head,
-)
-from lightclient.http.sockets import Connection, Pool, TLSConnection
-from lightclient.serving.address import Address
-from lightclient.serving.reply import Reply
+from lightclient.http.exchange import Exchange
+from lightclient.http.failures import FAILURES, failure_of, too_large, would_recur
+from lightclient.http.route import open_route
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 REPEATED_STATUSES = frozenset({429, 503})
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
-_HEAD_BYTES = 1024 * 1024
-# The alerts by which a server refuses its client (RFC 8446, 6.2).
-_ABOUT_CERTIFICATES = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)")
+# Not the generator of the random module: processes restored from one snapshot share its state, and
+# would all come back at the same moment.
+_RANDOM = random.SystemRandom()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back: the HTTP status and the whole body.
+
+    `url`: what was asked; `attempts`: how often; `retry_after`: the seconds that the server asks
+    to wait, None if it does not say.
+    """
+
+    status: int
+    body: bytes
+    url: str
+    attempts: int = 1
+    retry_after: float | None = None
 
 
 class Transport:
-    """One server's connections, shared between threads.
+    """The way to one server, shared between threads; urllib3 keeps its connections.
 
     Args:
-        address: the served model.
+        origin: the server's scheme, host and port, like `http://host:8501`.
         headers: sent with every request, credentials among them.
-        context: for https; see tls.py.
+        context: whom to trust over https; see tls.py.
+        proxy: the URL of a proxy, with its credentials; None: there is none.
         retries: how often an exchange is repeated, inside its deadline, after 429, 503 or a
             broken connection. Predicting has no side effects, so that a repeat is safe.
         max_reply_bytes: a longer answer is refused.
@@ -61,53 +61,47 @@ class Transport:
 
     def __init__(
         self,
-        address: Address,
+        origin: str,
         *,
         headers: Mapping[str, str],
         context: ssl.SSLContext | None = None,
+        proxy: str | None = None,
         retries: int = 3,
         max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
-        self._origin = address.origin
-        self._head = head_lines(address, headers)
+        self._origin = origin
+        self._headers = headers
         self._retries = retries
         self._max_reply_bytes = max_reply_bytes
-        self._pool = Pool(
-            partial(Connection, address.host, address.port)
-            if address.scheme == "http"
-            else partial(TLSConnection, address.host, address.port, cast(ssl.SSLContext, context))
-        )
-        weakref.finalize(self, self._pool.close)
+        self._route = open_route(origin, context, proxy)
 
     def close(self) -> None:
         """Close the idle connections; a later call opens new ones."""
-        self._pool.close()
+        self._route.close()
 
     def get(self, path: str, deadline: Deadline) -> Reply:
         """Ask for `path`. Raises as `send` does."""
-        return self.send("GET", path, b"", deadline)
+        return self.send("GET", path, None, deadline)
 
     def post(self, path: str, body: bytes, deadline: Deadline) -> Reply:
         """Send `body`, JSON, to `path`. Raises as `send` does."""
         return self.send("POST", path, body, deadline)
 
-    def send(self, method: str, path: str, body: bytes, deadline: Deadline) -> Reply:
+    def send(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> Reply:
         """Exchange a request for a reply; what its status means is not looked at here.
 
         Raises:
             TimedOut: the deadline passed first.
             CannotConnect, ConnectionLost: at each attempt.
             RedirectRefused, ReplyTooLarge: at once.
-            NotTensorFlowServing: what answers does not speak HTTP, or speaks it compressed.
+            NotTensorFlowServing: what answers does not speak HTTP.
         """
-        request = request_bytes(method, path, self._head, body)
-        url = self._origin + path
         outcome: Reply | TransportError
         attempt = 0
         while True:
             attempt += 1
             try:
-                outcome = self._attempt(request, url, deadline)
+                outcome = self._attempt(method, path, body, deadline)
             except (CannotConnect, ConnectionLost) as error:
                 outcome = error
             pause = _pause(outcome, attempt)
@@ -115,64 +109,36 @@ class Transport:
                 return _settle(outcome, attempt)
             deadline.pause(pause)
 
-    def _attempt(self, request: bytes, url: str, deadline: Deadline) -> Reply:
-        connection = self._pool.take()
-        if connection.sock is not None:
+    def _attempt(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> Reply:
+        while True:
+            exchange = Exchange(deadline, self._max_reply_bytes)
             try:
-                return self._exchange(connection, request, url, deadline)
+                return self._exchange(method, path, body, exchange)
             except ConnectionLost:
-                # A kept connection that died while idle, as after the freeze of a Lambda, says
-                # nothing of the server: a new one at once, which is not counted as a repeat.
-                connection = self._pool.connect()
-        return self._exchange(connection, request, url, deadline)
+                # A kept connection that died while it was idle, as after the freeze of a Lambda,
+                # says nothing about the server. The next one at once, and not as a repeat.
+                if exchange.dialled:
+                    raise
 
-    def _exchange(
-        self, connection: Connection, request: bytes, url: str, deadline: Deadline
-    ) -> Reply:
+    def _exchange(self, method: str, path: str, body: bytes | None, exchange: Exchange) -> Reply:
+        url = self._origin + path
         try:
-            self._open(connection, url, deadline)
-            try:
-                reply = self._round_trip(connection, request, url)
-            except (OSError, HTTPError, MalformedError) as error:
-                raise self._broken(error, url, deadline) from error
-        except BaseException:
-            connection.close()
-            raise
-        self._pool.give_back(connection)
-        return reply
-
-    def _open(self, connection: Connection, url: str, deadline: Deadline) -> None:
-        try:
-            connection.begin(deadline, self._max_reply_bytes + _HEAD_BYTES)
-        except (OSError, HTTPError) as error:
-            raise _unconnected(error, url, deadline) from error
-
-    def _round_trip(self, connection: Connection, request: bytes, url: str) -> Reply:
-        stream = connection.ask(request)
-        head = read_head(stream)
-        _refuse_interim(head, url)
-        _refuse_redirect(head, url)
-        _refuse_compressed(head, url)
-        body = read_body(stream, head, self._max_reply_bytes)
-        if stream.surplus or not head.keeps_open:
-            connection.close()
-        return Reply(head.status, body, url, retry_after=_retry_after(head))
-
-    def _too_large(self, url: str) -> ReplyTooLarge:
-        return ReplyTooLarge(
-            f"{url} answered with more than {self._max_reply_bytes} bytes; is it the right server?",
-            url=url,
-            attempts=1,
-            limit=self._max_reply_bytes,
-        )
-
-    def _broken(self, error: Exception, url: str, deadline: Deadline) -> Exception:
-        """An error on an open connection into one of ours."""
-        if isinstance(error, LightClientError):
-            return error
-        if isinstance(error, OverBudgetError):
-            return self._too_large(url)
-        return _lost(error, url, deadline)
+            response = self._route.pool.urlopen(
+                method,
+                self._route.target(path),
+                body,
+                dict(self._headers),  # a copy: tracing adds headers of its own to it
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                timeout=exchange,
+                decode_content=False,
+            )
+        except FAILURES as error:
+            raise failure_of(error, url, exchange) from error
+        _refuse_redirect(response, url)
+        data = _inflated(response, url, exchange.most_bytes)
+        return Reply(response.status, data, url, retry_after=_retry_after(response))
 
 
 def _settle(outcome: Reply | TransportError, attempts: int) -> Reply:
@@ -189,23 +155,16 @@ def _pause(outcome: Reply | TransportError, attempt: int) -> float | None:
             return None
         if outcome.retry_after:  # 0 would repeat without a pause
             return outcome.retry_after
-    elif _is_for_good(outcome.__cause__):
+    elif would_recur(outcome):
         return None
     # Doubling, with jitter, so that clients that failed together do not come back together.
     pause = min(_FIRST_PAUSE * 2.0 ** min(attempt - 1, 10), _LONGEST_PAUSE)
-    return pause * random.uniform(0.5, 1)  # noqa: S311
+    return pause * _RANDOM.uniform(0.5, 1)
 
 
-def _is_for_good(cause: BaseException | None) -> bool:
-    """Whether another attempt would meet the same."""
-    if isinstance(cause, gaierror):
-        return cause.errno != EAI_AGAIN
-    return isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError)
-
-
-def _retry_after(head: Head) -> float | None:
+def _retry_after(response: BaseHTTPResponse) -> float | None:
     """Seconds, or a date (RFC 9110, 10.2.3); None for nonsense."""
-    text = head.fields.get("retry-after", "")
+    text = response.headers.get("retry-after", "")
     if text.isascii() and text.isdigit():
         return float(text)
     try:
@@ -214,99 +173,51 @@ def _retry_after(head: Head) -> float | None:
         return None
 
 
-def _refuse_interim(head: Head, url: str) -> None:
-    """To go on after one would take the real answer for that of the next request."""
-    if head.status < 200:
-        raise NotTensorFlowServing(
-            f"{url} answered {head.status}, which TensorFlow Serving never does; is a proxy in the "
-            "way?",
-            url=url,
-            status=head.status,
-        )
-
-
-def _refuse_redirect(head: Head, url: str) -> None:
-    if 300 <= head.status < 400:
-        location = head.fields.get("location", "")
+def _refuse_redirect(response: BaseHTTPResponse, url: str) -> None:
+    if 300 <= response.status < 400:
+        location = response.headers.get("location", "")
         raise RedirectRefused(
             f"{url} redirects to {location.partition('?')[0]!r}; redirects are not followed, as "
             "they could carry text and credentials elsewhere: give the final URL",
             url=url,
             attempts=1,
-            status=head.status,
+            status=response.status,
             location=location,
         )
 
 
-def _refuse_compressed(head: Head, url: str) -> None:
-    encoding = head.fields.get("content-encoding", "identity")
-    if encoding.lower() != "identity":
+def _inflated(response: BaseHTTPResponse, url: str, most: int) -> bytes:
+    """The body, which a gateway may have compressed although nobody asked for it."""
+    coding = response.headers.get("content-encoding", "identity").lower()
+    data = response.data
+    if coding in ("gzip", "x-gzip"):
+        data = _gunzipped(data, url, response.status, most)
+    elif coding != "identity":
         raise NotTensorFlowServing(
-            f"{url} answered with Content-Encoding {encoding!r}, which was not asked for and which "
+            f"{url} answered with Content-Encoding {coding!r}, which was not asked for and which "
             "TensorFlow Serving never sends; switch compression off in the proxy in between",
             url=url,
-            status=head.status,
+            status=response.status,
         )
+    if len(data) > most:
+        raise too_large(url, most)
+    return data
 
 
-def _unconnected(error: Exception, url: str, deadline: Deadline) -> TransportError:
-    if deadline.over:
-        return _timed_out(url, deadline, "connecting")
-    if isinstance(error, ssl.SSLError):
-        return _tls_failed(error, url)
-    if isinstance(error, gaierror):
-        mend = "the host's name does not resolve; check it"
-    else:
-        mend = (
-            "is the server up, has it loaded the model (its port opens only then), and is the "
-            "port right (8501 for REST)?"
-        )
-    return CannotConnect(f"cannot connect to {url} ({_reason(error)}): {mend}", url=url, attempts=1)
+def _gunzipped(data: bytes, url: str, status: int, most: int) -> bytes:
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        body = inflater.decompress(data, most + 1)
+    except zlib.error as error:
+        raise _broken_gzip(url, status) from error
+    if inflater.unused_data or not (inflater.eof or len(body) > most):
+        raise _broken_gzip(url, status)
+    return body
 
 
-def _tls_failed(error: ssl.SSLError, url: str) -> CannotConnect:
-    reason = _reason(error)
-    if isinstance(error, ssl.SSLCertVerificationError):
-        mend = "the server's certificate is not trusted; pass ca_certs= with the CA that signed it"
-    elif _ABOUT_CERTIFICATES.search(reason):
-        mend = "the server wants a client certificate, or another than this; pass client_cert="
-    else:
-        mend = "does this port speak TLS, 1.2 or newer? If not, write http://"
-    return CannotConnect(f"no TLS with {url} ({reason}): {mend}", url=url, attempts=1)
-
-
-def _lost(error: Exception, url: str, deadline: Deadline) -> Exception:
-    if deadline.over:
-        return _timed_out(url, deadline, "waiting for the answer")
-    if isinstance(error, ssl.SSLError) and _ABOUT_CERTIFICATES.search(_reason(error)):
-        return _tls_failed(error, url)
-    if isinstance(error, MalformedError):
-        return NotTensorFlowServing(f"{url} {_broken_http(error)}", url=url)
-    return ConnectionLost(
-        f"the connection to {url} broke before the answer was whole ({_reason(error)})",
+def _broken_gzip(url: str, status: int) -> NotTensorFlowServing:
+    return NotTensorFlowServing(
+        f"{url} answered with a body that says gzip and is none: is a proxy in the way?",
         url=url,
-        attempts=1,
+        status=status,
     )
-
-
-def _broken_http(error: MalformedError) -> str:
-    if isinstance(error, NotHTTPError):
-        return (
-            "does not speak HTTP: is this the REST port (8501), not gRPC's (8500), and is it not "
-            "TLS (https://)?"
-        )
-    return f"answered with broken HTTP ({error}): is a proxy in the way?"
-
-
-def _timed_out(url: str, deadline: Deadline, stage: str) -> TimedOut:
-    return TimedOut(
-        f"{url} gave no whole answer within {deadline.seconds:g} s (while {stage}): is this the "
-        "REST port, and no firewall in the way? Else pass a longer timeout, or fewer texts at once",
-        url=url,
-        attempts=1,
-        timeout=deadline.seconds,
-    )
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or type(error).__name__

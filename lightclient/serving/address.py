@@ -35,12 +35,6 @@ class Address:
         return f"{self.scheme}://{self._host}:{self.port}"
 
     @property
-    def authority(self) -> str:
-        """What the Host header says: the port only where it is not the scheme's own."""
-        own = self.port == _PORTS[self.scheme]
-        return self._host if own else f"{self._host}:{self.port}"
-
-    @property
     def _host(self) -> str:
         return f"[{self.host}]" if ":" in self.host else self.host
 

@@ -4,7 +4,6 @@ import json
 import re
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
 from math import inf, isfinite
 from typing import Any
@@ -22,25 +21,11 @@ from lightclient.errors import (
     TimedOut,
     Unavailable,
 )
+from lightclient.http.transport import Reply
 from lightclient.messages import printable
 
 Logits = list[list[float]]
 _NUMBERS = frozenset({float, int})
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What came back: the HTTP status and the whole body.
-
-    `url`: what was asked; `attempts`: how often; `retry_after`: the seconds that the server asks
-    to wait, None if it does not say.
-    """
-
-    status: int
-    body: bytes
-    url: str
-    attempts: int = 1
-    retry_after: float | None = None
 
 
 def read_logits(reply: Reply, rows: int, labels: int, output: str | None = None) -> Logits:

@@ -12,6 +12,7 @@ from lightclient import (
     NotTensorFlowServing,
     Overloaded,
     RedirectRefused,
+    ReplyTooLarge,
     ServerFailed,
     TimedOut,
     Unavailable,
@@ -126,11 +127,16 @@ def _coded(coding: str, body: bytes) -> bytes:
 
 
 COMPRESSED = [
-    _foreign("gzip", shaped(lambda body: _coded("gzip", gzip.compress(body)))),
+    _right("gzip", lambda body: _coded("gzip", gzip.compress(body)), tls=True),
+    _foreign("gzip cut short", shaped(lambda body: _coded("gzip", gzip.compress(body)[:-9]))),
+    _foreign("gzip twice", shaped(lambda body: _coded("gzip", gzip.compress(body) * 2))),
+    Fault("gzip that inflates to 100 MB", reply(_coded("gzip", gzip.compress(bytes(10**8)))),
+          (ReplyTooLarge,)),
     _foreign("broken gzip", reply(_coded("gzip", b"\x1f\x8b\x08nothing"))),
     _foreign("broken gzip that is not announced", reply(response(200, b"\x1f\x8b\x08nothing"))),
-    _foreign("gzip that inflates without end", pour(
-             _OK + b"Content-Encoding: gzip\r\n\r\n" + _BOMB_HEAD, _BOMB_HEAD), at_once=True),
+    Fault("gzip without end", pour(
+          _OK + b"Content-Encoding: gzip\r\n\r\n" + _BOMB_HEAD, _BOMB_HEAD), (ReplyTooLarge,),
+          heavy=True),
     _foreign("deflate, br and more", reply(_coded("deflate, br, zstd", b"x"))),
     _foreign("chunked gzip as transfer coding", shaped(lambda body: _OK
              + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + gzip.compress(body), close)),

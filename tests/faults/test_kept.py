@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from lightclient import TimedOut, deadline
+from lightclient import TimedOut
+from lightclient.http import deadline
 from tests.faults.calls import CALLS, ask
 from tests.faults.case import case_of, classifier_of
 from tests.faults.certificates import Certificates

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from lightclient import TimedOut, connection
+from lightclient import TimedOut
+from lightclient.http import sockets
 from tests.faults.calls import CALLS, TEXTS, Outcome
 from tests.faults.case import case_of, classifier_of
 from tests.faults.certificates import Certificates
@@ -91,7 +92,7 @@ def test_a_deadline_that_passes_at_connecting(
     monkeypatch: pytest.MonkeyPatch, records: Records, request: pytest.FixtureRequest
 ) -> None:
     """As where a Lambda is frozen there, or a run is left there."""
-    real = connection.TimedSocket.connect_ex
+    real = sockets.TimedSocket.connect_ex
     opened: list[Any] = []
 
     def connect(sock: Any, address: Any) -> int:
@@ -103,7 +104,7 @@ def test_a_deadline_that_passes_at_connecting(
     request.addfinalizer(lambda: [sock.close() for sock in opened])
     with case_of("frozen at connecting", records) as (case, server):
         with monkeypatch.context() as patch:
-            patch.setattr(connection.TimedSocket, "connect_ex", connect)
+            patch.setattr(sockets.TimedSocket, "connect_ex", connect)
             classifier = classifier_of(server.url, timeout=5)
             case.ask(classifier, CALLS["one"], (TimedOut,), 5.0)
         case.end_well(classifier, server, 5.0)

@@ -24,11 +24,12 @@ from lightclient import Bundle, Classifier, LightClientError, Signature
 from lightclient.cli.texts import read_file, read_lines
 from lightclient.http.deadline import Deadline
 from lightclient.http.headers import head_lines, request_bytes, request_headers
+from lightclient.http.transport import Reply
 from lightclient.model.encoding import Text, check_text, make_batch, tokenize
 from lightclient.scoring import classify_logits
 from lightclient.serving.address import parse_address
 from lightclient.serving.plan import fit
-from lightclient.serving.reply import Reply, read_logits
+from lightclient.serving.reply import read_logits
 from lightclient.serving.request import FORMS, build_request
 from lightclient.serving.signature import read_signature
 from lightclient.settings import read_settings

@@ -1,0 +1,88 @@
+"""One request and its answer: the time and the bytes that it may take, and what became of it."""
+
+from errno import EAGAIN
+
+from urllib3 import Timeout
+
+from lightclient.http.deadline import Deadline
+
+# The head of an answer and the framing of its chunks come on top of the body.
+_FRAMING_BYTES = 1024 * 1024
+
+
+class Exchange(Timeout):
+    """What urllib3 and http.client hand down to the socket in place of a number of seconds.
+
+    They pass a timeout on without looking into it, so this object reaches the socket, which asks it
+    before each wait. A number could not do that: it bounds one wait, and a server that sends a byte
+    a second would never be late.
+
+    `most_bytes`: the largest body. `dialled`: a connection had to be opened. `connecting`: it is
+    not yet open. `ended`: the server has closed its side. `surplus`: bytes came beyond the answer.
+    """
+
+    def __init__(self, deadline: Deadline, most_bytes: int) -> None:
+        super().__init__()
+        self.deadline = deadline
+        self.most_bytes = most_bytes
+        self.dialled = False
+        self.connecting = False
+        self.ended = False
+        self.surplus = False
+        self._bytes_left = most_bytes + _FRAMING_BYTES
+        self._complete = False
+
+    def clone(self) -> "Exchange":
+        """Itself: urllib3 clones a timeout for each request."""
+        return self
+
+    @property
+    def connect_timeout(self) -> "Exchange":  # type: ignore[override]
+        """What the connection and its socket get while they connect."""
+        return self
+
+    @property
+    def read_timeout(self) -> "Exchange":  # type: ignore[override]
+        """What they get while they wait for the answer."""
+        return self
+
+    @property
+    def too_large(self) -> bool:
+        """Whether more came, or was announced, than one exchange may have."""
+        return self._bytes_left < 0
+
+    def expect(self, size: int) -> None:
+        """Check a size that the server announces, before any memory is set aside for it.
+
+        Raises:
+            OSError: it is more than the largest body.
+        """
+        if size > self.most_bytes:
+            self._bytes_left = -1
+            raise OSError("more bytes are announced than one exchange may have")
+
+    def count(self, size: int) -> None:
+        """Count bytes that came.
+
+        Raises:
+            OSError: they are more than one exchange may have.
+        """
+        self.ended = size == 0
+        self._bytes_left -= size
+        if self.too_large:
+            raise OSError("more bytes came than one exchange may have")
+
+    def complete(self) -> None:
+        """Say that the answer is whole: from now on, no read waits for more."""
+        self._complete = True
+
+    def next_wait(self) -> float:
+        """The seconds that the next wait for the server may take.
+
+        Raises:
+            TimeoutError: the deadline has passed.
+            BlockingIOError: the answer is whole.
+        """
+        if self._complete:
+            raise BlockingIOError(EAGAIN, "the answer is whole")
+        return self.deadline.next_wait()
