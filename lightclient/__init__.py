@@ -35,9 +35,9 @@ from lightclient.version import __version__
 # Type checkers take it for true by its name; importing typing would take as long as all the rest.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lightclient.classification import Classification, Score
     from lightclient.client import Classifier, classify
     from lightclient.model.bundle import Bundle
-    from lightclient.scoring import Classification, Score
     from lightclient.serving.signature import Signature
 
 __all__ = [
@@ -74,9 +74,9 @@ __all__ = [
 
 _HOMES = {
     "Bundle": "lightclient.model.bundle",
-    "Classification": "lightclient.scoring",
+    "Classification": "lightclient.classification",
     "Classifier": "lightclient.client",
-    "Score": "lightclient.scoring",
+    "Score": "lightclient.classification",
     "Signature": "lightclient.serving.signature",
     "classify": "lightclient.client",
 }

@@ -24,13 +24,12 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 from lightclient.chunk import Outcome, Window, cut, read_windows
+from lightclient.classification import Classification
 from lightclient.errors import BadRequest, LightClientError, ReplyError, ServerFailed
 from lightclient.http.deadline import Deadline
 from lightclient.model.encoding import Row, Text
-from lightclient.scoring import Classification
-from lightclient.serving.plan import Plan
-from lightclient.serving.predictor import Predictor
-from lightclient.serving.reply import refuses_lengths
+from lightclient.serving.predictor import Plan, Predictor
+from lightclient.serving.refusal import refuses_lengths
 
 OnError = Literal["raise", "return"]
 ON_ERROR: tuple[OnError, ...] = get_args(OnError)

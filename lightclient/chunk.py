@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from itertools import islice
 
+from lightclient.classification import Classification
 from lightclient.errors import InputError, LightClientError
 from lightclient.model.encoding import Text, check_text
-from lightclient.scoring import Classification
 
 Outcome = Classification | LightClientError
 

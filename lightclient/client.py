@@ -2,26 +2,23 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, overload
 
 from lightclient.bulk import ON_ERROR, OnError, classify_stream
+from lightclient.classification import Classification
 from lightclient.errors import InputError, LightClientError, SettingError
 from lightclient.http.deadline import Deadline
-from lightclient.http.headers import request_headers
-from lightclient.http.tls import tls_context
 from lightclient.http.transport import Transport
 from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Text, check_text
-from lightclient.scoring import Classification
-from lightclient.serving.address import Address, parse_address
-from lightclient.serving.plan import check_lengths, fit
+from lightclient.serving.address import parse_address
 from lightclient.serving.predictor import Predictor
 from lightclient.serving.request import FORMS, Form
 from lightclient.serving.signature import Signature
-from lightclient.settings import Settings, read_settings
+from lightclient.settings import Settings, find_proxy, proxy_variables, read_settings
 
 Texts = list[str] | list[tuple[str, str]] | list[Text]
 
@@ -92,9 +89,9 @@ class Classifier:
             raise InputError(
                 f"signature must be a name or a Signature, not {short_repr(signature)}"
             )
-        self._set_up(settings, _Options(max_length, pad_to, signature, form, headers, retries))
+        self._open(settings, _Options(max_length, pad_to, signature, form, headers, retries))
 
-    def _set_up(self, settings: Settings, options: "_Options") -> None:
+    def _open(self, settings: Settings, options: "_Options") -> None:
         if settings.url is None:
             raise SettingError(
                 "no server is named: pass Classifier('http://HOST:8501/v1/models/NAME'), or --url "
@@ -103,17 +100,23 @@ class Classifier:
         self._settings, self._options = settings, options
         self._address = parse_address(settings.url)
         self._bundle = Bundle.load(settings.bundle)
-        check_lengths(self._bundle, options.max_length, options.pad_to)
-        self._transport = open_transport(self._address, settings, options.headers, options.retries)
+        self._transport = Transport(
+            self._address.origin,
+            headers=options.headers,
+            token=settings.token,
+            ca_certs=settings.ca_certs,
+            client_cert=settings.client_cert,
+            proxy=find_proxy(self._address.scheme, self._address.host, self._address.port),
+            retries=options.retries,
+        )
         self._predictor = Predictor(
             self._address,
             self._bundle,
             self._transport,
-            fit=partial(
-                fit, bundle=self._bundle, max_length=options.max_length, pad_to=options.pad_to
-            ),
             signature=options.signature,
             form=options.form,
+            max_length=options.max_length,
+            pad_to=options.pad_to,
         )
 
     def warm(self) -> None:
@@ -210,7 +213,7 @@ class Classifier:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Made anew from the same settings; the environment here is not asked."""
-        self._set_up(state["settings"], state["options"])
+        self._open(state["settings"], state["options"])
 
 
 @dataclass(frozen=True)
@@ -236,30 +239,9 @@ def classify(texts: Text | Texts) -> Classification | list[Classification]:
 
     The classifier is kept, with its connections, for as long as the environment stays the same.
     """
-    return _shared(read_settings()).classify(texts)
+    return _shared(read_settings(), proxy_variables()).classify(texts)
 
 
 @lru_cache(maxsize=1)
-def _shared(settings: Settings) -> Classifier:
+def _shared(settings: Settings, proxies: tuple[str | None, ...]) -> Classifier:
     return Classifier(**vars(settings))
-
-
-def open_transport(
-    address: Address,
-    settings: Settings,
-    headers: Mapping[str, str] | None = None,
-    retries: int = 3,
-) -> Transport:
-    """A transport with the credentials and certificates of `settings`.
-
-    Raises:
-        InputError: a header or a certificate file is not what it must be.
-    """
-    return Transport(
-        address.origin,
-        headers=request_headers(headers, settings.token),
-        context=tls_context(settings.ca_certs, settings.client_cert)
-        if address.scheme == "https"
-        else None,
-        retries=retries,
-    )

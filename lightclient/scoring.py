@@ -1,90 +1,50 @@
-"""Logits into probabilities and classifications, as transformers' text-classification pipeline.
+"""Logits into classifications, in numpy, as transformers' text-classification pipeline does it.
 
-The formulas, their choice and the order are those of transformers,
-pipelines/text_classification.py. Each step is rounded to float32, as there: else two saturated
-scores that tie in the pipeline would not tie here, and another label could come first. Plain lists
-do it faster than numpy for a reply's few numbers, and need no import of 50 ms.
+The formulas, which of them applies, and the order are those of transformers,
+pipelines/text_classification.py. Everything is float32, as there, so that the scores are equal bit
+for bit: with another rounding, two scores that tie in the pipeline would not tie here.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import exp
-from operator import itemgetter, truediv
-from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lightclient.classification import Classification, Score
 from lightclient.model.bundle import Bundle
-from lightclient.serving.reply import Logits, float32
 
-# Beyond it exp overflows even a float64; in float32 it has been infinite since 89.
-_LARGEST_POWER = 700.0
-
-
-class Score(NamedTuple):
-    """A label and its score."""
-
-    label: str
-    score: float
-
-
-@dataclass(frozen=True)
-class Classification:
-    """The answer for one text.
-
-    `label`, `score`: the best one. `scores`: every label, highest first, ties in the model's
-    order, so that `scores[:k]` is what the pipeline gives for `top_k=k`. `logits`: the model's
-    raw output in the order of its labels. `truncated`: the text was longer than the model takes
-    and its end was not read.
-    """
-
-    label: str
-    score: float
-    scores: tuple[Score, ...]
-    logits: tuple[float, ...]
-    truncated: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        """The same in plain JSON types."""
-        return {
-            "label": self.label,
-            "score": self.score,
-            "scores": [score._asdict() for score in self.scores],
-            "logits": list(self.logits),
-            "truncated": self.truncated,
-        }
-
-    def __repr__(self) -> str:
-        cut = ", truncated=True" if self.truncated else ""
-        return f"Classification(label={self.label!r}, score={self.score:.5f}{cut})"
+Floats = NDArray[np.float32]
 
 
 def classify_logits(
-    logits: Logits, bundle: Bundle, truncated: Sequence[bool]
+    logits: Floats, bundle: Bundle, truncated: Sequence[bool]
 ) -> list[Classification]:
     """Score the rows of one reply.
 
     Args:
-        logits: a list a text, of a float for each label, all finite and float32.
+        logits: float32, one row a text and one column a label, all finite.
         bundle: the labels, and what decides the function.
         truncated: one bool a text.
     """
-    return [
-        _classification(*row, bundle.labels)
-        for row in zip(logits, probabilities(logits, bundle), truncated, strict=True)
-    ]
+    scores = probabilities(logits, bundle)
+    # A stable sort of the negative scores leaves ties in the order of the labels.
+    ranks = np.argsort(-scores, axis=-1, kind="stable")
+    rows = zip(ranks.tolist(), scores.tolist(), logits.tolist(), truncated, strict=True)
+    return [_classification(*row, bundle.labels) for row in rows]
 
 
 def _classification(
-    logits: list[float], scores: list[float], truncated: bool, labels: tuple[str, ...]
+    rank: list[int],
+    scores: list[float],
+    logits: list[float],
+    truncated: bool,
+    labels: tuple[str, ...],
 ) -> Classification:
-    # Sorting is stable, also when reversed: ties stay in the order of the labels.
-    ranked = tuple(sorted(map(Score, labels, scores), key=_SCORE, reverse=True))
+    ranked = tuple([Score(labels[at], scores[at]) for at in rank])
     return Classification(*ranked[0], ranked, tuple(logits), truncated)
 
 
-_SCORE = itemgetter(1)
-
-
-def probabilities(logits: Logits, bundle: Bundle) -> Logits:
+def probabilities(logits: Floats, bundle: Bundle) -> Floats:
     """Apply the function that the pipeline would choose, row by row."""
     if bundle.problem_type == "regression":
         return logits
@@ -93,22 +53,15 @@ def probabilities(logits: Logits, bundle: Bundle) -> Logits:
     return softmax(logits)
 
 
-def sigmoid(logits: Logits) -> Logits:
-    """1 / (1 + exp(-x)), value by value; where exp is infinite, the right 0 comes out."""
-    powers = float32([exp(min(-logit, _LARGEST_POWER)) for row in logits for logit in row])
-    totals = float32([1 + power for power in powers])
-    return _rows(float32([1 / total for total in totals]), len(logits[0]))
+def sigmoid(logits: Floats) -> Floats:
+    """1 / (1 + exp(-x)), value by value."""
+    with np.errstate(over="ignore"):  # exp becomes infinite, and the right 0 comes out
+        found: Floats = np.divide(1, 1 + np.exp(-logits), dtype=np.float32)
+    return found
 
 
-def softmax(logits: Logits) -> Logits:
+def softmax(logits: Floats) -> Floats:
     """exp(x - max) / Σ exp(x - max) over the labels of each row."""
-    width = len(logits[0])
-    below = float32([logit - highest for row in logits for highest in (max(row),) for logit in row])
-    powers = float32(map(exp, below))
-    totals = float32([sum(row) for row in _rows(powers, width)])
-    spread = (total for total in totals for _ in range(width))
-    return _rows(float32(map(truediv, powers, spread)), width)
-
-
-def _rows(values: list[float], width: int) -> Logits:
-    return [values[at : at + width] for at in range(0, len(values), width)]
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    found: Floats = powers / powers.sum(axis=-1, keepdims=True)
+    return found

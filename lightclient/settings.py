@@ -1,4 +1,4 @@
-"""What a classifier needs besides its model: given by hand, or else by the environment.
+"""What a classifier needs besides its model: given as arguments, or else by the environment.
 
 Nothing else reads `os.environ`.
 """
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from lightclient.errors import InputError, SettingError
 from lightclient.messages import short_repr
@@ -74,3 +75,51 @@ def _seconds(text: str) -> float:
 
 def _is_seconds(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= _LONGEST
+
+
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
+
+
+def proxy_variables() -> tuple[str | None, ...]:
+    """HTTP_PROXY, HTTPS_PROXY and NO_PROXY as they are now, in small letters or capitals."""
+    environ = os.environ
+    return tuple(environ.get(name) or environ.get(name.upper()) for name in _PROXY_VARIABLES)
+
+
+def find_proxy(scheme: str, host: str, port: int) -> str | None:
+    """The URL of the proxy that the environment names for a server; None if there is none.
+
+    Which variables count, and which hosts NO_PROXY means, is left to the standard library, as in
+    urllib.request and requests.
+
+    Raises:
+        SettingError: it is no URL of an http proxy. The message does not show it, because it may
+            hold a password.
+    """
+    if not any(proxy_variables()):
+        return None
+    # Imported here: it takes 10 ms, and most environments name no proxy.
+    from urllib.request import (  # type: ignore[attr-defined]
+        getproxies_environment,
+        proxy_bypass_environment,
+    )
+
+    proxies = getproxies_environment()
+    proxy = proxies.get(scheme)
+    if not proxy or proxy_bypass_environment(f"{host}:{port}", proxies):
+        return None
+    return _checked_proxy(proxy if "://" in proxy else f"http://{proxy}", scheme)
+
+
+def _checked_proxy(proxy: str, scheme: str) -> str:
+    try:
+        parts = urlsplit(proxy)
+        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or not proxy.isascii() or not proxy.isprintable():
+        raise SettingError(
+            f"{scheme.upper()}_PROXY must be the URL of an http proxy, like http://HOST:3128 or "
+            "http://USER:PASSWORD@HOST:3128; or name the server's host in NO_PROXY"
+        )
+    return proxy

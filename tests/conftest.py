@@ -1,5 +1,6 @@
 """The option that runs the conformance suite against a real server."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,8 @@ def pytest_report_header(config):
 
 
 def pytest_configure(config):
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]  # the servers of the tests are on this machine
     url = config.getoption("--serving-url")
     if url is None and config.getoption("--serving-bundle"):
         raise pytest.UsageError("--serving-bundle goes with --serving-url")

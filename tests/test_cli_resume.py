@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lightclient.classification import Classification, Score
 from lightclient.cli import main
 from lightclient.cli.outfile import Csv, JsonLines, pass_over
 from lightclient.cli.output import csv_header, csv_line
 from lightclient.client import Classifier
 from lightclient.errors import LightClientError
 from lightclient.model.bundle import Bundle
-from lightclient.scoring import Classification, Score
 from lightclient.standin import StandIn
 
 Run = Callable[..., tuple[int, str]]

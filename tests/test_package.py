@@ -132,10 +132,22 @@ print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
 
 
 @needs_source
-def test_only_two_packages_are_loaded_and_needed(bare: Path, url: str) -> None:
-    loaded = set(json.loads(in_bare(bare, LOADED, url, str(bare))))
-    loaded -= set(sys.stdlib_module_names) | {"__main__"}
-    assert loaded == {"lightclient", "tokenizers", "urllib3"}
+def test_only_the_three_packages_are_loaded(bare: Path, numpy: Path, url: str) -> None:
+    done = run_bare([bare, numpy], LOADED, url, str(bare))
+    assert done.returncode == 0, done.stderr
+    loaded = set(json.loads(done.stdout)) - set(sys.stdlib_module_names) - {"__main__"}
+    assert loaded == {"lightclient", *DEPENDENCIES}
+
+
+@needs_source
+@pytest.mark.parametrize("missing", DEPENDENCIES)
+def test_a_call_uses_each_of_the_three(missing: str, wheel: Path, url: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    link(tmp_path, *(name for name in DEPENDENCIES if name != missing))
+    done = run_bare([tmp_path], LOADED, url, str(tmp_path))
+    assert done.returncode == 1
+    assert f"No module named '{missing}'" in done.stderr
 
 
 @needs_source

@@ -59,7 +59,8 @@ TWO_ROWS = [[0.00678215781, -0.0178737286], [0.00659694, -0.0181007702]]
 )
 def test_the_real_server_s_logits(name: str, expected: list[list[float]]) -> None:
     logits = read_logits(recorded(named(name)), len(expected), 2)
-    assert logits == np.array(expected, dtype=np.float32).tolist()
+    assert logits.dtype == np.float32
+    assert logits.tolist() == np.array(expected, dtype=np.float32).tolist()
 
 
 def test_the_real_server_s_several_outputs() -> None:

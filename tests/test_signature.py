@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightclient import Bundle, InputError, Signature, SignatureError
-from lightclient.serving.plan import Plan, check_lengths, fit
+from lightclient.serving.predictor import Plan, check_lengths, make_plan
 from lightclient.serving.signature import read_signature
 from tests.exchanges import EXCHANGES
 
@@ -152,19 +152,19 @@ def test_a_signature_by_hand_is_checked(arguments: dict[str, Any]) -> None:
 
 def test_fit() -> None:
     bundle = Bundle.load()
-    assert fit(Signature(), bundle, None, None) == Plan(Signature(), 512, None)
-    assert fit(Signature(), bundle, 64, None) == Plan(Signature(), 64, None)
-    assert fit(Signature(), bundle, None, 64) == Plan(Signature(), 64, 64)
-    assert fit(Signature(), bundle, 32, 64) == Plan(Signature(), 32, 64)
+    assert make_plan(Signature(), bundle, None, None) == Plan(Signature(), 512, None)
+    assert make_plan(Signature(), bundle, 64, None) == Plan(Signature(), 64, None)
+    assert make_plan(Signature(), bundle, None, 64) == Plan(Signature(), 64, 64)
+    assert make_plan(Signature(), bundle, 32, 64) == Plan(Signature(), 32, 64)
     fixed = Signature(length=100)
-    assert fit(fixed, bundle, None, None) == Plan(fixed, 100, 100)
-    assert fit(fixed, bundle, 50, None) == Plan(fixed, 50, 100)
+    assert make_plan(fixed, bundle, None, None) == Plan(fixed, 100, 100)
+    assert make_plan(fixed, bundle, 50, None) == Plan(fixed, 50, 100)
     long = Signature(length=1024)
-    assert fit(long, bundle, None, None) == Plan(long, 512, 1024)
+    assert make_plan(long, bundle, None, None) == Plan(long, 512, 1024)
     with pytest.raises(InputError, match="pad_to=64, but the model takes rows of 100"):
-        fit(fixed, bundle, None, 64)
+        make_plan(fixed, bundle, None, 64)
     with pytest.raises(SignatureError, match=r"gives 3 logits, .* has 2 labels"):
-        fit(Signature(classes=3), bundle, None, None)
+        make_plan(Signature(classes=3), bundle, None, None)
 
 
 @pytest.mark.parametrize("name", ["max_length", "pad_to"])

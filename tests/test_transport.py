@@ -40,7 +40,7 @@ BODY = b'{"inputs": {}}'
 
 def send(url: str, timeout: float = 5.0, **options: object) -> Reply:
     address = parse_address(url)
-    transport = Transport(address.origin, headers=request_headers(None, None), **options)  # type: ignore[arg-type]
+    transport = Transport(address.origin, **options)  # type: ignore[arg-type]
     try:
         return transport.post(address.predict, BODY, Deadline(timeout))
     finally:
@@ -67,7 +67,7 @@ def test_an_exchange() -> None:
 def test_connections_are_kept_and_taken_again() -> None:
     with serving(answering(outputs())) as server:
         address = parse_address(server.url)
-        transport = Transport(address.origin, headers={})
+        transport = Transport(address.origin)
         for _ in range(5):
             transport.post(address.predict, BODY, Deadline(5))
         assert server.connections == 1
@@ -78,7 +78,7 @@ def test_connection_close_is_obeyed() -> None:
     answer = response(200, "{}", "Connection: close")
     with serving(once(answer)) as server:
         address = parse_address(server.url)
-        transport = Transport(address.origin, headers={})
+        transport = Transport(address.origin)
         for _ in range(3):
             assert transport.post(address.predict, BODY, Deadline(5)).status == 200
         assert server.connections == 3
@@ -92,7 +92,7 @@ def test_a_kept_connection_that_died_costs_no_repeat() -> None:
 
     with serving(dies_on_the_second, answering(outputs())) as server:
         address = parse_address(server.url)
-        transport = Transport(address.origin, headers={}, retries=0)
+        transport = Transport(address.origin, retries=0)
         transport.post(address.predict, BODY, Deadline(5))
         reply = transport.post(address.predict, BODY, Deadline(5))
         assert (reply.status, reply.attempts, server.connections) == (200, 1, 2)
@@ -176,7 +176,7 @@ def test_an_answer_to_a_request_that_is_still_being_sent() -> None:
 
     with serving(refuse) as server:
         address = parse_address(server.url)
-        transport = Transport(address.origin, headers={}, retries=0)
+        transport = Transport(address.origin, retries=0)
         assert transport.post(address.predict, b" " * 8_000_000, Deadline(10)).status == 413
         transport.close()
 
@@ -333,7 +333,7 @@ def test_more_than_announced_does_not_spoil_the_next_answer() -> None:
     odd = response(200, "{}") + b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
     with serving(answering(odd)) as server:
         address = parse_address(server.url)
-        transport = Transport(address.origin, headers={})
+        transport = Transport(address.origin)
         for _ in range(3):
             assert transport.post(address.predict, BODY, Deadline(5)).body == b"{}"
         transport.close()
@@ -345,7 +345,7 @@ def test_an_interim_answer_is_not_taken_for_the_answer(status: int) -> None:
     interim = response(status, "", length=False)
     with serving(answering(interim + response(200, "1"), response(200, "2"))) as server:
         address = parse_address(server.url)
-        transport = Transport(address.origin, headers={})
+        transport = Transport(address.origin)
         for _ in range(2):
             with pytest.raises(NotTensorFlowServing):
                 transport.post(address.predict, BODY, Deadline(5))
@@ -392,7 +392,7 @@ def test_an_answer_that_nobody_asked_for_is_not_taken() -> None:
 
     with serving(intrusive, answering(response(200, "second"))) as server:
         address = parse_address(server.url)
-        transport = Transport(address.origin, headers={})
+        transport = Transport(address.origin)
         assert transport.post(address.predict, BODY, Deadline(5)).body == b"first"
         idle.set()
         sent.wait()
@@ -456,7 +456,7 @@ def test_tls_with_an_authority_of_one_s_own(
     tls_server: ScriptedServer, certificates: Certificates
 ) -> None:
     address = parse_address(tls_server.url)
-    transport = Transport(address.origin, headers={}, context=tls_context(certificates.file, None))
+    transport = Transport(address.origin, ca_certs=certificates.file)
     for _ in range(3):
         assert transport.post(address.predict, BODY, Deadline(5)).status == 200
     assert tls_server.connections == 1
@@ -465,14 +465,14 @@ def test_tls_with_an_authority_of_one_s_own(
 
 def test_an_untrusted_certificate(tls_server: ScriptedServer) -> None:
     with pytest.raises(CannotConnect, match="not trusted; pass ca_certs=") as caught:
-        send(tls_server.url, context=tls_context(None, None))
+        send(tls_server.url, ca_certs=None)
     assert caught.value.attempts == 1
 
 
 def test_a_certificate_for_another_host(certificates: Certificates) -> None:
     wrap = tls(certificates.context("elsewhere.example"))
     with serving(answering(outputs()), wrap=wrap) as server, pytest.raises(CannotConnect):  # type: ignore[arg-type]
-        send(server.url, context=tls_context(certificates.file, None))
+        send(server.url, ca_certs=certificates.file)
 
 
 def test_a_client_certificate(certificates: Certificates) -> None:
@@ -480,10 +480,10 @@ def test_a_client_certificate(certificates: Certificates) -> None:
     context.verify_mode = ssl.CERT_REQUIRED
     certificates.authority.configure_trust(context)
     with serving(answering(outputs()), wrap=tls(context)) as server:  # type: ignore[arg-type]
-        ours = tls_context(certificates.file, certificates.client)
-        assert send(server.url, context=ours).status == 200
+        own = certificates.client
+        assert send(server.url, ca_certs=certificates.file, client_cert=own).status == 200
         with pytest.raises((CannotConnect, ConnectionLost)):
-            send(server.url, context=tls_context(certificates.file, None), retries=0)
+            send(server.url, ca_certs=certificates.file, retries=0)
 
 
 def test_bytes_beyond_the_answer_do_not_spoil_the_next_one_over_tls(
@@ -499,9 +499,7 @@ def test_bytes_beyond_the_answer_do_not_spoil_the_next_one_over_tls(
 
     with serving(script, wrap=tls(certificates.context())) as server:  # type: ignore[arg-type]
         address = parse_address(server.url)
-        transport = Transport(
-            address.origin, headers={}, context=tls_context(certificates.file, None)
-        )
+        transport = Transport(address.origin, ca_certs=certificates.file)
         for body in (b"first", b"second", b"third"):
             assert transport.post(address.predict, body, Deadline(5)).body.strip() == body
         transport.close()
@@ -543,7 +541,7 @@ def test_the_deadline_holds_over_tls(certificates: Certificates) -> None:
         with serving(script, wrap=tls(certificates.context())) as server:  # type: ignore[arg-type]
             began = time.monotonic()
             with pytest.raises(TimedOut):
-                send(server.url, 0.5, context=tls_context(certificates.file, None))
+                send(server.url, 0.5, ca_certs=certificates.file)
             assert time.monotonic() - began < 5
 
 
@@ -552,7 +550,7 @@ def test_the_deadline_holds_for_the_handshake() -> None:
         url = server.url.replace("http://", "https://")
         began = time.monotonic()
         with pytest.raises(TimedOut, match="connecting"):
-            send(url, 0.5, context=tls_context(None, None))
+            send(url, 0.5, ca_certs=None)
         assert time.monotonic() - began < 5
 
 
@@ -564,7 +562,7 @@ def test_https_to_a_server_without_tls() -> None:
     with serving(plain) as server:
         url = server.url.replace("http://", "https://")
         with pytest.raises(CannotConnect, match="no TLS with"):
-            send(url, context=tls_context(None, None), retries=0)
+            send(url, ca_certs=None, retries=0)
 
 
 def test_http_to_a_server_with_tls(tls_server: ScriptedServer) -> None:
@@ -597,7 +595,7 @@ def test_many_threads_share_one_transport() -> None:
 
     with serving(echo) as server:
         address = parse_address(server.url)
-        transport = Transport(address.origin, headers={})
+        transport = Transport(address.origin)
         wrong: list[bytes] = []
 
         def work(name: int) -> None:

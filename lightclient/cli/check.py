@@ -11,7 +11,7 @@ from lightclient.messages import printable
 
 if TYPE_CHECKING:
     from lightclient.http.transport import Reply
-    from lightclient.serving.plan import Plan
+    from lightclient.serving.predictor import Plan
 
 _TEXT = """\
 Walk through what a classification needs: does the host answer, is the model there and loaded, does
@@ -40,14 +40,15 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _findings(arguments: argparse.Namespace) -> Iterator[str]:
     """What each step found, step by step; what is wrong is raised."""
-    from lightclient.client import Classifier, open_transport
+    from lightclient.client import Classifier
     from lightclient.http.deadline import Deadline
+    from lightclient.http.transport import Transport
     from lightclient.model.bundle import Bundle
     from lightclient.serving.address import parse_address
-    from lightclient.serving.plan import fit
-    from lightclient.serving.reply import raise_for_status
+    from lightclient.serving.predictor import make_plan
+    from lightclient.serving.refusal import raise_for_status
     from lightclient.serving.signature import read_signature
-    from lightclient.settings import read_settings
+    from lightclient.settings import find_proxy, read_settings
 
     settings = read_settings(url=arguments.url, bundle=arguments.bundle, timeout=arguments.timeout)
     if settings.url is None:
@@ -55,13 +56,19 @@ def _findings(arguments: argparse.Namespace) -> Iterator[str]:
     address = parse_address(settings.url)
     bundle = Bundle.load(settings.bundle)
     yield f"bundle {bundle.name!r}: {len(bundle.labels)} labels, {bundle.max_length} tokens at most"
-    transport = open_transport(address, settings)
+    transport = Transport(
+        address.origin,
+        token=settings.token,
+        ca_certs=settings.ca_certs,
+        client_cert=settings.client_cert,
+        proxy=find_proxy(address.scheme, address.host, address.port),
+    )
     reply = transport.get(address.status, Deadline(settings.timeout))
     yield f"{address.origin} answers"
     yield f"model {address.model!r} is AVAILABLE: version {_available(reply)}"
     reply = transport.get(address.metadata, Deadline(settings.timeout))
     raise_for_status(reply)
-    plan = fit(read_signature(reply.body), bundle, None, None)
+    plan = make_plan(read_signature(reply.body), bundle)
     transport.close()
     yield f"signature {plan.signature.name!r} fits: {_described(plan)}"
     with Classifier(settings.url, bundle=bundle, timeout=settings.timeout) as classifier:
@@ -73,7 +80,7 @@ def _available(reply: "Reply") -> str:
 
     An answer of 200 is not enough: a version that was unloaded is told with the state END.
     """
-    from lightclient.serving.reply import raise_for_status
+    from lightclient.serving.refusal import raise_for_status
 
     raise_for_status(reply)
 

@@ -16,9 +16,9 @@ from lightclient.cli.texts import read_file, read_lines
 from lightclient.errors import LightClientError
 
 if TYPE_CHECKING:
+    from lightclient.classification import Classification
     from lightclient.client import Classifier
     from lightclient.model.bundle import Bundle
-    from lightclient.scoring import Classification
 
 _TEXT = """\
 Classify texts from the command line, from a file, or from stdin, one a line.

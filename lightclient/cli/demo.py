@@ -37,7 +37,7 @@ def _run(arguments: argparse.Namespace) -> int:
     bundle = Bundle.load()
     with StandIn() as url:
         address = parse_address(url)
-        transport = Transport(address.origin, headers={"Content-Type": "application/json"})
+        transport = Transport(address.origin)
         for text in texts:
             _show(text, bundle, transport, address.predict)
         transport.close()

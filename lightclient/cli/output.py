@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from lightclient.messages import printable
 
 if TYPE_CHECKING:
-    from lightclient.scoring import Classification
+    from lightclient.classification import Classification
 
 Answers = Iterable[tuple[str, "Classification"]]
 _SPECIAL = re.compile('[",\r\n]')

@@ -1,12 +1,12 @@
 """Bytes to the server and its reply back, inside one deadline."""
 
 import random
-import ssl
 import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 from urllib3 import BaseHTTPResponse
 
@@ -20,7 +20,9 @@ from lightclient.errors import (
 from lightclient.http.deadline import Deadline
 from lightclient.http.exchange import Exchange
 from lightclient.http.failures import FAILURES, failure_of, too_large, would_recur
+from lightclient.http.headers import request_headers
 from lightclient.http.route import open_route
+from lightclient.http.tls import tls_context
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 REPEATED_STATUSES = frozenset({429, 503})
@@ -51,28 +53,36 @@ class Transport:
 
     Args:
         origin: the server's scheme, host and port, like `http://host:8501`.
-        headers: sent with every request, credentials among them.
-        context: whom to trust over https; see tls.py.
+        headers: sent with every request; they win over ours.
+        token: sent as a bearer token.
+        ca_certs, client_cert: whom to trust over https, and who to be; see tls.py.
         proxy: the URL of a proxy, with its credentials; None: there is none.
         retries: how often an exchange is repeated, inside its deadline, after 429, 503 or a
             broken connection. Predicting has no side effects, so that a repeat is safe.
         max_reply_bytes: a longer answer is refused.
+
+    Raises:
+        InputError: a header, the token or a certificate file is not what it must be.
     """
 
     def __init__(
         self,
         origin: str,
         *,
-        headers: Mapping[str, str],
-        context: ssl.SSLContext | None = None,
+        headers: Mapping[str, str] | None = None,
+        token: str | None = None,
+        ca_certs: str | Path | None = None,
+        client_cert: str | Path | tuple[str, str] | None = None,
         proxy: str | None = None,
         retries: int = 3,
         max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
         self._origin = origin
-        self._headers = headers
+        self._headers = request_headers(headers, token)
         self._retries = retries
         self._max_reply_bytes = max_reply_bytes
+        secure = origin.startswith("https:")
+        context = tls_context(ca_certs, client_cert) if secure else None
         self._route = open_route(origin, context, proxy)
 
     def close(self) -> None:

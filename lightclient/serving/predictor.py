@@ -1,18 +1,100 @@
-"""The steps of a text's way, in their order, for one served model and its bundle."""
+"""The way of a text, in its order, for one served model and its bundle."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from lightclient.errors import BadRequest, ReplyError, ServerError, TimedOut, TransportError
+from lightclient.classification import Classification
+from lightclient.errors import (
+    BadRequest,
+    InputError,
+    ReplyError,
+    ServerError,
+    SignatureError,
+    TimedOut,
+    TransportError,
+)
 from lightclient.http.deadline import Deadline
 from lightclient.http.transport import Transport
+from lightclient.imports import import_numpy_meanwhile
+from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Row, Text, make_batch, tokenize
-from lightclient.scoring import Classification, classify_logits
 from lightclient.serving.address import Address
-from lightclient.serving.plan import Plan
-from lightclient.serving.reply import raise_for_status, read_logits
+from lightclient.serving.refusal import raise_for_status
 from lightclient.serving.request import Form, build_request
 from lightclient.serving.signature import Signature, read_signature
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the served model and the bundle agree on: how every request is made.
+
+    `limit`: the most tokens of a text; what is longer is cut; None: there is no limit.
+    `length`: the tokens every row is padded to; None: the longest of its request.
+    `takes_pairs`: whether a pair reaches the model as one.
+    """
+
+    signature: Signature
+    limit: int | None
+    length: int | None
+    takes_pairs: bool = True
+
+    def check(self, texts: Sequence[Text]) -> None:
+        """Refuse what the model would answer wrongly.
+
+        Raises:
+            SignatureError: there is a pair, and no way to tell its texts apart.
+        """
+        if not self.takes_pairs and any(isinstance(text, tuple) and text[1] for text in texts):
+            raise SignatureError(
+                "the served model takes no token_type_ids, but this bundle's model tells the texts "
+                "of a pair apart by them; export it with token_type_ids"
+            )
+
+
+def make_plan(
+    signature: Signature, bundle: Bundle, max_length: int | None = None, pad_to: int | None = None
+) -> Plan:
+    """Bring a served model's signature and a bundle together.
+
+    Raises:
+        SignatureError: the model gives another number of logits than the bundle has labels.
+        InputError: `pad_to` contradicts the signature's own length.
+    """
+    if signature.classes not in (None, len(bundle.labels)):
+        raise SignatureError(
+            f"the model gives {signature.classes} logits, the bundle {bundle.name!r} has "
+            f"{len(bundle.labels)} labels; pass the model's own folder as bundle="
+        )
+    if pad_to and signature.length not in (None, pad_to):
+        raise InputError(f"pad_to={pad_to}, but the model takes rows of {signature.length} tokens")
+    limits = (bundle.max_length, signature.length, max_length, pad_to)
+    limit = min((limit for limit in limits if limit is not None), default=None)
+    takes_pairs = bool(signature.token_type_ids) or not bundle.needs_type_ids
+    return Plan(signature, limit, signature.length or pad_to, takes_pairs)
+
+
+def check_lengths(bundle: Bundle, max_length: object, pad_to: object) -> None:
+    """Check `max_length` and `pad_to` against the bundle.
+
+    Raises:
+        InputError: no whole number, too small for one token of text, or more than the model has.
+    """
+    smallest = bundle.loaded.tokenizer.num_special_tokens_to_add(False) + 1
+    for name, value in (("max_length", max_length), ("pad_to", pad_to)):
+        if value is None:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise InputError(f"{name} must be a whole number, not {short_repr(value)}")
+        if value < smallest:
+            raise InputError(
+                f"{name}={short_repr(value)} has no room for text; the least is {smallest}"
+            )
+        if bundle.max_length is not None and value > bundle.max_length:
+            raise InputError(
+                f"{name}={short_repr(value)}, but the model of {bundle.name!r} takes "
+                f"{bundle.max_length} tokens at most"
+            )
 
 
 class Predictor:
@@ -22,9 +104,9 @@ class Predictor:
         address: the served model.
         bundle: its tokenizer and labels.
         transport: the way to the server.
-        fit: makes the plan of a signature.
         signature: one stated by hand, or the name of one to look up; None: the default one.
         form: of the requests.
+        max_length, pad_to: as for `Classifier`.
     """
 
     def __init__(
@@ -33,15 +115,17 @@ class Predictor:
         bundle: Bundle,
         transport: Transport,
         *,
-        fit: Callable[[Signature], Plan],
-        signature: str | Signature | None,
-        form: Form,
+        signature: str | Signature | None = None,
+        form: Form = "columnar",
+        max_length: int | None = None,
+        pad_to: int | None = None,
     ) -> None:
+        check_lengths(bundle, max_length, pad_to)
         self._address, self._bundle, self._transport = address, bundle, transport
-        self._fit, self._form = fit, form
+        self._form, self._max_length, self._pad_to = form, max_length, pad_to
         self._name = signature if isinstance(signature, str) else None
-        self._plan = fit(signature) if isinstance(signature, Signature) else None
-        self._stated = self._plan is not None
+        self._stated = isinstance(signature, Signature)
+        self._plan = self._make_plan(signature) if isinstance(signature, Signature) else None
 
     def classify(self, texts: Sequence[Text], deadline: Deadline) -> list[Classification]:
         """Classify the texts of one request; raises what `Classifier.classify` does."""
@@ -49,17 +133,17 @@ class Predictor:
         try:
             return self._classify(texts, plan, deadline)
         except (BadRequest, ReplyError):
-            renewed = self.refresh_plan(plan, deadline)
-            if renewed is None:
+            new_plan = self.refresh_plan(plan, deadline)
+            if new_plan is None:
                 raise
-        return self._classify(texts, renewed, deadline)
+        return self._classify(texts, new_plan, deadline)
 
     def _classify(
         self, texts: Sequence[Text], plan: Plan, deadline: Deadline
     ) -> list[Classification]:
         rows = self.tokenize(texts, plan)
         if deadline.over:
-            # Tokenizing knows no deadline; say so rather than blame the server.
+            # The tokenizer knows no deadline. Say so rather than blame the server.
             raise TimedOut(
                 f"tokenizing {len(texts)} texts alone took longer than the {deadline.seconds:g} s "
                 "of a call: send fewer or shorter texts at once",
@@ -78,29 +162,38 @@ class Predictor:
         """Ask the server for the logits of rows, and score them."""
         batch = make_batch(rows, self._bundle, plan.length)
         request = build_request(batch, plan.signature, self._form)
+        import_numpy_meanwhile()
         reply = self._transport.post(self._address.predict, request, deadline)
+        # Imported here, for these two need numpy.
+        from lightclient.scoring import classify_logits
+        from lightclient.serving.reply import read_logits
+
         logits = read_logits(reply, len(rows), len(self._bundle.labels), plan.signature.output)
         return classify_logits(logits, self._bundle, batch.truncated)
 
     def plan(self, deadline: Deadline) -> Plan:
         """The plan, which the first call makes from the server's metadata.
 
-        Without a lock: threads that begin together may each ask, and all get the same.
+        There is no lock: threads that begin together may each ask, and all get the same.
         """
         if self._plan is None:
             self._plan = self._look_up(deadline)
         return self._plan
 
     def _look_up(self, deadline: Deadline) -> Plan:
+        import_numpy_meanwhile()
         reply = self._transport.get(self._address.metadata, deadline)
         raise_for_status(reply)
-        return self._fit(read_signature(reply.body, self._name))
+        return self._make_plan(read_signature(reply.body, self._name))
+
+    def _make_plan(self, signature: Signature) -> Plan:
+        return make_plan(signature, self._bundle, self._max_length, self._pad_to)
 
     def refresh_plan(self, plan: Plan, deadline: Deadline) -> Plan | None:
-        """Ask again, after an error that a new version of the model may have caused.
+        """Ask for the metadata again, after an error that a new version of the model may explain.
 
-        None where the plan is still the same, or the server cannot be asked. That the model no
-        longer fits the bundle is raised.
+        None where the plan is still the same, or the server cannot be asked. A new version that
+        does not fit the bundle is raised.
         """
         if self._stated:
             return None

@@ -1,34 +1,22 @@
-"""A reply into logits, or into the right error."""
+"""The reply to a predict request, read as logits."""
 
 import json
-import re
-from array import array
-from collections.abc import Iterable
-from http import HTTPStatus
-from math import inf, isfinite
 from typing import Any
 
-from lightclient.errors import (
-    AccessDenied,
-    BadRequest,
-    LightClientError,
-    ModelNotFound,
-    NotTensorFlowServing,
-    Overloaded,
-    ReplyError,
-    ServerFailed,
-    SignatureNotFound,
-    TimedOut,
-    Unavailable,
-)
+import numpy as np
+from numpy.typing import NDArray
+
+from lightclient.errors import NotTensorFlowServing, ReplyError
 from lightclient.http.transport import Reply
 from lightclient.messages import printable
+from lightclient.serving.refusal import raise_for_status
 
-Logits = list[list[float]]
+Floats = NDArray[np.float32]
 _NUMBERS = frozenset({float, int})
+_HUGE = 1e300
 
 
-def read_logits(reply: Reply, rows: int, labels: int, output: str | None = None) -> Logits:
+def read_logits(reply: Reply, rows: int, labels: int, output: str | None = None) -> Floats:
     """Read the logits of a predict reply.
 
     Args:
@@ -38,7 +26,7 @@ def read_logits(reply: Reply, rows: int, labels: int, output: str | None = None)
         output: the output's name, where the model has several.
 
     Returns:
-        A list a text, of a float for each label, all finite and rounded to float32.
+        float32 of shape [rows, labels], all finite.
 
     Raises:
         ServerError: the server answered with an error; the class says which.
@@ -52,30 +40,27 @@ def read_logits(reply: Reply, rows: int, labels: int, output: str | None = None)
     return _finite(reply, found)
 
 
-def float32(values: Iterable[float]) -> list[float]:
-    """Round each value to float32; what is beyond it becomes infinite."""
-    return array("f", values).tolist()
-
-
-def _finite(reply: Reply, rows: Logits) -> Logits:
-    logits = [_rounded(row) for row in rows]
-    for at, row in enumerate(logits):
-        if not all(map(isfinite, row)):
-            label = next(label for label, value in enumerate(row) if not isfinite(value))
-            raise ReplyError(
-                f"{reply.url} answered {row[label]} as logit {label} of row {at}: that is no "
-                "finite number, so no score can be made; the model's weights or its arithmetic "
-                "(float16?) are broken",
-                url=reply.url,
-            )
+def _finite(reply: Reply, rows: list[list[float]]) -> Floats:
+    logits = _float32(rows)
+    if not np.isfinite(logits).all():
+        at, label = np.argwhere(~np.isfinite(logits))[0].tolist()
+        raise ReplyError(
+            f"{reply.url} answered {logits[at, label]} as logit {label} of row {at}: that is no "
+            "finite number, so no score can be made; the model's weights or its arithmetic "
+            "(float16?) are broken",
+            url=reply.url,
+        )
     return logits
 
 
-def _rounded(row: list[float]) -> list[float]:
-    try:
-        return float32(row)
-    except OverflowError:  # a whole number beyond float64
-        return [inf] * len(row)
+def _float32(rows: list[list[float]]) -> Floats:
+    """The numbers rounded to float32; what is beyond it becomes infinite."""
+    with np.errstate(over="ignore"):
+        try:
+            return np.array(rows, dtype=np.float32)
+        except OverflowError:  # a whole number beyond float64
+            bounded = [[min(max(value, -_HUGE), _HUGE) for value in row] for row in rows]
+            return np.array(bounded, dtype=np.float32)
 
 
 def _predictions(reply: Reply) -> Any:
@@ -152,120 +137,3 @@ def _describe(row: Any) -> str:
         return f"a {type(row).__name__}"
     kinds = sorted({type(value).__name__ for value in row} - {"float", "int"})
     return f"{len(row)} values" + (f" ({', '.join(kinds)} among them)" if kinds else "")
-
-
-def raise_for_status(reply: Reply) -> None:
-    """Turn an error answer into its error; do nothing for status 200.
-
-    The statuses are those of TensorFlow Serving (model_servers/http_server.cc), and those of the
-    proxies that stand before it.
-
-    Raises:
-        ServerError, TimedOut, NotTensorFlowServing
-    """
-    if reply.status == HTTPStatus.OK:
-        return
-    message = _server_message(reply)
-    kind, mend = _kind(reply.status, message)
-    if message is None and reply.status not in _TOLD_BY_PROXIES and reply.status < 500:
-        raise NotTensorFlowServing(
-            f"{reply.url} answered {reply.status} without the JSON error of TensorFlow Serving: is "
-            "this its REST port (8501, not 8500), and is the path right?",
-            url=reply.url,
-            status=reply.status,
-        )
-    said = f": {_without_ids(message)}" if message else ""
-    tried = f" (tried {reply.attempts} times)" if reply.attempts > 1 else ""
-    raise kind(
-        f"{reply.url} answered {reply.status}{tried}{said}\n{mend}",
-        url=reply.url,
-        status=reply.status,
-        server_message=message or "",
-        attempts=reply.attempts,
-        **({"retry_after": reply.retry_after} if kind in (Overloaded, Unavailable) else {}),
-    )
-
-
-def refuses_lengths(error: BadRequest) -> bool:
-    """Whether the server batches requests, and refused those of different lengths in a batch."""
-    return _MIXED_LENGTHS in error.server_message
-
-
-def _server_message(reply: Reply) -> str | None:
-    """The text of `{"error": text}`; None if the body is something else."""
-    try:
-        answer = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        return None
-    message = answer.get("error") if isinstance(answer, dict) else None
-    return message if isinstance(message, str) else None
-
-
-_KINDS: dict[int, tuple[type[LightClientError], str]] = {
-    401: (AccessDenied, "Pass token= or headers=, or set LIGHTCLIENT_TOKEN."),
-    403: (AccessDenied, "These credentials may not use this model; pass others by token=."),
-    404: (
-        ModelNotFound,
-        "Check the model's name and version in the URL, and that the server has loaded it: "
-        "its status is at GET /v1/models/NAME, and `lightclient check` walks through.",
-    ),
-    413: (BadRequest, "The request is too large for the server or a proxy; send fewer texts."),
-    408: (TimedOut, "The server gave up waiting; try again, or send fewer texts at once."),
-    429: (Overloaded, "The server has too much to do; send less at once, or add servers."),
-    503: (Unavailable, "The server is not ready: is the model still loading? Try again later."),
-    504: (
-        TimedOut,
-        "The server's own time limit passed (--rest_api_timeout_in_ms); send fewer or shorter "
-        "texts at once, or raise it.",
-    ),
-}
-_TOLD_BY_PROXIES = _KINDS.keys() - {404}
-# From a server that batches requests (batching/batching_session.cc).
-_MIXED_LENGTHS = "padding is turned off"
-_MENDS_OF_400: tuple[tuple[str, type[LightClientError], str], ...] = (
-    (
-        "version label",
-        ModelNotFound,
-        "Check the label in the URL; labels are set in the server's model config file.",
-    ),
-    (
-        "not found in signature def",
-        SignatureNotFound,
-        "`lightclient check` shows the signatures there are; pass one as signature=.",
-    ),
-    (
-        _MIXED_LENGTHS,
-        BadRequest,
-        "The server batches requests of different lengths: pass pad_to=N, one length for all.",
-    ),
-    (
-        "Incompatible shapes",
-        BadRequest,
-        "The model takes another length: leave signature= out, so that the client asks for it.",
-    ),
-)
-
-
-def _kind(status: int, message: str | None) -> tuple[type[LightClientError], str]:
-    if status in _KINDS:
-        return _KINDS[status]
-    if status >= 500:
-        return ServerFailed, "The server failed; its log tells why."
-    for words, kind, mend in _MENDS_OF_400:
-        if words in (message or ""):
-            return kind, mend
-    return BadRequest, "Does the served model fit this bundle? `lightclient check` tells."
-
-
-# The server quotes the request, and so the token ids of somebody's text, behind these words.
-_QUOTED = re.compile(r"(JSON (?:Value|object): )(\{.*\}|\[.*\]|[\[{].*|\"[^\"]*\"|\S+)", re.DOTALL)
-# A proxy may do so anywhere: a list of lists, of an input's name, or longer than a tensor's shape.
-_LISTS = re.compile(
-    r"\[\s*\[\s*\d[\d\s,\[\]]*"
-    r"|(?<=[\"']:)\s*\[[\d\s,\]]*"
-    r"|\[\s*\d+(?:\s*,\s*\d+){4,}[\s,\]]*"
-)
-
-
-def _without_ids(message: str) -> str:
-    return printable(_LISTS.sub("[…]", _QUOTED.sub(r"\1…", message)))

@@ -6,6 +6,7 @@ import threading
 import time
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lightclient import BadRequest, Classification, ReplyError, Score, TimedOut
@@ -28,7 +29,9 @@ from tests.scripted import response
 
 
 def answer_to(text: str, **changes: Any) -> Classification:
-    [answer] = classify_logits([logits_of(ids_of(text))], BUNDLE, [False])
+    [answer] = classify_logits(
+        np.array([logits_of(ids_of(text))], dtype=np.float32), BUNDLE, [False]
+    )
     fields = {name: getattr(answer, name) for name in (
         "label", "score", "scores", "logits", "truncated")}  # fmt: skip
     return Classification(**{**fields, **changes})

@@ -27,7 +27,7 @@ class Wire:
         self._data, self._stays_open = data, stays_open
 
     def transport(self, retries: int) -> Transport:
-        return Transport(self._address, headers={}, retries=retries, max_reply_bytes=100_000)
+        return Transport(self._address.origin, retries=retries, max_reply_bytes=100_000)
 
     def _accept(self) -> None:
         while True:

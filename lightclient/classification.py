@@ -1,0 +1,42 @@
+"""What a text was classified as."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+class Score(NamedTuple):
+    """A label and its score."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Classification:
+    """The answer for one text.
+
+    `label`, `score`: the best one. `scores`: every label, highest first, ties in the model's
+    order, so that `scores[:k]` is what the pipeline gives for `top_k=k`. `logits`: the model's
+    raw output in the order of its labels. `truncated`: the text was longer than the model takes
+    and its end was not read.
+    """
+
+    label: str
+    score: float
+    scores: tuple[Score, ...]
+    logits: tuple[float, ...]
+    truncated: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same in plain JSON types."""
+        return {
+            "label": self.label,
+            "score": self.score,
+            "scores": [score._asdict() for score in self.scores],
+            "logits": list(self.logits),
+            "truncated": self.truncated,
+        }
+
+    def __repr__(self) -> str:
+        cut = ", truncated=True" if self.truncated else ""
+        return f"Classification(label={self.label!r}, score={self.score:.5f}{cut})"

@@ -1,0 +1,24 @@
+"""numpy imported in the background, since its import takes as long as many a request."""
+
+import os
+import sys
+import threading
+from contextlib import suppress
+
+
+def import_numpy_meanwhile() -> None:
+    """Begin to import numpy in a thread, for the code that scores the answer on its way."""
+    if "numpy" in sys.modules:
+        return
+    thread = threading.Thread(target=_import_numpy, name="lightclient-numpy")
+    with suppress(RuntimeError):  # no thread is to be had: it is imported when it is needed
+        thread.start()
+        if hasattr(os, "register_at_fork"):
+            # A child process would wait for ever for an import that went on in its parent.
+            os.register_at_fork(before=thread.join)
+
+
+def _import_numpy() -> None:
+    with suppress(ImportError):  # raised again where numpy is needed
+        import lightclient.scoring
+        import lightclient.serving.reply  # noqa: F401
