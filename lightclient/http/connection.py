@@ -98,6 +98,7 @@ class _Kept:
 
     response_class: Any = StrictResponse
     _opened: tuple[int, float] = (0, 0.0)
+    _unsent: list[bytes] | None = None
 
     def _new_conn(self) -> TimedSocket:
         connection = cast(HTTPConnection, self)
@@ -114,6 +115,23 @@ class _Kept:
         """Open the connection, through a proxy and a TLS handshake where there is one."""
         super().connect()  # type: ignore[misc]
         cast(Exchange, cast(HTTPConnection, self).timeout).connecting = False
+
+    def request(self, *args: Any, **options: Any) -> None:
+        """Send a request, head and body in one write, which saves a packet and a wake-up."""
+        unsent: list[bytes] = []
+        self._unsent = unsent
+        try:
+            super().request(*args, **options)  # type: ignore[misc]
+        finally:
+            self._unsent = None
+        self.send(b"".join(unsent))
+
+    def send(self, data: Any) -> None:
+        """Send bytes, or hold them back while `request` puts a request together."""
+        if self._unsent is None:
+            super().send(data)  # type: ignore[misc]
+        else:
+            self._unsent.append(data)
 
     @property
     def is_connected(self) -> bool:

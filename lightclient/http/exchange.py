@@ -18,7 +18,8 @@ class Exchange(Timeout):
     a second would never be late.
 
     `most_bytes`: the largest body. `dialled`: a connection had to be opened. `connecting`: it is
-    not yet open. `ended`: the server has closed its side. `surplus`: bytes came beyond the answer.
+    not yet open. `received`: how many bytes came. `ended`: the server has closed its side.
+    `surplus`: bytes came beyond the answer.
     """
 
     def __init__(self, deadline: Deadline, most_bytes: int) -> None:
@@ -29,7 +30,7 @@ class Exchange(Timeout):
         self.connecting = False
         self.ended = False
         self.surplus = False
-        self._bytes_left = most_bytes + _FRAMING_BYTES
+        self.received = 0
         self._complete = False
 
     def clone(self) -> "Exchange":
@@ -49,7 +50,7 @@ class Exchange(Timeout):
     @property
     def too_large(self) -> bool:
         """Whether more came, or was announced, than one exchange may have."""
-        return self._bytes_left < 0
+        return self.received > self.most_bytes + _FRAMING_BYTES
 
     def expect(self, size: int) -> None:
         """Check a size that the server announces, before any memory is set aside for it.
@@ -58,7 +59,7 @@ class Exchange(Timeout):
             OSError: it is more than the largest body.
         """
         if size > self.most_bytes:
-            self._bytes_left = -1
+            self.received += size + _FRAMING_BYTES
             raise OSError("more bytes are announced than one exchange may have")
 
     def count(self, size: int) -> None:
@@ -68,7 +69,7 @@ class Exchange(Timeout):
             OSError: they are more than one exchange may have.
         """
         self.ended = size == 0
-        self._bytes_left -= size
+        self.received += size
         if self.too_large:
             raise OSError("more bytes came than one exchange may have")
 

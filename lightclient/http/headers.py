@@ -20,7 +20,6 @@ def request_headers(headers: Mapping[str, str] | None, token: str | None) -> dic
             it may be a secret.
     """
     ours = {
-        "Accept": "application/json",
         "Content-Type": "application/json",
         "User-Agent": f"lightclient/{__version__}",
     }

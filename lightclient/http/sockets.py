@@ -45,10 +45,10 @@ class _Timed:
     def _receive(self, receive: Any, *args: Any) -> Any:
         while True:
             super().settimeout(self.exchange.next_wait())  # type: ignore[misc]
-            if _QUICKACK is not None:
+            if _QUICKACK is not None and self.exchange.received:
                 # TensorFlow Serving sends a long answer in pieces of 16 KiB and holds each back
                 # until the one before is acknowledged, which Linux puts off by 40 ms unless it is
-                # told to be quick. It forgets that, so it is told before every read.
+                # told to be quick. It forgets that, so it is told before every further read.
                 self.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)  # type: ignore[attr-defined]
             with suppress(TimeoutError):
                 return receive(*args)

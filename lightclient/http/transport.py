@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from urllib3 import BaseHTTPResponse
+from urllib3 import BaseHTTPResponse, Retry
 
 from lightclient.errors import (
     CannotConnect,
@@ -31,6 +31,8 @@ _LONGEST_PAUSE = 2.0
 # Not the generator of the random module: processes restored from one snapshot share its state, and
 # would all come back at the same moment.
 _RANDOM = random.SystemRandom()
+# Each repeat of urllib3's own is one more call on the stack, and a warning in the log.
+_NO_RETRIES = Retry(False, redirect=False)
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class Transport:
                 self._route.target(path),
                 body,
                 dict(self._headers),  # a copy: tracing adds headers of its own to it
-                retries=False,
+                retries=_NO_RETRIES,
                 redirect=False,
                 assert_same_host=False,
                 timeout=exchange,
@@ -174,7 +176,9 @@ def _pause(outcome: Reply | TransportError, attempt: int) -> float | None:
 
 def _retry_after(response: BaseHTTPResponse) -> float | None:
     """Seconds, or a date (RFC 9110, 10.2.3); None for nonsense."""
-    text = response.headers.get("retry-after", "")
+    text = response.headers.get("retry-after")
+    if text is None:
+        return None
     if text.isascii() and text.isdigit():
         return float(text)
     try:
