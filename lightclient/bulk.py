@@ -1,29 +1,29 @@
-"""Many texts: windows of them, sorted by length, cut into requests of which several are under way.
+"""Many texts: read in chunks, sorted by length, cut into requests of which several are under way.
 
-A model's time goes with the tokens it is given, padding included, so texts of like length share a
-request. Its tokens are bounded rather than its texts: that keeps its time, and so the deadline it
-needs, the same for short texts and long ones.
+The time of a model goes with the tokens it is given, padding included, so texts of like length
+share a request. A request has a bound of tokens rather than of texts: that keeps its time, and so
+the deadline it needs, the same for short texts and long ones.
 
-The two bounds are a choice between two kinds of servers (`python -m tests.benchmarks.sweep URL`). A
-processor is busy with any request, and the larger one is the slower, as it leaves the cache: with
-DistilBERT on two cores 512, 1,024 and 2,048 tokens gave at best 78, 69 and 60 texts a second.
-Where each request has a fixed cost, as on an accelerator, it should be large, or one of several: at
-4 ms each, 1,024 tokens one by one gave 6,100 texts a second, four at once 14,200, twice that size
-20,200.
+The two bounds are a compromise between two kinds of servers (`python -m tests.benchmarks.sweep
+URL` tries others). A processor is busy with any request, and a larger one is slower, because it
+leaves the cache: with DistilBERT on two cores 512, 1,024 and 2,048 tokens gave at best 78, 69 and
+60 texts a second. Where each request has a fixed cost, as on an accelerator, it should be large, or
+one of several: at 4 ms each, 1,024 tokens one by one gave 6,100 texts a second, four at once
+14,200, twice that size 20,200.
 """
 
 import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from typing import Literal, get_args
 
-from lightclient.chunk import Outcome, Window, cut, read_windows
+from lightclient.chunk import Chunk, cut, read_chunks
 from lightclient.classification import Classification
 from lightclient.errors import BadRequest, LightClientError, ReplyError, ServerFailed
 from lightclient.http.deadline import Deadline
@@ -33,12 +33,16 @@ from lightclient.serving.refusal import refuses_lengths
 
 OnError = Literal["raise", "return"]
 ON_ERROR: tuple[OnError, ...] = get_args(OnError)
+Outcome = Classification | LightClientError
+# The request that a text is in, and its place there.
+_Answer = tuple["Future[list[Outcome]]", int]
 
 TOKENS_PER_REQUEST = 1024
 REQUESTS_AT_ONCE = 4
-_WINDOWS_AT_ONCE = 2
-_CURES = 5
-# What one text of a request may cause for all; what concerns the connection or the server is not.
+_CHUNKS_AT_ONCE = 2
+_PADDING_ATTEMPTS = 5
+# One text of a request can cause these for all of them. The other errors concern the connection or
+# the server, and sending the texts one by one would not help.
 _PERHAPS_ONE_TEXT = (BadRequest, ReplyError, ServerFailed)
 _THREADS = "lightclient-many"
 _LOG = logging.getLogger("lightclient")
@@ -49,34 +53,34 @@ def classify_stream(
 ) -> Iterator[Outcome]:
     """Classify texts as they come, in their order; see `Classifier.classify_many`."""
     pid = os.getpid()
-    started: deque[Window] = deque()
+    started: deque[tuple[Chunk, Mapping[int, _Answer]]] = deque()
     with _running(predictor, timeout, stops_at_error=on_error == "raise") as stream:
-        for window in read_windows(texts):
-            stream.start(window)
-            started.append(window)
-            if len(started) == _WINDOWS_AT_ONCE:
-                yield from _finished(started.popleft(), on_error, pid)
+        for chunk in read_chunks(texts):
+            started.append((chunk, stream.start(chunk)))
+            if len(started) == _CHUNKS_AT_ONCE:
+                yield from _outcomes(*started.popleft(), on_error, pid)
         while started:
-            yield from _finished(started.popleft(), on_error, pid)
+            yield from _outcomes(*started.popleft(), on_error, pid)
 
 
-def _finished(window: Window, on_error: OnError, pid: int) -> Iterator[Outcome]:
-    for place in range(window.start, window.start + len(window.texts)):
+def _outcomes(
+    chunk: Chunk, answers: Mapping[int, _Answer], on_error: OnError, pid: int
+) -> Iterator[Outcome]:
+    for place in range(chunk.start, chunk.start + len(chunk.texts)):
         if os.getpid() != pid:
             raise LightClientError(
                 "this classify_many was begun before a fork, and what it waits for goes on in the "
                 "parent process only: begin another in the child"
             )
-        outcome = window.outcome(place - window.start)
+        request, at = answers[place]
+        outcome = request.result()[at]
         if isinstance(outcome, LightClientError):
-            error = _placed(outcome, place)
+            outcome = _placed(outcome, place)
             if on_error == "raise":
-                raise error
-            yield error
-        else:
-            yield outcome
-    if window.failure is not None:
-        raise window.failure
+                raise outcome
+        yield outcome
+    if chunk.failure is not None:
+        raise chunk.failure
 
 
 def _placed(error: LightClientError, place: int) -> LightClientError:
@@ -101,13 +105,14 @@ def _running(predictor: Predictor, timeout: float, *, stops_at_error: bool) -> I
         )
     finally:
         stop.set()
-        # The garbage collector may close a lost stream in one of its own threads.
+        # A stream that nobody holds any more may be closed by the garbage collector in one of its
+        # own threads, which cannot wait for itself.
         own = threading.current_thread().name.startswith(_THREADS)
         executor.shutdown(wait=not own, cancel_futures=True)
 
 
 class _Stream:
-    """Sends windows off, request by request."""
+    """Sends chunks off, request by request."""
 
     def __init__(
         self,
@@ -120,64 +125,80 @@ class _Stream:
         self._predictor, self._executor = predictor, executor
         self._new_deadline, self._stops_at_error = new_deadline, stops_at_error
         self._pad_to: int | None = None
+        self._pad_lock = threading.Lock()
 
-    def start(self, window: Window) -> None:
-        """Tokenize a window and send its requests off."""
+    def start(self, chunk: Chunk) -> dict[int, _Answer]:
+        """Tokenize a chunk and send its requests off; give the answer of each place."""
+        texts: dict[int, Text] = {}
+        errors: dict[int, LightClientError] = {}
+        for place, text in enumerate(chunk.texts, chunk.start):
+            if isinstance(text, LightClientError):
+                errors[place] = text
+            else:
+                texts[place] = text
         try:
             plan = self._predictor.plan(self._new_deadline())
         except LightClientError as error:
-            places = window.pending()
-            window.settle(places, [error] * len(places))
-            return
-        rows = self._tokenize(window, plan)
+            return _known(errors | dict.fromkeys(texts, error))
+        rows = self._tokenize(texts, plan, errors)
+        return _known(errors) | dict(self._send(texts, rows, plan))
+
+    def _tokenize(
+        self, texts: Mapping[int, Text], plan: Plan, errors: dict[int, LightClientError]
+    ) -> dict[int, Row]:
+        """The rows of the texts; a text that cannot be tokenized goes to `errors`."""
+        try:
+            rows = self._predictor.tokenize(list(texts.values()), plan)
+            return dict(zip(texts, rows, strict=True))
+        except LightClientError:
+            pass  # one by one, to find out which
+        rows_found: dict[int, Row] = {}
+        for place, text in texts.items():
+            try:
+                [rows_found[place]] = self._predictor.tokenize([text], plan)
+            except LightClientError as error:
+                errors[place] = error
+        return rows_found
+
+    def _send(
+        self, texts: Mapping[int, Text], rows: Mapping[int, Row], plan: Plan
+    ) -> Iterator[tuple[int, _Answer]]:
         lengths = {place: len(row.input_ids) for place, row in rows.items()}
         for places in cut(lengths, plan.length or self._pad_to, TOKENS_PER_REQUEST):
-            request = [rows[place] for place in places]
-            try:
-                future = self._executor.submit(self._answer, window, places, request, plan)
-            except RuntimeError:  # no thread is to be had, as at the interpreter's end
-                self._answer(window, places, request, plan)
-            else:
-                window.expect(places, future)
+            request = self._submit([texts[at] for at in places], [rows[at] for at in places], plan)
+            for at, place in enumerate(places):
+                yield place, (request, at)
 
-    def _tokenize(self, window: Window, plan: Plan) -> dict[int, Row]:
-        places = window.pending()
+    def _submit(
+        self, texts: Sequence[Text], rows: Sequence[Row], plan: Plan
+    ) -> "Future[list[Outcome]]":
         try:
-            rows = self._predictor.tokenize([window.texts[at] for at in places], plan)
-        except LightClientError:
-            return dict(self._tokenize_singly(window, plan))
-        return dict(zip(places, rows, strict=True))
+            return self._executor.submit(self._answer, texts, rows, plan)
+        except RuntimeError:  # no thread is to be had, as at the interpreter's end
+            return _done(self._answer(texts, rows, plan))
 
-    def _tokenize_singly(self, window: Window, plan: Plan) -> Iterator[tuple[int, Row]]:
-        for at in window.pending():
-            try:
-                yield at, self._predictor.tokenize([window.texts[at]], plan)[0]
-            except LightClientError as error:
-                window.settle([at], [error])
-
-    def _answer(
-        self, window: Window, places: Sequence[int], rows: Sequence[Row], plan: Plan
-    ) -> None:
-        """Settle the texts of one request."""
+    def _answer(self, texts: Sequence[Text], rows: Sequence[Row], plan: Plan) -> list[Outcome]:
+        """The outcomes of one request."""
         try:
-            outcomes: Sequence[Outcome] = self._predict(rows, plan)
+            return list(self._predict(rows, plan))
         except _PERHAPS_ONE_TEXT:
-            outcomes = self._again([window.texts[at] for at in places], rows, plan)
+            return self._answer_again(texts, rows, plan)
         except LightClientError as error:
-            outcomes = [error] * len(rows)
-        window.settle(places, outcomes)
+            return [error] * len(rows)
 
-    def _again(self, texts: Sequence[Text], rows: Sequence[Row], plan: Plan) -> list[Outcome]:
+    def _answer_again(
+        self, texts: Sequence[Text], rows: Sequence[Row], plan: Plan
+    ) -> list[Outcome]:
         """With the plan of a new version, if there is one; then in parts, to find the culprit."""
         try:
-            renewed = self._predictor.refresh_plan(plan, self._new_deadline())
-            if renewed is not None:
-                plan, rows = renewed, self._predictor.tokenize(texts, renewed)
+            new_plan = self._predictor.refresh_plan(plan, self._new_deadline())
+            if new_plan is not None:
+                plan, rows = new_plan, self._predictor.tokenize(texts, new_plan)
         except LightClientError as error:
             return [error] * len(texts)
-        return self._in_parts(rows, plan)
+        return self._answer_in_parts(rows, plan)
 
-    def _in_parts(self, rows: Sequence[Row], plan: Plan) -> list[Outcome]:
+    def _answer_in_parts(self, rows: Sequence[Row], plan: Plan) -> list[Outcome]:
         try:
             return list(self._predict(rows, plan))
         except _PERHAPS_ONE_TEXT as error:
@@ -186,21 +207,24 @@ class _Stream:
         except LightClientError as error:
             return [error] * len(rows)
         middle = len(rows) // 2
-        first = self._in_parts(rows[:middle], plan)
+        first = self._answer_in_parts(rows[:middle], plan)
         if self._stops_at_error and isinstance(first[-1], LightClientError):
+            # The stream ends at this error, so nobody will see what comes after it.
             return first + [first[-1]] * (len(rows) - middle)
-        return first + self._in_parts(rows[middle:], plan)
+        return first + self._answer_in_parts(rows[middle:], plan)
 
     def _predict(self, rows: Sequence[Row], plan: Plan) -> list[Classification]:
-        """One request; padded like all others where the server batches them and wants it so."""
+        """Send one request, padded like all others where the server batches and wants it so."""
         deadline = self._new_deadline()
-        for _ in range(_CURES):
+        for _ in range(_PADDING_ATTEMPTS):
             try:
                 return self._predictor.predict(rows, self._padded(plan, rows), deadline)
             except BadRequest as error:
                 if plan.length is not None or not refuses_lengths(error):
                     raise
                 refusal = error
+            # Another attempt may be refused as well: requests that were sent before still have
+            # lengths of their own, and can meet this one in a batch.
             self._pad_from_now_on(rows, plan)
         raise refusal
 
@@ -210,15 +234,28 @@ class _Stream:
         return replace(plan, length=self._length_for(rows, plan))
 
     def _pad_from_now_on(self, rows: Sequence[Row], plan: Plan) -> None:
-        if self._pad_to is None:
-            _LOG.warning(
-                "the server batches requests and refuses different lengths in a batch: from now on "
-                "all are padded to one length; Classifier(pad_to=N) says so from the start"
-            )
-        self._pad_to = self._length_for(rows, plan)
+        with self._pad_lock:  # several requests of the stream may be refused at the same time
+            if self._pad_to is None:
+                _LOG.warning(
+                    "the server batches requests and refuses different lengths in a batch: from "
+                    "now on all are padded to one length; Classifier(pad_to=N) says so from the "
+                    "start"
+                )
+            self._pad_to = self._length_for(rows, plan)
 
     def _length_for(self, rows: Sequence[Row], plan: Plan) -> int:
         """A power of 2, so that a longer text seldom comes and changes it."""
         longest = max(self._pad_to or 1, *(len(row.input_ids) for row in rows))
         length = 1 << (longest - 1).bit_length()
         return length if plan.limit is None else min(length, plan.limit)
+
+
+def _known(errors: Mapping[int, LightClientError]) -> dict[int, _Answer]:
+    """The answers of texts whose errors are known before any request is sent."""
+    return {place: (_done([error]), 0) for place, error in errors.items()}
+
+
+def _done(outcomes: list[Outcome]) -> "Future[list[Outcome]]":
+    request: Future[list[Outcome]] = Future()
+    request.set_result(outcomes)
+    return request

@@ -1,89 +1,68 @@
-"""Neighbouring texts of a stream: read together, cut into requests, given back in their order."""
+"""Neighbouring texts of a stream: read together, and cut into requests."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 
-from lightclient.classification import Classification
-from lightclient.errors import InputError, LightClientError
+from lightclient.errors import InputError
 from lightclient.model.encoding import Text, check_text
 
-Outcome = Classification | LightClientError
-
-# The first windows are small, so that the first answers come soon.
+# The first chunks are small, so that the first answers come soon.
 FIRST_TEXTS, MOST_TEXTS = 64, 1024
 MOST_CHARACTERS = 1_000_000
 
 
-class Window:
-    """Some texts and what has become of each.
+@dataclass
+class Chunk:
+    """Texts that stand one after the other in a stream.
 
-    `start`: the place of the first one in the stream. `failure`: what the stream raised after the
-    last one.
+    `start`: the place of the first one in the stream. `texts`: the error in the place of a value
+    that is no text. `failure`: what the stream raised after the last one.
     """
 
-    def __init__(self, start: int) -> None:
-        self.start = start
-        self.texts: list[Text] = []
-        self.failure: Exception | None = None
-        self._outcomes: list[Outcome | None] = []
-        self._futures: dict[int, Future[None]] = {}
-
-    def add(self, value: object) -> int:
-        """Take one more text, or the error that it is none; give the number of its characters."""
-        try:
-            text = check_text(value, f"texts[{self.start + len(self.texts)}]")
-        except InputError as error:
-            self.texts.append("")
-            self._outcomes.append(error)
-            return 0
-        self.texts.append(text)
-        self._outcomes.append(None)
-        return len(text) if isinstance(text, str) else len(text[0]) + len(text[1])
-
-    def pending(self) -> list[int]:
-        """The places, from 0, of the texts that nothing has become of yet."""
-        return [at for at, outcome in enumerate(self._outcomes) if outcome is None]
-
-    def settle(self, places: Sequence[int], outcomes: Sequence[Outcome]) -> None:
-        """Say what has become of the texts at these places."""
-        for at, outcome in zip(places, outcomes, strict=True):
-            self._outcomes[at] = outcome
-
-    def expect(self, places: Sequence[int], future: "Future[None]") -> None:
-        """Say what settles the texts at these places."""
-        self._futures.update(dict.fromkeys(places, future))
-
-    def outcome(self, at: int) -> Outcome:
-        """What has become of a text; waits for it."""
-        while (outcome := self._outcomes[at]) is None:
-            self._futures[at].result()
-        return outcome
+    start: int
+    texts: list[Text | InputError] = field(default_factory=list)
+    failure: Exception | None = None
 
 
-def read_windows(texts: Iterable[object]) -> Iterator[Window]:
-    """Read a stream, one window at a time; what it raises stands in the last one."""
+def read_chunks(texts: Iterable[object]) -> Iterator[Chunk]:
+    """Read a stream, one chunk at a time; what it raises stands in the last one."""
     stream, start, most = iter(texts), 0, FIRST_TEXTS
     while True:
-        window = _read(stream, start, most)
-        if window.texts or window.failure:
-            yield window
-        if window.failure or not window.texts:
+        chunk = _read(stream, start, most)
+        if chunk.texts or chunk.failure:
+            yield chunk
+        if chunk.failure or not chunk.texts:
             return
-        start += len(window.texts)
+        start += len(chunk.texts)
         most = min(2 * most, MOST_TEXTS)
 
 
-def _read(stream: Iterator[object], start: int, most: int) -> Window:
-    window, characters = Window(start), 0
+def _read(stream: Iterator[object], start: int, most: int) -> Chunk:
+    chunk, characters = Chunk(start), 0
     try:
-        for text in islice(stream, most):
-            characters += window.add(text)
+        for place, value in enumerate(islice(stream, most), start):
+            text = _checked(value, place)
+            chunk.texts.append(text)
+            characters += _length(text)
             if characters >= MOST_CHARACTERS:
                 break
     except Exception as error:  # noqa: BLE001 - it is raised when its turn comes
-        window.failure = error
-    return window
+        chunk.failure = error
+    return chunk
+
+
+def _checked(value: object, place: int) -> Text | InputError:
+    try:
+        return check_text(value, f"texts[{place}]")
+    except InputError as error:
+        return error
+
+
+def _length(text: Text | InputError) -> int:
+    if isinstance(text, str):
+        return len(text)
+    return 0 if isinstance(text, InputError) else sum(map(len, text))
 
 
 def cut(lengths: Mapping[int, int], fixed: int | None, budget: int) -> Iterator[list[int]]:

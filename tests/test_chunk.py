@@ -1,26 +1,24 @@
-"""Windows of a stream: what is read, how it is cut, what comes back."""
+"""Chunks of a stream: what is read, how it is cut, what comes back."""
 
 from collections.abc import Iterator
-from concurrent.futures import Future
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lightclient import InputError
-from lightclient.chunk import MOST_CHARACTERS, MOST_TEXTS, cut, read_windows
+from lightclient.chunk import MOST_CHARACTERS, MOST_TEXTS, cut, read_chunks
 
 
-def test_windows_grow_and_hold_every_text_once() -> None:
-    windows = list(read_windows(str(number) for number in range(5000)))
-    assert [len(window.texts) for window in windows][:5] == [64, 128, 256, 512, 1024]
-    assert max(len(window.texts) for window in windows) == MOST_TEXTS
-    assert [text for window in windows for text in window.texts] == [str(n) for n in range(5000)]
-    assert [w.start for w in windows][:3] == [0, 64, 192]
+def test_chunks_grow_and_hold_every_text_once() -> None:
+    chunks = list(read_chunks(str(number) for number in range(5000)))
+    assert [len(chunk.texts) for chunk in chunks][:5] == [64, 128, 256, 512, 1024]
+    assert max(len(chunk.texts) for chunk in chunks) == MOST_TEXTS
+    assert [text for chunk in chunks for text in chunk.texts] == [str(n) for n in range(5000)]
+    assert [w.start for w in chunks][:3] == [0, 64, 192]
 
 
-def test_a_stream_is_read_a_window_at_a_time() -> None:
+def test_a_stream_is_read_a_chunk_at_a_time() -> None:
     read: list[int] = []
 
     def stream() -> Iterator[str]:
@@ -28,25 +26,24 @@ def test_a_stream_is_read_a_window_at_a_time() -> None:
             read.append(number)
             yield "text"
 
-    windows = read_windows(stream())
+    chunks = read_chunks(stream())
     assert read == []
-    next(windows)
+    next(chunks)
     assert len(read) == 64
 
 
-def test_long_texts_end_a_window_early() -> None:
+def test_long_texts_end_a_chunk_early() -> None:
     long = "x" * (MOST_CHARACTERS // 2)
-    windows = read_windows([long, (long, "y"), long, "short"])
-    assert [len(window.texts) for window in windows] == [2, 2]
+    chunks = read_chunks([long, (long, "y"), long, "short"])
+    assert [len(chunk.texts) for chunk in chunks] == [2, 2]
 
 
 def test_what_is_no_text_is_an_error_in_its_place() -> None:
-    windows = list(read_windows(["a"] * 64 + ["b", None, "c"]))
-    assert windows[1].pending() == [0, 2]
-    windows[1].settle([0, 2], [InputError("first"), InputError("third")])
-    first, second, third = map(windows[1].outcome, range(3))
+    chunks = list(read_chunks(["a"] * 64 + ["b", None, "c"]))
+    first, second, third = chunks[1].texts
+    assert (first, third) == ("b", "c")
+    assert isinstance(second, InputError)
     assert str(second).startswith("texts[65] must be a str")
-    assert (str(first), str(third)) == ("first", "third")
 
 
 def test_what_the_stream_raises_comes_after_its_texts() -> None:
@@ -54,19 +51,10 @@ def test_what_the_stream_raises_comes_after_its_texts() -> None:
         yield "a"
         raise OSError("the disk")
 
-    [window] = read_windows(stream())
-    assert window.texts == ["a"]
-    assert isinstance(window.failure, OSError)
-    assert list(read_windows([])) == []
-
-
-def test_outcomes_wait_for_the_requests_that_settle_them() -> None:
-    [window] = read_windows(["a", "b"])
-    future: Future[None] = Future()
-    window.expect([0, 1], future)
-    future.set_exception(ZeroDivisionError())
-    with pytest.raises(ZeroDivisionError):  # a defect is not kept quiet
-        window.outcome(1)
+    [chunk] = read_chunks(stream())
+    assert chunk.texts == ["a"]
+    assert isinstance(chunk.failure, OSError)
+    assert list(read_chunks([])) == []
 
 
 lengths = st.dictionaries(st.integers(0, 99), st.integers(1, 60), max_size=40)
