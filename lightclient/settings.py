@@ -114,7 +114,7 @@ def find_proxy(scheme: str, host: str, port: int) -> str | None:
 def _checked_proxy(proxy: str, scheme: str) -> str:
     try:
         parts = urlsplit(proxy)
-        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        sound = parts.scheme == "http" and parts.hostname and parts.port != 0
     except ValueError:
         sound = False
     if not sound or not proxy.isascii() or not proxy.isprintable():

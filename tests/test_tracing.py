@@ -1,0 +1,72 @@
+"""Tracing by OpenTelemetry's own instrumentation of urllib3."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
+
+from lightclient import Classifier, ConnectionLost, Signature
+from lightclient.standin import StandIn
+from tests.scripted import once, outputs, read_request, response, serving
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    URLLib3Instrumentor().instrument(tracer_provider=provider)
+    yield exporter
+    URLLib3Instrumentor().uninstrument()
+
+
+def test_every_exchange_is_a_span(spans: InMemorySpanExporter) -> None:
+    with StandIn() as url, Classifier(url) as classifier:
+        classifier.classify("a gem")
+        classifier.classify(["a gem", "a mess"])
+    found = spans.get_finished_spans()
+    assert [span.name for span in found] == ["GET", "POST", "POST"]
+    assert all(span.kind is SpanKind.CLIENT for span in found)
+    urls = [span.attributes["http.url"] for span in found]
+    assert urls == [f"{url}/metadata", f"{url}:predict", f"{url}:predict"]
+    assert [span.attributes["http.status_code"] for span in found] == [200, 200, 200]
+
+
+def test_the_server_sees_the_span_that_called_it(spans: InMemorySpanExporter) -> None:
+    seen: list[str] = []
+
+    def script(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            head = request.decode().partition("\r\n\r\n")[0].lower()
+            seen.append(head.partition("traceparent: ")[2].partition("\r\n")[0][:-3])
+            connection.sendall(outputs([[-1.0, 1.0]] * request.count(b"101")))
+
+    with serving(script) as server, Classifier(server.url, signature=Signature()) as classifier:
+        classifier.classify("a gem")
+        list(classifier.classify_many(["a", "b c d"] * 500))
+    contexts = [span.context for span in spans.get_finished_spans()]
+    made = {f"00-{format_trace_id(c.trace_id)}-{format_span_id(c.span_id)}" for c in contexts}
+    assert len(seen) > 5
+    assert sorted(seen) == sorted(made)  # each its own, although several are under way at once
+
+
+def test_a_repeat_is_a_span_of_its_own(spans: InMemorySpanExporter) -> None:
+    busy = response(503, '{"error": "later"}', "Connection: close")
+    with serving(once(busy), once(outputs())) as server:
+        Classifier(server.url, signature=Signature()).classify("a gem")
+    statuses = [span.attributes["http.status_code"] for span in spans.get_finished_spans()]
+    assert statuses == [503, 200]
+
+
+def test_a_failure_is_a_span_with_an_error(spans: InMemorySpanExporter) -> None:
+    with serving(lambda connection: None) as server:
+        classifier = Classifier(server.url, signature=Signature(), retries=0)
+        with pytest.raises(ConnectionLost):
+            classifier.classify("a gem")
+    [span] = spans.get_finished_spans()
+    assert span.status.status_code is StatusCode.ERROR
