@@ -72,7 +72,7 @@ class TransportError(LightClientError):
     """No answer came. `url`: what was asked; `attempts`: how often it was tried."""
 
     url: str
-    attempts: int
+    attempts: int = 1
 
 
 class CannotConnect(TransportError):

@@ -33,12 +33,12 @@ def failure_of(error: Exception, url: str, exchange: Exchange) -> LightClientErr
     if exchange.deadline.over:
         return _timed_out(url, exchange)
     if isinstance(error, ProxyError):
-        return _no_way_through_the_proxy(cause, url)
+        return CannotConnect(f"{url}: no way through the proxy {_about_the_proxy(cause)}", url=url)
     if isinstance(cause, ssl.SSLError) and (exchange.connecting or _about_certificates(cause)):
-        return _tls_failed(cause, url)
+        return CannotConnect(f"{url}: no TLS ({_reason(cause)}): {_mend_tls(cause)}", url=url)
     if isinstance(cause, (OSError, IncompleteRead)):
         return _unconnected(cause, url) if exchange.connecting else _lost(cause, url)
-    return _malformed(cause, url)
+    return NotTensorFlowServing(f"{url} {_about_the_answer(cause)}", url=url)
 
 
 def would_recur(error: LightClientError) -> bool:
@@ -51,12 +51,8 @@ def would_recur(error: LightClientError) -> bool:
 
 def too_large(url: str, limit: int) -> ReplyTooLarge:
     """The error for an answer of more than `limit` bytes."""
-    return ReplyTooLarge(
-        f"{url} answered with more than {limit} bytes; is it the right server?",
-        url=url,
-        attempts=1,
-        limit=limit,
-    )
+    words = f"{url} answered with more than {limit} bytes; is it the right server?"
+    return ReplyTooLarge(words, url=url, limit=limit)
 
 
 def _root(error: BaseException | None) -> BaseException | None:
@@ -69,8 +65,8 @@ def _root(error: BaseException | None) -> BaseException | None:
     return error
 
 
-def _about_certificates(error: ssl.SSLError) -> bool:
-    return bool(_ABOUT_CERTIFICATES.search(_reason(error)))
+def _reason(error: BaseException | None) -> str:
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _timed_out(url: str, exchange: Exchange) -> TimedOut:
@@ -80,64 +76,53 @@ def _timed_out(url: str, exchange: Exchange) -> TimedOut:
         f"{url} gave no whole answer within {seconds:g} s (while {stage}): is this the REST port, "
         "and no firewall in the way? Else pass a longer timeout, or fewer texts at once",
         url=url,
-        attempts=1,
         timeout=seconds,
     )
 
 
-def _no_way_through_the_proxy(cause: BaseException | None, url: str) -> CannotConnect:
+def _about_the_proxy(cause: BaseException | None) -> str:
     # http.client tells the status of the proxy's answer only in words.
     refusal = re.search(r"Tunnel connection failed: (\d+)", str(cause))
     said = f"it answered {refusal[1]}" if refusal else _reason(cause)
-    return CannotConnect(
-        f"cannot reach {url} through the proxy that HTTP_PROXY or HTTPS_PROXY names ({said}): "
-        "check its address and credentials, or name the host in NO_PROXY",
-        url=url,
-        attempts=1,
+    return (
+        f"that HTTP_PROXY or HTTPS_PROXY names ({said}): check its address and credentials, or "
+        "name the server's host in NO_PROXY"
     )
+
+
+def _about_certificates(error: ssl.SSLError) -> bool:
+    return bool(_ABOUT_CERTIFICATES.search(_reason(error)))
+
+
+def _mend_tls(cause: ssl.SSLError) -> str:
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return "the server's certificate is not trusted; pass ca_certs= with the CA that signed it"
+    if _about_certificates(cause):
+        return "the server wants a client certificate, or another than this; pass client_cert="
+    return "does this port speak TLS, 1.2 or newer? If not, write http://"
 
 
 def _unconnected(cause: BaseException, url: str) -> CannotConnect:
-    if isinstance(cause, gaierror):
-        mend = "the host's name does not resolve; check it"
-    else:
-        mend = (
-            "is the server up, has it loaded the model (its port opens only then), and is the "
-            "port right (8501 for REST)?"
-        )
-    return CannotConnect(f"cannot connect to {url} ({_reason(cause)}): {mend}", url=url, attempts=1)
-
-
-def _tls_failed(cause: ssl.SSLError, url: str) -> CannotConnect:
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        mend = "the server's certificate is not trusted; pass ca_certs= with the CA that signed it"
-    elif _about_certificates(cause):
-        mend = "the server wants a client certificate, or another than this; pass client_cert="
-    else:
-        mend = "does this port speak TLS, 1.2 or newer? If not, write http://"
-    return CannotConnect(f"no TLS with {url} ({_reason(cause)}): {mend}", url=url, attempts=1)
+    mend = (
+        "the host's name does not resolve; check it"
+        if isinstance(cause, gaierror)
+        else "is the server up, has it loaded the model (its port opens only then), and is the "
+        "port right (8501 for REST)?"
+    )
+    return CannotConnect(f"cannot connect to {url} ({_reason(cause)}): {mend}", url=url)
 
 
 def _lost(cause: BaseException, url: str) -> ConnectionLost:
-    return ConnectionLost(
-        f"the connection to {url} broke before the answer was whole ({_reason(cause)})",
-        url=url,
-        attempts=1,
-    )
+    reason = _reason(cause)
+    return ConnectionLost(f"{url}: the connection broke before the answer ({reason})", url=url)
 
 
-def _malformed(cause: BaseException | None, url: str) -> NotTensorFlowServing:
+def _about_the_answer(cause: BaseException | None) -> str:
     if isinstance(cause, (BadStatusLine, UnknownProtocol)):
-        words = (
+        return (
             "does not speak HTTP: is this the REST port (8501), not gRPC's (8500), and is it not "
             "TLS (https://)?"
         )
-    else:
-        # The words of other errors may quote the answer.
-        what = cause if isinstance(cause, MalformedAnswer) else type(cause).__name__
-        words = f"answered with broken HTTP ({what}): is a proxy in the way?"
-    return NotTensorFlowServing(f"{url} {words}", url=url)
-
-
-def _reason(error: BaseException | None) -> str:
-    return getattr(error, "strerror", None) or type(error).__name__
+    # The words of other errors may quote the answer, and with it the text.
+    what = cause if isinstance(cause, MalformedAnswer) else type(cause).__name__
+    return f"answered with broken HTTP ({what}): is a proxy in the way?"

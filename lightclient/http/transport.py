@@ -149,8 +149,8 @@ class Transport:
         except FAILURES as error:
             raise failure_of(error, url, exchange) from error
         _refuse_redirect(response, url)
-        data = _inflated(response, url, exchange.most_bytes)
-        return Reply(response.status, data, url, retry_after=_retry_after(response))
+        body = _body(response, url, exchange.most_bytes)
+        return Reply(response.status, body, url, retry_after=_retry_after(response))
 
 
 def _settle(outcome: Reply | TransportError, attempts: int) -> Reply:
@@ -194,44 +194,36 @@ def _refuse_redirect(response: BaseHTTPResponse, url: str) -> None:
             f"{url} redirects to {location.partition('?')[0]!r}; redirects are not followed, as "
             "they could carry text and credentials elsewhere: give the final URL",
             url=url,
-            attempts=1,
             status=response.status,
             location=location,
         )
 
 
-def _inflated(response: BaseHTTPResponse, url: str, most: int) -> bytes:
+def _body(response: BaseHTTPResponse, url: str, most: int) -> bytes:
     """The body, which a gateway may have compressed although nobody asked for it."""
     coding = response.headers.get("content-encoding", "identity").lower()
-    data = response.data
-    if coding in ("gzip", "x-gzip"):
-        data = _gunzipped(data, url, response.status, most)
-    elif coding != "identity":
+    body = response.data
+    try:
+        if coding != "identity":
+            body = _inflated(body, coding, most)
+    except zlib.error as error:
         raise NotTensorFlowServing(
-            f"{url} answered with Content-Encoding {coding!r}, which was not asked for and which "
+            f"{url} answered with a Content-Encoding of {coding!r} that cannot be read, and that "
             "TensorFlow Serving never sends; switch compression off in the proxy in between",
             url=url,
             status=response.status,
-        )
-    if len(data) > most:
+        ) from error
+    if len(body) > most:
         raise too_large(url, most)
-    return data
-
-
-def _gunzipped(data: bytes, url: str, status: int, most: int) -> bytes:
-    inflater = zlib.decompressobj(wbits=31)
-    try:
-        body = inflater.decompress(data, most + 1)
-    except zlib.error as error:
-        raise _broken_gzip(url, status) from error
-    if inflater.unused_data or not (inflater.eof or len(body) > most):
-        raise _broken_gzip(url, status)
     return body
 
 
-def _broken_gzip(url: str, status: int) -> NotTensorFlowServing:
-    return NotTensorFlowServing(
-        f"{url} answered with a body that says gzip and is none: is a proxy in the way?",
-        url=url,
-        status=status,
-    )
+def _inflated(data: bytes, coding: str, most: int) -> bytes:
+    """The content of a gzip file, or a little more than `most` bytes of it."""
+    if coding not in ("gzip", "x-gzip"):
+        raise zlib.error("not gzip")
+    inflater = zlib.decompressobj(wbits=31)
+    body = inflater.decompress(data, most + 1)
+    if len(body) <= most and (inflater.unused_data or not inflater.eof):
+        raise zlib.error("cut short, or followed by something else")
+    return body
