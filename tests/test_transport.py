@@ -74,6 +74,21 @@ def test_connections_are_kept_and_taken_again() -> None:
         transport.close()
 
 
+@pytest.mark.parametrize(("later", "connections"), [(290.0, 1), (310.0, 2)])
+def test_a_connection_is_used_for_five_minutes_at_most(
+    later: float, connections: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a server which is added behind a name gets its share of the calls."""
+    with serving(answering(outputs())) as server:
+        transport = Transport(server.origin)
+        transport.get("/", Deadline(5))
+        now = time.monotonic() + later
+        monkeypatch.setattr(time, "monotonic", lambda: now)
+        transport.get("/", Deadline(5))
+        assert server.connections == connections
+        transport.close()
+
+
 def test_connection_close_is_obeyed() -> None:
     answer = response(200, "{}", "Connection: close")
     with serving(once(answer)) as server:

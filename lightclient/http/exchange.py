@@ -13,9 +13,8 @@ _FRAMING_BYTES = 1024 * 1024
 class Exchange(Timeout):
     """What urllib3 and http.client hand down to the socket in place of a number of seconds.
 
-    They pass a timeout on without looking into it, so this object reaches the socket, which asks it
-    before each wait. A number could not do that: it bounds one wait, and a server that sends a byte
-    a second would never be late.
+    They do not look into it, so that it reaches the socket, which asks it before each wait. A
+    number bounds one wait only, and a server that sends a byte a second would never be late.
 
     `most_bytes`: the largest body. `dialled`: a connection had to be opened. `connecting`: it is
     not yet open. `received`: how many bytes came. `ended`: the server has closed its side.
@@ -34,18 +33,10 @@ class Exchange(Timeout):
         self._complete = False
 
     def clone(self) -> "Exchange":
-        """Itself: urllib3 clones a timeout for each request."""
+        """The exchange itself, as are the two timeouts that urllib3 asks it for."""
         return self
 
-    @property
-    def connect_timeout(self) -> "Exchange":  # type: ignore[override]
-        """What the connection and its socket get while they connect."""
-        return self
-
-    @property
-    def read_timeout(self) -> "Exchange":  # type: ignore[override]
-        """What they get while they wait for the answer."""
-        return self
+    connect_timeout = read_timeout = property(clone)
 
     @property
     def too_large(self) -> bool:
