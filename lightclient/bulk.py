@@ -21,7 +21,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
-from typing import Literal, get_args
 
 from lightclient.chunk import Chunk, cut, read_chunks
 from lightclient.classification import Classification
@@ -31,8 +30,6 @@ from lightclient.model.encoding import Row, Text
 from lightclient.serving.predictor import Plan, Predictor
 from lightclient.serving.refusal import refuses_lengths
 
-OnError = Literal["raise", "return"]
-ON_ERROR: tuple[OnError, ...] = get_args(OnError)
 Outcome = Classification | LightClientError
 # The request that a text is in, and its place there.
 _Answer = tuple["Future[list[Outcome]]", int]
@@ -49,22 +46,22 @@ _LOG = logging.getLogger("lightclient")
 
 
 def classify_stream(
-    texts: Iterable[object], predictor: Predictor, timeout: float, on_error: OnError
+    texts: Iterable[object], predictor: Predictor, timeout: float, *, stops_at_error: bool
 ) -> Iterator[Outcome]:
     """Classify texts as they come, in their order; see `Classifier.classify_many`."""
     pid = os.getpid()
     started: deque[tuple[Chunk, Mapping[int, _Answer]]] = deque()
-    with _running(predictor, timeout, stops_at_error=on_error == "raise") as stream:
+    with _running(predictor, timeout, stops_at_error=stops_at_error) as stream:
         for chunk in read_chunks(texts):
             started.append((chunk, stream.start(chunk)))
             if len(started) == _CHUNKS_AT_ONCE:
-                yield from _outcomes(*started.popleft(), on_error, pid)
+                yield from _outcomes(*started.popleft(), pid, stops_at_error)
         while started:
-            yield from _outcomes(*started.popleft(), on_error, pid)
+            yield from _outcomes(*started.popleft(), pid, stops_at_error)
 
 
 def _outcomes(
-    chunk: Chunk, answers: Mapping[int, _Answer], on_error: OnError, pid: int
+    chunk: Chunk, answers: Mapping[int, _Answer], pid: int, stops_at_error: bool
 ) -> Iterator[Outcome]:
     for place in range(chunk.start, chunk.start + len(chunk.texts)):
         if os.getpid() != pid:
@@ -76,7 +73,7 @@ def _outcomes(
         outcome = request.result()[at]
         if isinstance(outcome, LightClientError):
             outcome = _placed(outcome, place)
-            if on_error == "raise":
+            if stops_at_error:
                 raise outcome
         yield outcome
     if chunk.failure is not None:

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, get_args, overload
 
-from lightclient.bulk import ON_ERROR, OnError, classify_stream
 from lightclient.classification import Classification
 from lightclient.errors import InputError, LightClientError, SettingError
 from lightclient.http.deadline import Deadline
 from lightclient.http.transport import Transport
+from lightclient.imports import import_numpy_meanwhile
 from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Text, check_text
@@ -20,6 +20,8 @@ from lightclient.serving.request import FORMS, Form
 from lightclient.serving.signature import Signature
 from lightclient.settings import Settings, find_proxy, proxy_variables, read_settings
 
+OnError = Literal["raise", "return"]
+ON_ERROR: tuple[OnError, ...] = get_args(OnError)
 Texts = list[str] | list[tuple[str, str]] | list[Text]
 
 
@@ -97,6 +99,7 @@ class Classifier:
                 "no server is named: pass Classifier('http://HOST:8501/v1/models/NAME'), or --url "
                 "to the command, or set LIGHTCLIENT_URL; without a server: lightclient demo TEXT"
             )
+        import_numpy_meanwhile()
         self._settings, self._options = settings, options
         self._address = parse_address(settings.url)
         self._bundle = Bundle.load(settings.bundle)
@@ -190,7 +193,11 @@ class Classifier:
             raise InputError(
                 f"on_error must be one of {', '.join(ON_ERROR)}, not {short_repr(on_error)}"
             )
-        return classify_stream(texts, self._predictor, self._settings.timeout, on_error)
+        from lightclient.bulk import classify_stream  # its thread pools are seldom needed
+
+        return classify_stream(
+            texts, self._predictor, self._settings.timeout, stops_at_error=on_error == "raise"
+        )
 
     def _classify(self, texts: list[Text]) -> list[Classification]:
         return self._predictor.classify(texts, Deadline(self._settings.timeout))

@@ -1,4 +1,4 @@
-"""numpy imported in the background, since its import takes as long as many a request."""
+"""numpy imported in the background, because that takes as long as many a request."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from contextlib import suppress
 
 
 def import_numpy_meanwhile() -> None:
-    """Begin to import numpy in a thread, for the code that scores the answer on its way."""
+    """Begin to import numpy, in a thread, while the tokenizer is loaded and the server computes."""
     if "numpy" in sys.modules:
         return
     thread = threading.Thread(target=_import_numpy, name="lightclient-numpy")

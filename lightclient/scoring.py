@@ -6,14 +6,17 @@ for bit: with another rounding, two scores that tie in the pipeline would not ti
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lightclient.classification import Classification, Score
 from lightclient.model.bundle import Bundle
 
-Floats = NDArray[np.float32]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Floats: TypeAlias = "NDArray[np.float32]"
 
 
 def classify_logits(

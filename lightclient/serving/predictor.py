@@ -15,7 +15,6 @@ from lightclient.errors import (
 )
 from lightclient.http.deadline import Deadline
 from lightclient.http.transport import Transport
-from lightclient.imports import import_numpy_meanwhile
 from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Row, Text, make_batch, tokenize
@@ -162,7 +161,6 @@ class Predictor:
         """Ask the server for the logits of rows, and score them."""
         batch = make_batch(rows, self._bundle, plan.length)
         request = build_request(batch, plan.signature, self._form)
-        import_numpy_meanwhile()
         reply = self._transport.post(self._address.predict, request, deadline)
         # Imported here, for these two need numpy.
         from lightclient.scoring import classify_logits
@@ -181,7 +179,6 @@ class Predictor:
         return self._plan
 
     def _look_up(self, deadline: Deadline) -> Plan:
-        import_numpy_meanwhile()
         reply = self._transport.get(self._address.metadata, deadline)
         raise_for_status(reply)
         return self._make_plan(read_signature(reply.body, self._name))

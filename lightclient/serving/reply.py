@@ -1,17 +1,19 @@
 """The reply to a predict request, read as logits."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lightclient.errors import NotTensorFlowServing, ReplyError
 from lightclient.http.transport import Reply
 from lightclient.messages import printable
 from lightclient.serving.refusal import raise_for_status
 
-Floats = NDArray[np.float32]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Floats: TypeAlias = "NDArray[np.float32]"
 _NUMBERS = frozenset({float, int})
 _HUGE = 1e300
 
