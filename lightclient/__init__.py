@@ -4,8 +4,6 @@ This module is the table of contents. Importing it loads nothing heavy, reads no
 opens no connection; each name loads its module when it is first used.
 """
 
-from importlib import import_module
-
 from lightclient.errors import (
     AccessDenied,
     BadRequest,
@@ -30,15 +28,28 @@ from lightclient.errors import (
     TransportError,
     Unavailable,
 )
+from lightclient.lazy import lazy_names
 from lightclient.version import __version__
 
-# Type checkers take it for true by its name; importing typing would take as long as all the rest.
+# As in lightclient.lazy, which says why.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lightclient.client import Classifier, classify
     from lightclient.model.bundle import Bundle
     from lightclient.scoring import Classification, Score
     from lightclient.serving.signature import Signature
+else:
+    __getattr__, __dir__ = lazy_names(
+        globals(),
+        {
+            "Bundle": "lightclient.model.bundle",
+            "Classification": "lightclient.scoring",
+            "Classifier": "lightclient.client",
+            "Score": "lightclient.scoring",
+            "Signature": "lightclient.serving.signature",
+            "classify": "lightclient.client",
+        },
+    )
 
 __all__ = [
     "AccessDenied",
@@ -71,24 +82,3 @@ __all__ = [
     "__version__",
     "classify",
 ]
-
-_HOMES = {
-    "Bundle": "lightclient.model.bundle",
-    "Classification": "lightclient.scoring",
-    "Classifier": "lightclient.client",
-    "Score": "lightclient.scoring",
-    "Signature": "lightclient.serving.signature",
-    "classify": "lightclient.client",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
