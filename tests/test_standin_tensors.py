@@ -35,9 +35,10 @@ def complaint(value, dtype):
         ("uint32", [2**32 - 1], [2**32 - 1]),
         ("uint64", [2**64 - 1], [2**64 - 1]),
         ("int64", [-(2**63), 2**63 - 1], [-(2**63), 2**63 - 1]),
-        ("float32", [1, 1e39, -1e-40], [1, float("inf"), 0]),
-        ("float64", [5e-324, 2**70], [0, 2.0**70]),
+        ("float32", [1, 1e39, -1e-3], [1, float("inf"), np.float32(-1e-3)]),
+        ("float64", [5e-324, 2**70], [5e-324, 2.0**70]),
         ("bool", [[True], [False]], [[True], [False]]),
+        ("string", ["a\0", "b\0"], [b"a\0", b"b\0"]),
         ("string", ["é", {"b64": "_w==".replace("_", "/")}], ["é".encode(), b"\xff"]),
         ("float32", [], []),
         ("int32", [[], []], [[], []]),
@@ -71,10 +72,17 @@ def test_json_becomes_an_array(dtype, value, wanted):
             'JSON Value: {\n    "b64": "YQ=="\n} Type: Object is not of expected type: float',
         ),
         ("string", [{"b64": "!"}], "Unable to base64 decode"),
+        ("string", [{"b64": "é"}], "Unable to base64 decode"),
+        ("string", ["a", None], "JSON Value: null Type: Null is not of expected type: string"),
+        (
+            "float32",
+            [1, 10**400],
+            f"JSON Value: {10**400} Type: Number is not of expected type: float",
+        ),
         (
             "string",
             [{"c": "!"}],
-            'JSON Value: {\n    "c": "!"\n} not formatted correctly for base64 data',
+            'JSON Value: {\n    "c": "!"\n} Type: Object is not of expected type: string',
         ),
         ("int32", [1, [2]], "Encountered list at unexpected level: 1 expected < 1"),
         (
@@ -145,6 +153,11 @@ def test_numbers_come_back_as_they_were(array):
 )
 def test_a_float32_is_as_short_as_it_can_be(value, text):
     assert columns_text({"y": np.float32(value).reshape(())}) == f'{{\n    "outputs": {text}\n}}'
+
+
+def test_what_is_too_small_for_a_normal_float_is_zero():
+    assert json.loads(columns_text({"y": np.array([-1e-40, 1], np.float32)}))["outputs"] == [0, 1]
+    assert columns_text({"y": np.array(-5e-324)}) == '{\n    "outputs": -0.0\n}'
 
 
 def test_bytes_lie_deep_in_lists():

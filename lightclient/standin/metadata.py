@@ -22,7 +22,7 @@ _INIT_OP = {
 
 
 def status_text(states: Mapping[int, VersionState]) -> str:
-    """The states of versions, in this order.
+    """Write the states of versions, in this order.
 
     Source: tensorflow_serving/model_servers/get_model_status_impl.cc.
     """
@@ -31,22 +31,23 @@ def status_text(states: Mapping[int, VersionState]) -> str:
 
 
 def metadata_text(name: str, version: int, definitions: Mapping[str, Any]) -> str:
-    """What a model's signatures take and return.
+    """Write what a model's signatures take and return.
 
     Source: ToJsonString in tensorflow_serving/model_servers/http_rest_api_util.cc, which glues two
     texts together; protobuf writes 64-bit integers as strings.
     """
-    spec = {"name": name, "version": str(version), "signature_name": ""}
+    spec = _text({"name": name, "version": str(version), "signature_name": ""})
     described = _text({"signature_def": definitions})
-    return (
-        f'{{\n"model_spec":{_text(spec)}\n,\n"metadata": {{"signature_def": {described}\n}}\n}}\n'
-    )
+    return f'{{\n"model_spec":{spec}\n,\n"metadata": {{"signature_def": {described}\n}}\n}}\n'
 
 
 def definitions_of(signatures: Mapping[str, SignatureDef]) -> dict[str, Any]:
-    """What a SavedModel with these signatures would say of itself."""
-    described = {"__saved_model_init_op": _INIT_OP}
-    return described | {key: _signature(signatures[key]) for key in sorted(signatures)}
+    """Describe signatures as a SavedModel that holds them would."""
+    described: dict[str, Any] = {"__saved_model_init_op": _INIT_OP}
+    for index, name in enumerate(sorted(signatures)):
+        call = "StatefulPartitionedCall" + (f"_{index}" if index else "")
+        described[name] = _signature(name, call, signatures[name])
+    return described
 
 
 def _version_status(version: int, state: VersionState) -> dict[str, Any]:
@@ -54,15 +55,14 @@ def _version_status(version: int, state: VersionState) -> dict[str, Any]:
     return {"version": str(version), "state": state.state, "status": status}
 
 
-def _signature(signature: SignatureDef) -> dict[str, Any]:
+def _signature(key: str, call: str, signature: SignatureDef) -> dict[str, Any]:
     """With the tensor names that tf.saved_model.save gives."""
     inputs = {
-        name: _tensor(f"serving_default_{name}:0", signature.inputs[name])
-        for name in sorted(signature.inputs)
+        name: _tensor(f"{key}_{name}:0", spec) for name, spec in sorted(signature.inputs.items())
     }
     outputs = {
-        name: _tensor(f"StatefulPartitionedCall:{index}", signature.outputs[name])
-        for index, name in enumerate(sorted(signature.outputs))
+        name: _tensor(f"{call}:{index}", spec)
+        for index, (name, spec) in enumerate(sorted(signature.outputs.items()))
     }
     method = "tensorflow/serving/predict"
     return {"inputs": inputs, "outputs": outputs, "method_name": method, "defaults": {}}
@@ -74,7 +74,7 @@ def _tensor(name: str, spec: TensorSpec) -> dict[str, Any]:
         "dim": [{"size": str(size), "name": ""} for size in sizes],
         "unknown_rank": spec.shape is None,
     }
-    return {"name": name, "dtype": DTYPES[spec.dtype][0], "tensor_shape": shape}
+    return {"name": name, "dtype": f"DT_{DTYPES[spec.dtype].upper()}", "tensor_shape": shape}
 
 
 def _text(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -11,21 +11,16 @@ from lightclient.errors import InputError
 Arrays = dict[str, NDArray[Any]]
 Run = Callable[[Arrays], Mapping[str, Any]]
 
-# numpy's name of a dtype: its name in metadata and in messages (tensorflow/core/framework/types.cc)
+_SAME = (
+    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("bool", "string"),
+)
+# numpy's name of each dtype, and TensorFlow's in messages (tensorflow/core/framework/types.cc).
 DTYPES = {
-    "float16": ("DT_HALF", "half"),
-    "float32": ("DT_FLOAT", "float"),
-    "float64": ("DT_DOUBLE", "double"),
-    "int8": ("DT_INT8", "int8"),
-    "int16": ("DT_INT16", "int16"),
-    "int32": ("DT_INT32", "int32"),
-    "int64": ("DT_INT64", "int64"),
-    "uint8": ("DT_UINT8", "uint8"),
-    "uint16": ("DT_UINT16", "uint16"),
-    "uint32": ("DT_UINT32", "uint32"),
-    "uint64": ("DT_UINT64", "uint64"),
-    "bool": ("DT_BOOL", "bool"),
-    "string": ("DT_STRING", "string"),
+    "float16": "half",
+    "float32": "float",
+    "float64": "double",
+    **{name: name for name in _SAME},
 }
 
 
@@ -118,58 +113,41 @@ class ServedModel:
                 raise InputError(f"labels[{label!r}] is {number}: there is no such version")
 
     def states(self) -> dict[int, VersionState]:
-        """The state of each version, newest first."""
+        """Tell the state of each version, newest first."""
         found = {**self.unavailable, **dict.fromkeys(self.versions, VersionState("AVAILABLE"))}
         return dict(sorted(found.items(), reverse=True))
 
 
-@runtime_checkable
-class Repository(Protocol):
-    """Models that may change while they are served, for `StandIn`."""
-
-    def start(self) -> None:
-        """Makes `current` ready; called before the port opens."""
-
-    def current(self) -> Mapping[str, ServedModel]:
-        """The models by name, called once for each request, in its thread."""
-
-    def close(self) -> None:
-        """Ends what `start` began; called after the port has closed."""
-
-
-class Fixed:
-    """Models that stay as they are: what `StandIn` makes of a callable, a model or a dict."""
+class Repository:
+    """Models by name; a subclass may change them while `StandIn` serves them."""
 
     def __init__(self, models: Mapping[str, ServedModel]) -> None:
         self._models = models
 
     def start(self) -> None:
-        """Nothing to do."""
+        """Make `current` ready; called before the port opens."""
 
     def current(self) -> Mapping[str, ServedModel]:
-        """Always the same."""
+        """Give the models as they are now; called once for each request, in its thread."""
         return self._models
 
     def close(self) -> None:
-        """Nothing to do."""
+        """End what `start` began; called after the port has closed."""
 
 
 def classifier(run: Run) -> ServedModel:
-    """`run` behind the signature of an exported text classifier.
+    """Put `run` behind the signature of an exported text classifier.
 
     Inputs `input_ids` and `attention_mask` int32 [-1, -1], output `logits` float32 [-1, -1].
     """
-    free, ids = (None, None), TensorSpec("int32", (None, None))
-    signature = SignatureDef(
-        run=run,
-        inputs={"input_ids": ids, "attention_mask": ids},
-        outputs={"logits": TensorSpec("float32", free)},
-    )
+    free = (None, None)
+    ids, logits = TensorSpec("int32", free), TensorSpec("float32", free)
+    signature = SignatureDef(run, {"input_ids": ids, "attention_mask": ids}, {"logits": logits})
     return ServedModel(versions={1: {"serving_default": signature}})
 
 
 def served(models: object) -> dict[str, ServedModel]:
-    """What `StandIn` was given, as models by name. A lone one is named "model"."""
+    """Turn what `StandIn` was given into models by name; a lone one is named "model"."""
     if not isinstance(models, Mapping):
         return {"model": _served_model("models", models)}
     if not models:
@@ -180,7 +158,11 @@ def served(models: object) -> dict[str, ServedModel]:
 
 
 def check_name(said: str, name: object) -> None:
-    """Raises InputError, `said` and the name, for what cannot stand in a URL as a model's name."""
+    """Refuse what cannot stand in a URL as a model's name.
+
+    Raises:
+        InputError: its message is `said` and the name.
+    """
     if not isinstance(name, str) or not name or set(name) & set("/:"):
         raise InputError(f"{said} {name!r}: give a text without '/' and ':'")
 

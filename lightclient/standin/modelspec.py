@@ -1,4 +1,4 @@
-"""Which model, and which version of it, a path asks for."""
+"""Which model a path asks for, and which version of it."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,8 @@ from urllib.parse import unquote
 from lightclient.standin.models import ServedModel, SignatureDef
 from lightclient.standin.status import StatusError
 
-_SPEC = r"/v1/models{}(?:/versions/([0-9]+)|/labels/([^/:]+))?{}"
+# No number of 20 digits or more is a version: they are 64-bit integers.
+_SPEC = r"/v1/models{}(?:/versions/([0-9]{{1,19}})|/labels/([^/:]+))?{}"
 # kPredictionApiGegex and kModelStatusApiRegex in model_servers/http_rest_api_util.cc. The last
 # group is the method, or "metadata" or nothing.
 POST = re.compile(_SPEC.format("/([^/:]+)", ":(classify|regress|predict)"), re.IGNORECASE)
@@ -25,21 +26,22 @@ class ModelSpec:
 
     @classmethod
     def of(cls, found: re.Match[str]) -> "ModelSpec":
-        """From a match of `POST` or `GET`. Raises StatusError."""
+        """Read a match of `POST` or `GET`."""
         name, version, label = (found[group] for group in (1, 2, 3))
-        if version is not None and (len(version.lstrip("0")) > 19 or int(version[-19:]) >= 2**63):
-            raise StatusError("")  # the real server forgets to send its message
         return cls(
             name=unquote(name or "", errors="surrogateescape"),
-            version=None if version is None else int(version.lstrip("0") or "0"),
+            version=None if version is None else int(version),
             label=None if label is None else unquote(label, errors="surrogateescape"),
         )
 
 
 def number_of(models: Mapping[str, ServedModel], spec: ModelSpec) -> int:
-    """The version number meant. Raises StatusError.
+    """Find the number of the version that is meant.
 
     Source: ServableRequestFromModelSpec in tensorflow_serving/model_servers/server_core.cc.
+
+    Raises:
+        StatusError: there is no such model, version or label.
     """
     model, number = models.get(spec.name), spec.version
     if spec.label is not None:
@@ -53,6 +55,6 @@ def number_of(models: Mapping[str, ServedModel], spec: ModelSpec) -> int:
 
 
 def signatures_of(models: Mapping[str, ServedModel], spec: ModelSpec) -> Mapping[str, SignatureDef]:
-    """The signatures of the version meant. Raises StatusError."""
+    """Find the signatures of the version that is meant; raises as `number_of` does."""
     number = number_of(models, spec)
     return models[spec.name].versions[number]

@@ -5,28 +5,28 @@ MakeRowFormatJsonFromTensors and MakeColumnarFormatJsonFromTensors.
 """
 
 import base64
-import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightclient.standin.inputs import flush_denormals
 from lightclient.standin.jsontext import array, members, quoted
 from lightclient.standin.models import DTYPES, Arrays
 from lightclient.standin.status import StatusError
 
-# What each dtype is written with in full, when six digits do not lead back to the same number.
+# How each float is written in full, when six digits do not lead back to the same number.
 _FULL = {"float32": ".9g", "float64": ".17g"}
 _UNWRITTEN = ("float16", "uint16")
 _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def rows_text(outputs: Arrays) -> str:
-    """`{"predictions": [...]}`: one item a row, an object if there are several outputs.
+    """Write `{"predictions": [...]}`: one item a row, an object if there are several outputs.
 
-    Raises StatusError if an output has no rows, or not as many as the others.
+    Raises:
+        StatusError: an output has no rows, or not as many as the others.
     """
-    count = _rows(outputs)
+    count = _count_rows(outputs)
     if len(outputs) == 1:
         (found,) = (_row_texts(name, tensor, 2) for name, tensor in outputs.items())
         body = f"[{', '.join(found)}\n    ]" if found else "[]"
@@ -37,7 +37,7 @@ def rows_text(outputs: Arrays) -> str:
 
 
 def columns_text(outputs: Arrays) -> str:
-    """`{"outputs": ...}`: the tensor itself, or an object of tensors if there are several."""
+    """Write `{"outputs": ...}`: the tensor itself, or an object of tensors if there are several."""
     if len(outputs) == 1:
         ((name, tensor),) = outputs.items()
         return members([("outputs", _tensor_text(name, tensor, 1))], 0)
@@ -45,7 +45,7 @@ def columns_text(outputs: Arrays) -> str:
     return members([("outputs", members(pairs, 1))], 0)
 
 
-def _rows(outputs: Arrays) -> int:
+def _count_rows(outputs: Arrays) -> int:
     count = -1
     for name, tensor in outputs.items():
         if not tensor.shape:
@@ -58,39 +58,28 @@ def _rows(outputs: Arrays) -> int:
     return count
 
 
-def _row_texts(name: str, tensor: NDArray[np.generic], level: int) -> list[str]:
-    """The text of each row; `level` is how deep a row lies."""
-    leaves = _leaf_texts(name, tensor, level + tensor.ndim - 1)
-    return _nested(leaves, tensor.shape, 1, level - 1, single_line=True)
+def _row_texts(name: str, tensor: NDArray[Any], level: int) -> list[str]:
+    """Write each row on its own; `level` is how deep a row lies."""
+    rows = _leaf_texts(name, tensor, level + tensor.ndim - 1)
+    return [array(row, level, single_line=True) for row in rows]
 
 
-def _tensor_text(name: str, tensor: NDArray[np.generic], level: int) -> str:
-    leaves = _leaf_texts(name, tensor, level + tensor.ndim)
-    return _nested(leaves, tensor.shape, 0, level, single_line=False)[0]
+def _tensor_text(name: str, tensor: NDArray[Any], level: int) -> str:
+    return array(_leaf_texts(name, tensor, level + tensor.ndim), level, single_line=False)
 
 
-def _nested(
-    texts: list[str], shape: tuple[int, ...], outermost: int, level: int, *, single_line: bool
-) -> list[str]:
-    """The texts put into arrays, from the innermost dimension out to `outermost`."""
-    for axis in range(len(shape) - 1, outermost - 1, -1):
-        size = shape[axis]
-        texts = [
-            array(texts[start * size : (start + 1) * size], level + axis, single_line=single_line)
-            for start in range(math.prod(shape[:axis]))
-        ]
-    return texts
+def _leaf_texts(name: str, tensor: NDArray[Any], level: int) -> Any:
+    """The tensor as nested lists of texts, or as a lone text; `level` is how deep these lie."""
+    texts = np.array(_texts(name, tensor.reshape(-1), level), dtype=object)
+    return texts.reshape(tensor.shape).tolist()
 
 
-def _leaf_texts(name: str, tensor: NDArray[np.generic], level: int) -> list[str]:
-    flat = tensor.reshape(-1)
-    if not flat.size:
-        return []
-    if flat.dtype.name in _UNWRITTEN:
-        kind = DTYPES[flat.dtype.name][1]
+def _texts(name: str, flat: NDArray[Any], level: int) -> list[str]:
+    if flat.dtype.name in _UNWRITTEN and flat.size:
+        kind = DTYPES[flat.dtype.name]
         raise StatusError(f"Failed to write JSON value for tensor type: {kind}")
-    if flat.dtype.kind == "f":
-        return _decimals(flush_denormals(flat))
+    if flat.dtype.name in _FULL:
+        return _decimals(_flush_denormals(flat), _FULL[flat.dtype.name])
     if flat.dtype.kind == "b":
         return ["true" if value else "false" for value in flat.tolist()]
     if flat.dtype.kind == "O":
@@ -105,14 +94,18 @@ def _string_text(name: str, value: bytes, level: int) -> str:
     return quoted(value.decode(errors="surrogateescape"))
 
 
-def _decimals(values: NDArray[np.generic]) -> list[str]:
+def _flush_denormals(flat: NDArray[Any]) -> NDArray[Any]:
+    """Zero for what is too small for a normal float, since TensorFlow's threads compute so."""
+    return np.where(np.abs(flat) < np.finfo(flat.dtype).tiny, np.copysign(0, flat), flat)
+
+
+def _decimals(flat: NDArray[Any], full: str) -> list[str]:
     """WriteDecimal: six digits, or all of them if six do not lead back; never a bare integer."""
-    numbers = values.tolist()
+    numbers = flat.tolist()
     texts = [f"{number:.6g}" for number in numbers]
     with np.errstate(over="ignore"):
-        back = np.array(list(map(float, texts))).astype(values.dtype)
-    full = _FULL[values.dtype.name]
-    for index in np.flatnonzero(back != values).tolist():
+        back = np.array(list(map(float, texts))).astype(flat.dtype)
+    for index in np.flatnonzero(back != flat).tolist():
         texts[index] = format(numbers[index], full)
     return [_with_point(text) for text in texts]
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lightclient.errors import InputError
-from lightclient.standin.models import ServedModel, VersionState, check_name
+from lightclient.standin.models import Repository, ServedModel, VersionState, check_name
 from lightclient.standin.savedmodel import Version, read_saved_model, tensorflow
 from lightclient.standin.status import StatusError
 
@@ -21,7 +21,7 @@ _MOST = 2**63 - 1
 _Marks = frozenset[tuple[str, int, int]]
 
 
-class SavedModels:
+class SavedModels(Repository):
     """A folder of SavedModels for `StandIn`, run by TensorFlow (the extra `export` has it).
 
         with StandIn(SavedModels("OUT_DIR", labels={"stable": 1})) as url: ...

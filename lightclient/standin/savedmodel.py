@@ -15,7 +15,7 @@ from lightclient.errors import LightClientError
 from lightclient.standin.models import DTYPES, Arrays, SignatureDef, TensorSpec
 from lightclient.standin.status import HTTP_STATUS, StatusError
 
-_NAMES = {name: dtype for dtype, (name, _) in DTYPES.items()}
+_NAMES = {f"DT_{name.upper()}": dtype for dtype, name in DTYPES.items()}
 # What TensorFlow's Python adds to the message of its own core, which is what the real server sends.
 _ADDED = re.compile(
     r"\AGraph execution error:\n\n.*?<stack traces unavailable>\n| \[Op:\S*\]", re.S

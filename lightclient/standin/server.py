@@ -9,7 +9,7 @@ from urllib.parse import quote
 from lightclient.errors import InputError, LightClientError
 from lightclient.standin.connections import Connections
 from lightclient.standin.demo import load_demo_model
-from lightclient.standin.models import Fixed, Repository, Run, ServedModel, served
+from lightclient.standin.models import Repository, Run, ServedModel, served
 from lightclient.standin.protocol import Answer, Request, respond
 
 _BACKLOG = 128
@@ -111,7 +111,7 @@ class StandIn:
 def _repository(models: object) -> Repository:
     if isinstance(models, Repository):
         return models
-    return Fixed({"demo": load_demo_model()} if models is None else served(models))
+    return Repository({"demo": load_demo_model()} if models is None else served(models))
 
 
 def _listen(host: str, port: int) -> socket.socket:
