@@ -17,24 +17,8 @@ from lightclient.standin.jsontext import quotation
 from lightclient.standin.models import DTYPES, Arrays, TensorSpec
 from lightclient.standin.status import StatusError
 
-_INT32 = (-(2**31), 2**31 - 1)
-# The range that JSON must keep to. The small types are read as int32 and wrap around.
-_RANGES = {
-    **dict.fromkeys(("int8", "uint8", "int16", "int32"), _INT32),
-    "uint32": (0, 2**32 - 1),
-    "int64": (-(2**63), 2**63 - 1),
-    "uint64": (0, 2**64 - 1),
-}
-_UNREAD = ("float16", "uint16")
+_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _MOST_RANK = 32  # numpy's limit; TensorFlow's is 254
-_TYPE_NAMES = {  # RapidJSON's
-    dict: "Object",
-    list: "Array",
-    str: "String",
-    int: "Number",
-    float: "Number",
-    type(None): "Null",
-}
 
 
 def from_rows(rows: list[Any], inputs: Mapping[str, TensorSpec]) -> Arrays:
@@ -185,7 +169,7 @@ def _flat(values: list[Any], dtype: str, rank: int) -> NDArray[Any]:
 def _converted(values: list[Any], dtype: str) -> NDArray[Any] | None:
     """None if any of the values does not fit."""
     types = set(map(type, values))
-    if dtype in _RANGES and types <= {int}:
+    if dtype in _INTEGERS and types <= {int}:
         return _integers(values, dtype)
     if dtype in ("float32", "float64") and types <= {int, float}:
         return _floats(values, dtype)
@@ -197,10 +181,10 @@ def _converted(values: list[Any], dtype: str) -> NDArray[Any] | None:
 
 
 def _integers(values: list[int], dtype: str) -> NDArray[Any] | None:
-    lowest, highest = _RANGES[dtype]
-    if values and (min(values) < lowest or max(values) > highest):
+    limits = np.iinfo(dtype)
+    if values and (min(values) < limits.min or max(values) > limits.max):
         return None
-    return np.array(values, dtype="uint64" if dtype == "uint64" else "int64").astype(dtype)
+    return np.array(values, dtype=dtype)
 
 
 def _floats(values: list[float], dtype: str) -> NDArray[Any] | None:
@@ -212,8 +196,8 @@ def _floats(values: list[float], dtype: str) -> NDArray[Any] | None:
 
 
 def _strings(values: list[Any]) -> NDArray[Any] | None:
-    array = np.array(list(map(_bytes_of, values)), dtype=object)
-    return None if None in array.tolist() else array
+    found = list(map(_bytes_of, values))
+    return None if None in found else np.array(found, dtype=object)
 
 
 def _bytes_of(value: Any) -> bytes | None:
@@ -232,9 +216,10 @@ def _complain(value: Any, dtype: str, rank: int) -> NoReturn:
     if isinstance(value, list):
         raise StatusError(f"Encountered list at unexpected level: {rank} expected < {rank}")
     text = f"JSON Value: {quotation(value)}"
-    if dtype in _UNREAD:
+    if dtype == "float16":
         raise StatusError(f"Conversion of {text} to type: {DTYPES[dtype]}", code="UNIMPLEMENTED")
     if dtype == "string" and isinstance(value, dict) and not _is_object(value):
         raise StatusError("Unable to base64 decode")
-    kind = str(value) if isinstance(value, bool) else _TYPE_NAMES[type(value)]
+    names = {dict: "Object", str: "String", bool: str(value), type(None): "Null"}
+    kind = names.get(type(value), "Number")
     raise StatusError(f"{text} Type: {kind} is not of expected type: {DTYPES[dtype]}")

@@ -36,6 +36,13 @@ class Request:
     target: str
     headers: Mapping[str, str]
     body: bytes
+    minor: int = 1  # HTTP/1.1 or 1.0
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the client wants to send another request."""
+        wish = self.headers.get("connection", "").lower()
+        return wish != "close" if self.minor else wish == "keep-alive"
 
 
 @dataclass(frozen=True)

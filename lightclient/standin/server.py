@@ -3,7 +3,6 @@
 import socket
 import threading
 from collections.abc import Mapping
-from types import TracebackType
 from urllib.parse import quote
 
 from lightclient.errors import InputError, LightClientError
@@ -99,12 +98,7 @@ class StandIn:
     def __enter__(self) -> str:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
 
