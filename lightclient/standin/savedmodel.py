@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightclient.errors import LightClientError
-from lightclient.standin.models import DTYPES, Arrays, SignatureDef, TensorSpec
+from lightclient.standin.models import DTYPES, Arrays, Run, SignatureDef, TensorSpec
 from lightclient.standin.status import HTTP_STATUS, StatusError
 
 _NAMES = {f"DT_{name.upper()}": dtype for dtype, name in DTYPES.items()}
@@ -63,7 +63,7 @@ def _read(tf: Any, folder: Path) -> Version:
     definitions = _definitions(folder)
     signatures = {
         name: SignatureDef(
-            run=_Function(tf, function),
+            run=_run(tf, function),
             inputs=_specs(definitions[name]["inputs"]),
             outputs=_specs(definitions[name]["outputs"]),
         )
@@ -104,21 +104,17 @@ def _shape(info: Mapping[str, Any]) -> tuple[int | None, ...] | None:
     return tuple(None if size < 0 else size for size in sizes)
 
 
-class _Function:
-    """A signature as a callable of arrays."""
+def _run(tf: Any, function: Any) -> Run:
+    """A signature as a function of arrays; it raises StatusError for what TensorFlow refuses."""
 
-    def __init__(self, tf: Any, function: Any) -> None:
-        self._tf = tf
-        self._function = function
-
-    def __call__(self, inputs: Arrays) -> Arrays:
-        """Raises StatusError for what TensorFlow refuses."""
+    def run(inputs: Arrays) -> Arrays:
         try:
-            tensors = {name: self._tf.constant(array) for name, array in inputs.items()}
-            outputs = self._function(**tensors)
-        except self._tf.errors.OpError as error:
-            raise _status_error(self._tf, error) from error
+            outputs = function(**{name: tf.constant(array) for name, array in inputs.items()})
+        except tf.errors.OpError as error:
+            raise _status_error(tf, error) from error
         return {name: _array(tensor) for name, tensor in outputs.items()}
+
+    return run
 
 
 def _array(tensor: Any) -> NDArray[Any]:
