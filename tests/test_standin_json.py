@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightclient.standin.jsontext import quotation, quoted, read
+from lightclient.standin.jsontext import Written, pretty, quotation, read
 from lightclient.standin.status import StatusError
 
 JSON = st.recursive(
@@ -122,6 +122,11 @@ def test_a_long_quotation_stops_after_256_characters():
     assert quotation(deep) == "[" * 256
 
 
-@given(st.text())
-def test_a_quoted_text_is_its_json(text):
-    assert json.loads(quoted(text)) == text
+def test_what_is_written_already_stays_as_it_is():
+    assert pretty([Written("1e+20"), "1e+20"], single_line=True) == '[1e+20, "1e+20"]'
+
+
+@given(JSON)
+def test_pretty_is_json_as_python_indents_it(value):
+    assert pretty(value) == json.dumps(value, indent=4, ensure_ascii=False)
+    assert json.loads(pretty(value, 3, single_line=True)) == value

@@ -7,12 +7,13 @@ the real server. Text is laid out as RapidJSON's PrettyWriter does it.
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from lightclient.standin.status import StatusError
 
 _INDENT = "    "
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _QUOTED_CHARACTERS = 256  # kMaxJsonDebugStringBytes in tensorflow_serving/util/json_tensor.cc
 _HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 # The commonest complaints of Python's parser, in the words of rapidjson/error/en.h.
@@ -45,7 +46,7 @@ def _parse(text: str) -> Any:
     try:
         value = _first_value(text)
         if _HALF_A_PAIR.search(text):
-            json.dumps(value, ensure_ascii=False).encode(errors="surrogateescape")
+            _ENCODER.encode(value).encode(errors="surrogateescape")
     except json.JSONDecodeError as error:
         complaint = f"{_complaint(error)} at offset: {error.pos}"
     except UnicodeEncodeError:
@@ -90,62 +91,51 @@ def _is_in_array(start: str) -> bool:
     return True
 
 
-def quoted(text: str) -> str:
-    """Write a JSON string; only what must be escaped is."""
-    return json.dumps(text, ensure_ascii=False)
+class Written(str):
+    """A JSON text that is to be written as it is."""
+
+    __slots__ = ()
 
 
-def array(value: str | Sequence[Any], level: int, *, single_line: bool) -> str:
-    """Write lists of any depth whose items are JSON texts already.
-
-    `level`: how deep the outermost list lies in the document; 0 is the root.
-    """
-    if isinstance(value, str):
-        return value
-    items = [array(item, level + 1, single_line=single_line) for item in value]
-    if single_line or not items:
-        return f"[{', '.join(items)}]"
-    inner = "\n" + _INDENT * (level + 1)
-    return f"[{inner}{f',{inner}'.join(items)}\n{_INDENT * level}]"
-
-
-def members(pairs: Sequence[tuple[str, str]], level: int) -> str:
-    """Write an object whose values are JSON texts already; `level` as for `array`."""
-    inner = "\n" + _INDENT * (level + 1)
-    lines = f",{inner}".join(f"{quoted(name)}: {text}" for name, text in pairs)
-    return f"{{{inner}{lines}\n{_INDENT * level}}}"
+def pretty(value: object, level: int = 0, *, single_line: bool = False) -> str:
+    """Write a value, itself at nesting `level`, with lists on one line or one item a line."""
+    return "".join(_pieces(value, "\n" + _INDENT * level, single_line))
 
 
 def quotation(value: object) -> str:
-    """Write a parsed value as messages quote it: after 256 characters it simply stops.
+    """Write a value as messages quote it: after 256 characters it simply stops.
 
     Source: JsonValueToDebugString in tensorflow_serving/util/json_tensor.cc. No name, string or
     number is cut in the middle.
     """
     text = ""
-    for piece in _pieces(value, "\n"):
+    for piece in _pieces(value, "\n", True):
         if len(text) >= _QUOTED_CHARACTERS:
             break
         text += piece
     return text
 
 
-def _pieces(value: object, line: str) -> Iterator[str]:
-    """Write piece by piece, so that a long value costs no more than its beginning.
+def _pieces(value: object, line: str, single_line: bool) -> Iterator[str]:
+    """Write piece by piece, so that the beginning of a long value is to be had at once.
 
     `line`: what starts a new line at this level.
     """
     inner = line + _INDENT
-    if isinstance(value, list):
-        yield "["
+    if isinstance(value, Written):
+        yield value
+    elif isinstance(value, list) and value:
+        first, between, last = f"[{inner}", f",{inner}", f"{line}]"
+        if single_line:
+            first, between, last = "[", ", ", "]"
         for index, item in enumerate(value):
-            yield ", " if index else ""
-            yield from _pieces(item, inner)
-        yield "]"
+            yield between if index else first
+            yield from _pieces(item, inner, single_line)
+        yield last
     elif isinstance(value, dict) and value:
         for index, (name, item) in enumerate(value.items()):
-            yield f"{',' if index else '{'}{inner}{quoted(name)}: "
-            yield from _pieces(item, inner)
+            yield f"{',' if index else '{'}{inner}{_ENCODER.encode(name)}: "
+            yield from _pieces(item, inner, single_line)
         yield line + "}"
     else:
-        yield json.dumps(value, ensure_ascii=False)
+        yield _ENCODER.encode(value)

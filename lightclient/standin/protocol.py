@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from lightclient.standin.jsontext import members, quoted
+from lightclient.standin.jsontext import pretty
 from lightclient.standin.metadata import definitions_of, metadata_text, status_text
 from lightclient.standin.models import ServedModel
 from lightclient.standin.modelspec import GET, POST, ModelSpec, number_of
@@ -88,7 +88,7 @@ def _json(status: int, text: str) -> Answer:
 
 
 def _error(status: int, message: str) -> Answer:
-    return _json(status, members([("error", quoted(message))], 0))
+    return _json(status, pretty({"error": message}))
 
 
 def _log(error: Exception) -> None:
