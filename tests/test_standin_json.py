@@ -55,7 +55,6 @@ def test_a_parse_error_has_the_shape_of_rapidjsons(body, told):
     ("body", "told"),
     [
         (b"", "The document is empty"),
-        (b"[1e309]", "Number too big to be stored in double."),
         (b"[-" + b"9" * 5000 + b"]", "Number too big to be stored in double."),
         (b'["\\ud800"]', "The surrogate pair in string is invalid."),
         (b'{"\\ude00\\ud83d": 1}', "The surrogate pair in string is invalid."),

@@ -122,7 +122,7 @@ def row_complaint(rows, **inputs):
 def test_rows_must_be_alike():
     assert row_complaint([[1, 2, 3, 4], [[1, 2], [3, 4]]], x="int32") == (
         "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: "
-        "Expecting shape [4] but got: [2,2]"
+        "Expecting shape [4] but got: [2, 2]"
     )
     assert row_complaint([1, {"x": 1}], x="int32") == (
         "Expecting value/list but got object at item 1 of input list"

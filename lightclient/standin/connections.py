@@ -25,6 +25,7 @@ class Connections:
     """Serves a listening socket until `close`, with a thread for each connection."""
 
     def __init__(self, listener: socket.socket, respond: Callable[[Request], Answer]) -> None:
+        self.address: tuple[str, int] = listener.getsockname()[:2]
         self._listener = listener
         self._respond = respond
         self._lock = threading.Lock()

@@ -22,11 +22,7 @@ _MOST_RANK = 32  # numpy's limit; TensorFlow's is 254
 
 
 def from_rows(rows: list[Any], inputs: Mapping[str, TensorSpec]) -> Arrays:
-    """Turn `{"instances": rows}`, at least one row, into arrays of rows.
-
-    Raises:
-        StatusError: the rows do not fit the inputs.
-    """
+    """Turn `{"instances": rows}`, at least one row, into arrays; raises StatusError."""
     if _is_object(rows[0]):
         _check_objects(rows, inputs)
         return {
@@ -45,12 +41,9 @@ def from_rows(rows: list[Any], inputs: Mapping[str, TensorSpec]) -> Arrays:
 
 
 def from_columns(value: Any, inputs: Mapping[str, TensorSpec]) -> Arrays:
-    """Turn `{"inputs": value}` into arrays.
+    """Turn `{"inputs": value}` into arrays; raises StatusError.
 
     `value`: an object of tensors, or the tensor itself if there is one input only.
-
-    Raises:
-        StatusError: the value does not fit the inputs.
     """
     if not _is_object(value):
         if len(inputs) > 1:
@@ -116,11 +109,7 @@ def _check_alike(first: tuple[int, ...], shape: tuple[int, ...]) -> None:
     if size != wanted:
         raise StatusError(f"Expecting tensor size: {wanted} but got: {size}")
     if shape != first:
-        raise StatusError(f"Expecting shape {_shape_text(first)} but got: {_shape_text(shape)}")
-
-
-def _shape_text(shape: tuple[int, ...]) -> str:
-    return f"[{','.join(map(str, shape))}]"
+        raise StatusError(f"Expecting shape {list(first)} but got: {list(shape)}")
 
 
 def _tensor(value: Any, dtype: str) -> NDArray[Any]:

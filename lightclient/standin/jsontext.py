@@ -5,7 +5,6 @@ the real server. Text is laid out as RapidJSON's PrettyWriter does it.
 """
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from lightclient.standin.status import StatusError
 
 _INDENT = "    "
+_DECODER = json.JSONDecoder()
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 _QUOTED_CHARACTERS = 256  # kMaxJsonDebugStringBytes in tensorflow_serving/util/json_tensor.cc
 _HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
@@ -29,10 +29,7 @@ def read(body: bytes) -> Any:
     """Parse a request's body.
 
     As in the real server, nothing after the first value is looked at, and bytes that are not UTF-8
-    are passed on: strings hold them as surrogate escapes.
-
-    Raises:
-        StatusError: the body is no JSON.
+    are passed on: strings hold them as surrogate escapes. Raises StatusError for what is no JSON.
     """
     if not body:
         raise StatusError("JSON Parse error: The document is empty")
@@ -51,22 +48,11 @@ def _parse(text: str) -> Any:
         complaint = f"{_complaint(error)} at offset: {error.pos}"
     except UnicodeEncodeError:
         complaint = "The surrogate pair in string is invalid."
-    except ValueError:  # a float that would be infinite, or a whole number of thousands of digits
+    except ValueError:  # thousands of digits
         complaint = "Number too big to be stored in double."
     else:
         return value
     raise StatusError(f"JSON Parse error: {complaint}")
-
-
-def _finite(text: str) -> float:
-    """What `float` makes of a number; it may be written as Infinity, but not lead there."""
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError("too big")
-    return value
-
-
-_DECODER = json.JSONDecoder(parse_float=_finite)
 
 
 def _first_value(text: str) -> Any:

@@ -6,20 +6,6 @@ from typing import Any
 
 from lightclient.standin.models import DTYPES, SignatureDef, TensorSpec, VersionState
 
-# Every SavedModel of TensorFlow 2 has this signature beside its own.
-_INIT_OP = {
-    "inputs": {},
-    "outputs": {
-        "__saved_model_init_op": {
-            "name": "NoOp",
-            "dtype": "DT_INVALID",
-            "tensor_shape": {"dim": [], "unknown_rank": True},
-        }
-    },
-    "method_name": "",
-    "defaults": {},
-}
-
 
 def status_text(states: Mapping[int, VersionState]) -> str:
     """Write the states of versions, in this order.
@@ -42,30 +28,32 @@ def metadata_text(name: str, version: int, definitions: Mapping[str, Any]) -> st
 
 
 def definitions_of(signatures: Mapping[str, SignatureDef]) -> dict[str, Any]:
-    """Describe signatures as a SavedModel that holds them would."""
-    described: dict[str, Any] = {"__saved_model_init_op": _INIT_OP}
-    for index, name in enumerate(sorted(signatures)):
+    """Describe signatures as a SavedModel that holds them would, with tf.saved_model.save's names.
+
+    Every SavedModel of TensorFlow 2 has a signature for its initialisation beside its own.
+    """
+    shape = {"dim": [], "unknown_rank": True}
+    no_op = {"name": "NoOp", "dtype": "DT_INVALID", "tensor_shape": shape}
+    init = "__saved_model_init_op"
+    described = {init: _definition({}, {init: no_op}, "")}
+    for index, (key, signature) in enumerate(sorted(signatures.items())):
         call = "StatefulPartitionedCall" + (f"_{index}" if index else "")
-        described[name] = _signature(name, call, signatures[name])
+        inputs, outputs = sorted(signature.inputs.items()), sorted(signature.outputs.items())
+        described[key] = _definition(
+            {name: _tensor(f"{key}_{name}:0", spec) for name, spec in inputs},
+            {name: _tensor(f"{call}:{at}", spec) for at, (name, spec) in enumerate(outputs)},
+            "tensorflow/serving/predict",
+        )
     return described
+
+
+def _definition(inputs: object, outputs: object, method: str) -> dict[str, Any]:
+    return {"inputs": inputs, "outputs": outputs, "method_name": method, "defaults": {}}
 
 
 def _version_status(version: int, state: VersionState) -> dict[str, Any]:
     status = {"error_code": state.code, "error_message": state.message}
     return {"version": str(version), "state": state.state, "status": status}
-
-
-def _signature(key: str, call: str, signature: SignatureDef) -> dict[str, Any]:
-    """With the tensor names that tf.saved_model.save gives."""
-    inputs = {
-        name: _tensor(f"{key}_{name}:0", spec) for name, spec in sorted(signature.inputs.items())
-    }
-    outputs = {
-        name: _tensor(f"{call}:{index}", spec)
-        for index, (name, spec) in enumerate(sorted(signature.outputs.items()))
-    }
-    method = "tensorflow/serving/predict"
-    return {"inputs": inputs, "outputs": outputs, "method_name": method, "defaults": {}}
 
 
 def _tensor(name: str, spec: TensorSpec) -> dict[str, Any]:

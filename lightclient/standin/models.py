@@ -158,11 +158,7 @@ def served(models: object) -> dict[str, ServedModel]:
 
 
 def check_name(said: str, name: object) -> None:
-    """Refuse what cannot stand in a URL as a model's name.
-
-    Raises:
-        InputError: its message is `said` and the name.
-    """
+    """Raise InputError, `said` and the name, for what cannot be a model's name in a URL."""
     if not isinstance(name, str) or not name or set(name) & set("/:"):
         raise InputError(f"{said} {name!r}: give a text without '/' and ':'")
 

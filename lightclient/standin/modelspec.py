@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from lightclient.standin.models import ServedModel, SignatureDef
+from lightclient.standin.models import ServedModel
 from lightclient.standin.status import StatusError
 
 # No number of 20 digits or more is a version: they are 64-bit integers.
 _SPEC = r"/v1/models{}(?:/versions/([0-9]{{1,19}})|/labels/([^/:]+))?{}"
 # kPredictionApiGegex and kModelStatusApiRegex in model_servers/http_rest_api_util.cc. The last
 # group is the method, or "metadata" or nothing.
-POST = re.compile(_SPEC.format("/([^/:]+)", ":(classify|regress|predict)"), re.IGNORECASE)
-GET = re.compile(_SPEC.format("(?:/([^/:]+))?", "(?:/(metadata))?"), re.IGNORECASE)
+POST = re.compile(_SPEC.format("/([^/:]+)", ":(classify|regress|predict)"))
+GET = re.compile(_SPEC.format("(?:/([^/:]+))?", "(?:/(metadata))?"))
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,9 @@ class ModelSpec:
 
 
 def number_of(models: Mapping[str, ServedModel], spec: ModelSpec) -> int:
-    """Find the number of the version that is meant.
+    """Find the number of the version that is meant; raises StatusError if there is none.
 
     Source: ServableRequestFromModelSpec in tensorflow_serving/model_servers/server_core.cc.
-
-    Raises:
-        StatusError: there is no such model, version or label.
     """
     model, number = models.get(spec.name), spec.version
     if spec.label is not None:
@@ -52,9 +49,3 @@ def number_of(models: Mapping[str, ServedModel], spec: ModelSpec) -> int:
         asked = f"Latest({spec.name})" if number is None else f"Specific({spec.name}, {number})"
         raise StatusError(f"Servable not found for request: {asked}", code="NOT_FOUND")
     return max(model.versions) if number is None else number
-
-
-def signatures_of(models: Mapping[str, ServedModel], spec: ModelSpec) -> Mapping[str, SignatureDef]:
-    """Find the signatures of the version that is meant; raises as `number_of` does."""
-    number = number_of(models, spec)
-    return models[spec.name].versions[number]

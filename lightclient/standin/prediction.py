@@ -1,32 +1,27 @@
-"""The POST methods: predict, and the refusals of classify and regress."""
+"""A predict request: its JSON into arrays, these into the model, and what comes out into JSON."""
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from lightclient.standin.inputs import from_columns, from_rows
 from lightclient.standin.jsontext import quotation, read
-from lightclient.standin.models import Arrays, ServedModel, SignatureDef
-from lightclient.standin.modelspec import ModelSpec, signatures_of
+from lightclient.standin.models import Arrays, SignatureDef
 from lightclient.standin.outputs import columns_text, rows_text
 from lightclient.standin.status import StatusError
 
-_METHOD = "tensorflow/serving/"
-_KINDS = {"classify": "classification", "regress": "regression"}
 
-
-def predict(models: Mapping[str, ServedModel], spec: ModelSpec, body: bytes) -> str:
+def predict(signatures: Mapping[str, SignatureDef], body: bytes) -> str:
     """Answer a request with the model's outputs, as JSON.
 
-    Raises:
-        StatusError: the request is wrong, or the model says so.
-        Exception: whatever else the model raises.
+    Raises StatusError if the request is wrong or the model says so, and whatever else the model
+    raises.
     """
     document = read(body)
     if not isinstance(document, dict):
         raise StatusError(f"JSON Value: {quotation(document)} Is not object")
-    signature = _signature(signatures_of(models, spec), document)
+    signature = _signature(signatures, document)
     if "instances" in document:
         arrays = from_rows(_instances(document), signature.inputs)
         return rows_text(_run(signature, arrays))
@@ -91,18 +86,3 @@ def _encoded(value: Any) -> bytes:
     if not isinstance(value, (str, bytes)):
         raise TypeError(f"the model returned {type(value).__name__} for a string")
     return value.encode(errors="surrogateescape") if isinstance(value, str) else value
-
-
-def refuse(models: Mapping[str, ServedModel], spec: ModelSpec, method: str) -> NoReturn:
-    """Answer classify and regress: every signature here is one for predict.
-
-    Source: tensorflow_serving/servables/tensorflow/classifier.cc and regressor.cc.
-
-    Raises:
-        StatusError: always.
-    """
-    signatures_of(models, spec)
-    raise StatusError(
-        f"Expected {_KINDS[method]} signature method_name to be {_METHOD}{method}. "
-        f"Was: {_METHOD}predict"
-    )

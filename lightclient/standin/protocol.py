@@ -17,12 +17,14 @@ from lightclient.standin.jsontext import pretty
 from lightclient.standin.metadata import definitions_of, metadata_text, status_text
 from lightclient.standin.models import ServedModel
 from lightclient.standin.modelspec import GET, POST, ModelSpec, number_of
-from lightclient.standin.prediction import predict, refuse
+from lightclient.standin.prediction import predict
 from lightclient.standin.status import HTTP_STATUS, StatusError
 
 LOG = logging.getLogger("lightclient.standin")
 REASONS = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request"}
 INFLATED_BYTES = 100 * 1024 * 1024  # kMaxUncompressedBytes in util/net_http/compression/gzip_zlib.h
+_METHOD = "tensorflow/serving/"
+_OTHERS = {"classify": "classification", "regress": "regression"}
 _METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
 _URI = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?#-]|%[0-9A-Fa-f]{2})*")
 _AUTHORITY = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
@@ -100,10 +102,13 @@ def _log(error: Exception) -> None:
 def _dispatch(models: Mapping[str, ServedModel], request: Request, path: str) -> str:
     if request.method == "POST" and (found := POST.fullmatch(path)):
         spec = ModelSpec.of(found)
+        version = number_of(models, spec)
         if found[4] == "predict":
-            return predict(models, spec, _body(request))
-        if found[4] in ("classify", "regress"):
-            refuse(models, spec, found[4])
+            return predict(models[spec.name].versions[version], _body(request))
+        raise StatusError(
+            f"Expected {_OTHERS[found[4]]} signature method_name to be {_METHOD}{found[4]}. "
+            f"Was: {_METHOD}predict"
+        )
     if request.method == "GET" and (found := GET.fullmatch(path)):
         spec = ModelSpec.of(found)
         if not spec.name:

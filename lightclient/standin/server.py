@@ -38,16 +38,15 @@ class StandIn:
             raise InputError(f"port is {port!r}: give a number from 0 (a free one) to 65535")
         self._repository = _repository(models)
         self._wanted = (host, port)
-        self._address: tuple[str, int] | None = None
         self._connections: Connections | None = None
         self._closed = threading.Event()
 
     @property
     def address(self) -> tuple[str, int]:
         """Host and port it listens on. Raises LightClientError before `start`."""
-        if self._address is None:
+        if self._connections is None:
             raise LightClientError("the stand-in is not running: use it in a with statement")
-        return self._address
+        return self._connections.address
 
     @property
     def url(self) -> str:
@@ -71,14 +70,13 @@ class StandIn:
             except InputError:
                 self._repository.close()
                 raise
-            self._address = listener.getsockname()[:2]
             self._closed.clear()
             self._connections = Connections(listener, self._respond)
         return self.url
 
     def close(self) -> None:
         """Ends every connection and thread. Once closed, it may be closed again or started anew."""
-        connections, self._connections, self._address = self._connections, None, None
+        connections, self._connections = self._connections, None
         if connections is not None:
             connections.close()
             self._repository.close()

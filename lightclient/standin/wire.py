@@ -28,12 +28,8 @@ class WireError(Exception):
 def read_request(first_line: bytes, stream: BinaryIO, send: Callable[[bytes], object]) -> Request:
     """Read the rest of a request off the stream.
 
-    `send` is called if the client waits for a word before it sends the body.
-
-    Raises:
-        WireError: this is no request.
-        EOFError: the client left in the middle of it.
-        OSError: the connection failed.
+    `send` is called if the client waits for a word before it sends the body. Raises WireError if
+    this is no request, EOFError if the client left in the middle of it, and OSError.
     """
     method, _, rest = _text(first_line, HEAD_BYTES).partition(" ")
     target, _, version = rest.strip(" ").rpartition(" ")
@@ -43,8 +39,8 @@ def read_request(first_line: bytes, stream: BinaryIO, send: Callable[[bytes], ob
     minor, headers = int(found[1]), _read_headers(stream)
     chunked = headers.get("transfer-encoding", "").lower() == "chunked"
     length = 0 if chunked or method in _BODILESS else _length(headers)
-    if (chunked or length) and minor:
-        _answer_expectation(headers.get("expect", "").lower(), send)
+    if (chunked or length) and minor and headers.get("expect", "").lower() == "100-continue":
+        send(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = _read_chunks(stream) if chunked else _read_exactly(stream, length)
     return Request(method, target, headers, body, minor)
 
@@ -68,13 +64,6 @@ def _length(headers: Mapping[str, str]) -> int:
     if int(text) > BODY_BYTES:
         raise WireError(413)
     return int(text)
-
-
-def _answer_expectation(expected: str, send: Callable[[bytes], object]) -> None:
-    if expected == "100-continue":
-        send(b"HTTP/1.1 100 Continue\r\n\r\n")
-    elif expected:
-        raise WireError(417)
 
 
 def _read_exactly(stream: BinaryIO, length: int) -> bytes:
