@@ -146,8 +146,9 @@ def test_a_client_that_waits_for_a_word_gets_it(client):
     assert ask(client, body)[0] == 200
 
 
-def test_head_gets_a_head_only(client):
-    client.sendall(b"HEAD /v1/models/model HTTP/1.1\r\n\r\n")
+@pytest.mark.parametrize("framing", ["", "Content-Length: 9\r\n", "Transfer-Encoding: chunked\r\n"])
+def test_head_gets_a_head_only(client, framing):
+    client.sendall(f"HEAD /v1/models/model HTTP/1.1\r\n{framing}\r\n".encode())
     assert client.makefile("rb").read().endswith(b"Connection: close\r\n\r\n")
 
 

@@ -125,7 +125,8 @@ def test_rows_must_be_alike():
         "Expecting shape [4] but got: [2, 2]"
     )
     assert row_complaint([1, {"x": 1}], x="int32") == (
-        "Expecting value/list but got object at item 1 of input list"
+        "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: "
+        'JSON Value: {\n    "x": 1\n} Type: Object is not of expected type: int32'
     )
     assert row_complaint([{"x": 1, "y": 1}, {"y": 1}], x="int32", y="int32") == (
         "Failed to process element: 1 of 'instances' list. JSON object: "

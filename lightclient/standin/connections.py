@@ -6,8 +6,7 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import BinaryIO
 
 from lightclient.standin.protocol import Answer, Request, html
@@ -31,7 +30,7 @@ class Connections:
         self._lock = threading.Lock()
         self._slots = threading.Semaphore(AT_ONCE)
         self._threads: dict[socket.socket, threading.Thread] = {}
-        self._idle: dict[socket.socket, None] = {}
+        self._idle: dict[socket.socket, None] = {}  # the longest idle one first
         self._crowded = False
         self._closing = False
         self._wake_in, self._wake_out = socket.socketpair()
@@ -111,13 +110,18 @@ class Connections:
                     while self._exchange(connection, stream):
                         pass
         finally:
-            connection.close()
+            with self._lock:  # nobody may hang up on what its number stands for next
+                self._idle.pop(connection, None)
+                connection.close()
             self._slots.release()
 
     def _exchange(self, connection: socket.socket, stream: BinaryIO) -> bool:
         """Answer one request; tell whether another may follow."""
-        with self._resting(connection):
-            first_line = stream.readline(HEAD_BYTES)
+        with self._lock:
+            self._idle[connection] = None
+        first_line = stream.readline(HEAD_BYTES)
+        with self._lock:
+            del self._idle[connection]
         if not first_line:
             return False
         try:
@@ -133,17 +137,6 @@ class Connections:
         head = head_bytes(answer, minor=request.minor, keep_alive=keep)
         connection.sendall(head + (b"" if bodiless else answer.body))
         return keep
-
-    @contextmanager
-    def _resting(self, connection: socket.socket) -> Iterator[None]:
-        """Mark it as one that may be hung up on when others wait."""
-        with self._lock:
-            self._idle[connection] = None
-        try:
-            yield
-        finally:
-            with self._lock:
-                del self._idle[connection]
 
 
 def _hang_up(connection: socket.socket) -> None:

@@ -81,9 +81,7 @@ class DistilBert:
         if mask.shape != ids.shape:
             raise ValueError(f"Incompatible shapes: {list(ids.shape)} vs. {list(mask.shape)}")
         if ids.shape[1] > len(self.positions):
-            raise ValueError(
-                f"Incompatible shapes: {ids.shape[1]} ids, {len(self.positions)} positions"
-            )
+            raise ValueError(f"Incompatible shapes: [{ids.shape[1]}] vs. [{len(self.positions)}]")
         wrong = np.argwhere((ids < 0) | (ids >= len(self.words)))
         if len(wrong):
             row, column = wrong[0].tolist()

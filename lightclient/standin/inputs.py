@@ -34,9 +34,6 @@ def from_rows(rows: list[Any], inputs: Mapping[str, TensorSpec]) -> Arrays:
             "instances is a plain list, but expecting list of objects as multiple "
             "input tensors required as per tensorinfo_map"
         )
-    for index, row in enumerate(rows):
-        if _is_object(row):
-            raise StatusError(f"Expecting value/list but got object at item {index} of input list")
     return {name: _stacked(rows, spec.dtype, "") for name, spec in inputs.items()}
 
 

@@ -22,7 +22,6 @@ _COMPLAINTS = {
     "Expecting property name enclosed in double quotes": "Missing a name for object member.",
     "Expecting ':' delimiter": "Missing a colon after a name of object member.",
 }
-_NO_COMMA = "Expecting ',' delimiter"
 
 
 def read(body: bytes) -> Any:
@@ -61,7 +60,7 @@ def _first_value(text: str) -> Any:
 
 
 def _complaint(error: json.JSONDecodeError) -> str:
-    if error.msg != _NO_COMMA:
+    if error.msg != "Expecting ',' delimiter":
         return _COMPLAINTS.get(error.msg, error.msg)
     if _is_in_array(error.doc[: error.pos]):
         return "Missing a comma or ']' after an array element."

@@ -6,6 +6,12 @@ from typing import Any
 
 from lightclient.standin.models import DTYPES, SignatureDef, TensorSpec, VersionState
 
+_NO_OP = {
+    "name": "NoOp",
+    "dtype": "DT_INVALID",
+    "tensor_shape": {"dim": [], "unknown_rank": True},
+}
+
 
 def status_text(states: Mapping[int, VersionState]) -> str:
     """Write the states of versions, in this order.
@@ -28,23 +34,26 @@ def metadata_text(name: str, version: int, definitions: Mapping[str, Any]) -> st
 
 
 def definitions_of(signatures: Mapping[str, SignatureDef]) -> dict[str, Any]:
-    """Describe signatures as a SavedModel that holds them would, with tf.saved_model.save's names.
+    """Describe signatures as a SavedModel that holds them would.
 
-    Every SavedModel of TensorFlow 2 has a signature for its initialisation beside its own.
+    Every SavedModel of TensorFlow 2 has the first one beside its own.
     """
-    shape = {"dim": [], "unknown_rank": True}
-    no_op = {"name": "NoOp", "dtype": "DT_INVALID", "tensor_shape": shape}
     init = "__saved_model_init_op"
-    described = {init: _definition({}, {init: no_op}, "")}
-    for index, (key, signature) in enumerate(sorted(signatures.items())):
-        call = "StatefulPartitionedCall" + (f"_{index}" if index else "")
-        inputs, outputs = sorted(signature.inputs.items()), sorted(signature.outputs.items())
-        described[key] = _definition(
-            {name: _tensor(f"{key}_{name}:0", spec) for name, spec in inputs},
-            {name: _tensor(f"{call}:{at}", spec) for at, (name, spec) in enumerate(outputs)},
-            "tensorflow/serving/predict",
-        )
+    described = {init: _definition({}, {init: _NO_OP}, "")}
+    for index, key in enumerate(sorted(signatures)):
+        described[key] = _signature(key, index, signatures[key])
     return described
+
+
+def _signature(key: str, index: int, signature: SignatureDef) -> dict[str, Any]:
+    """With the tensor names that tf.saved_model.save gives."""
+    call = "StatefulPartitionedCall" + (f"_{index}" if index else "")
+    inputs, outputs = sorted(signature.inputs.items()), sorted(signature.outputs.items())
+    return _definition(
+        {name: _tensor(f"{key}_{name}:0", spec) for name, spec in inputs},
+        {name: _tensor(f"{call}:{at}", spec) for at, (name, spec) in enumerate(outputs)},
+        "tensorflow/serving/predict",
+    )
 
 
 def _definition(inputs: object, outputs: object, method: str) -> dict[str, Any]:

@@ -16,12 +16,8 @@ _SAME = (
     *("bool", "string"),
 )
 # numpy's name of each dtype, and TensorFlow's in messages (tensorflow/core/framework/types.cc).
-DTYPES = {
-    "float16": "half",
-    "float32": "float",
-    "float64": "double",
-    **{name: name for name in _SAME},
-}
+DTYPES = {"float16": "half", "float32": "float", "float64": "double"}
+DTYPES |= {name: name for name in _SAME}
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from lightclient.standin.prediction import predict
 from lightclient.standin.status import HTTP_STATUS, StatusError
 
 LOG = logging.getLogger("lightclient.standin")
-REASONS = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request"}
+REASONS = {status.value: status.phrase for status in HTTPStatus}
+REASONS |= {413: "Request Entity Too Large", 499: "Client Closed Request"}
 INFLATED_BYTES = 100 * 1024 * 1024  # kMaxUncompressedBytes in util/net_http/compression/gzip_zlib.h
-_METHOD = "tensorflow/serving/"
 _OTHERS = {"classify": "classification", "regress": "regression"}
 _METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
 _URI = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?#-]|%[0-9A-Fa-f]{2})*")
@@ -106,8 +106,8 @@ def _dispatch(models: Mapping[str, ServedModel], request: Request, path: str) ->
         if found[4] == "predict":
             return predict(models[spec.name].versions[version], _body(request))
         raise StatusError(
-            f"Expected {_OTHERS[found[4]]} signature method_name to be {_METHOD}{found[4]}. "
-            f"Was: {_METHOD}predict"
+            f"Expected {_OTHERS[found[4]]} signature method_name to be "
+            f"tensorflow/serving/{found[4]}. Was: tensorflow/serving/predict"
         )
     if request.method == "GET" and (found := GET.fullmatch(path)):
         spec = ModelSpec.of(found)

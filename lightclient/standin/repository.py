@@ -104,12 +104,12 @@ class SavedModels(Repository):
     def _look(self) -> None:
         """Load what has come, newest first, then unload what has gone."""
         found = versions_in(self._folder)
-        self._tried = {number: self._tried[number] for number in found if number in self._tried}
-        for number in sorted(found.keys() - self._versions.keys(), reverse=True):
-            marks = _marks(found[number])
-            if self._tried.get(number) != marks:
-                self._tried[number] = marks
+        new = sorted(found.keys() - self._versions.keys(), reverse=True)
+        marks = {number: _marks(found[number]) for number in new}
+        for number in new:
+            if self._tried.get(number) != marks[number]:
                 self._load(number, found[number])
+        self._tried = marks
         for number in sorted(self._versions.keys() - found.keys()):
             if len(self._versions) > 1:  # the last one goes on serving
                 del self._versions[number]

@@ -9,7 +9,7 @@ from lightclient.errors import InputError, LightClientError
 from lightclient.standin.connections import Connections
 from lightclient.standin.demo import load_demo_model
 from lightclient.standin.models import Repository, Run, ServedModel, served
-from lightclient.standin.protocol import Answer, Request, respond
+from lightclient.standin.protocol import respond
 
 _BACKLOG = 128
 _SELF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  only told apart, not bound
@@ -71,7 +71,9 @@ class StandIn:
                 self._repository.close()
                 raise
             self._closed.clear()
-            self._connections = Connections(listener, self._respond)
+            self._connections = Connections(
+                listener, lambda request: respond(self._repository.current(), request)
+            )
         return self.url
 
     def close(self) -> None:
@@ -89,9 +91,6 @@ class StandIn:
             self._closed.wait()
         finally:
             self.close()
-
-    def _respond(self, request: Request) -> Answer:
-        return respond(self._repository.current(), request)
 
     def __enter__(self) -> str:
         return self.start()

@@ -37,8 +37,9 @@ def read_request(first_line: bytes, stream: BinaryIO, send: Callable[[bytes], ob
     if not found or not target:
         raise WireError(400)
     minor, headers = int(found[1]), _read_headers(stream)
-    chunked = headers.get("transfer-encoding", "").lower() == "chunked"
-    length = 0 if chunked or method in _BODILESS else _length(headers)
+    framing = {} if method in _BODILESS else headers
+    chunked = framing.get("transfer-encoding", "").lower() == "chunked"
+    length = 0 if chunked else _length(framing)
     if (chunked or length) and minor and headers.get("expect", "").lower() == "100-continue":
         send(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = _read_chunks(stream) if chunked else _read_exactly(stream, length)
