@@ -292,6 +292,37 @@ def test_idle_connections_make_room_for_others(standin):
         client.close()
 
 
+def keep_asking(address, until):
+    """One request after the other, on a new connection only if the last one has ended."""
+    while not until.is_set():
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            client = http.client.HTTPConnection(*address, timeout=10)
+            client.connect()
+            client.auto_open = 0
+            while not until.is_set():
+                client.request("POST", PREDICT, BODY)
+                client.getresponse().read()
+        client.close()
+
+
+def test_a_busy_client_lets_others_in(monkeypatch):
+    monkeypatch.setattr(connections, "AT_ONCE", 1)
+    standin = StandIn(double)
+    standin.start()
+    answered = threading.Event()
+    busy = threading.Thread(target=keep_asking, args=(standin.address, answered))
+    busy.start()
+    try:
+        for _ in range(3):
+            with socket.create_connection(standin.address, timeout=10) as client:
+                assert ask(client, post(Connection="close"))[0] == 200
+    finally:
+        answered.set()
+        standin.close()
+        busy.join(10)
+    assert not busy.is_alive()
+
+
 def test_the_end_leaves_no_thread_and_no_connection():
     before = threads()
     with StandIn(double) as url:
@@ -380,10 +411,15 @@ def test_the_demo_model_is_the_default():
 
 
 def test_importing_it_loads_nothing_heavy():
-    code = "import sys, lightclient.standin as s; print(*sorted(sys.modules)); print(s.__all__)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    modules, names = done.stdout.splitlines()
-    assert not {"numpy", "socket", "json"} & set(modules.split())
+    code = (
+        "import sys, lightclient.standin as s; print(*sorted(sys.modules)); print(s.__all__);"
+        "assert dir(s) == s.__all__; s.StandIn; print(s.TensorSpec.__module__); s.absent"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    modules, names, home = done.stdout.splitlines()
+    assert not {"numpy", "socket", "json", "typing"} & set(modules.split())
+    assert home == "lightclient.standin.models"
+    assert "AttributeError: module 'lightclient.standin' has no attribute 'absent'" in done.stderr
     assert names == str(
         ["SavedModels", "ServedModel", "SignatureDef", "StandIn", "TensorSpec", "VersionState"]
     )

@@ -5,8 +5,9 @@
     with StandIn(my_callable) as url: ...   # your function behind the usual signature
     with StandIn(SavedModels("OUT_DIR")) as url: ...    # the real thing, run by TensorFlow
 
-It runs in this process, on a loopback port of its own, and answers as the real server does, message
-for message. It is not made to be put before users: no TLS, no access control.
+It runs in this process, on a loopback port of its own. It answers as the real server does: in
+status, JSON and the messages that clients tell apart. It is not meant for production, since it has
+no TLS and no access control.
 
 This module is the table of contents; each name loads its module when it is first used.
 """

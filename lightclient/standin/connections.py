@@ -110,7 +110,8 @@ class Connections:
                     while self._exchange(connection, stream):
                         pass
         finally:
-            with self._lock:  # nobody may hang up on what its number stands for next
+            # Under the lock, or `_hang_up` could meet another socket that got the same number.
+            with self._lock:
                 self._idle.pop(connection, None)
                 connection.close()
             self._slots.release()

@@ -48,7 +48,7 @@ def _read_weights(data: bytes) -> Weights:
 class DistilBert:
     """A Hugging Face DistilBertForSequenceClassification, called with arrays of ids and mask.
 
-    Only the logits are computed: the last layer works on the first position alone. A masked
+    The last layer works on the first position alone, since the logits need no other. A masked
     position gets no attention at all, so padding changes nothing.
     """
 
@@ -66,7 +66,8 @@ class DistilBert:
         """
         ids, mask = inputs["input_ids"], inputs["attention_mask"] != 0
         self._check(ids, mask)
-        length = _last_used(mask)
+        used = np.flatnonzero(mask.any(axis=0))
+        length = int(used[-1]) + 1 if used.size else 1  # padding at the end of all rows is left out
         ids, mask = ids[:, :length], mask[:, :length]
         rows = max(1, _SLICE // length**2)
         parts = [
@@ -132,12 +133,6 @@ class DistilBert:
         variance = (centred * centred).mean(axis=-1, keepdims=True)
         normed: Floats = centred / np.sqrt(variance + _EPSILON)
         return normed * self.weights[name + ".weight"] + self.weights[name + ".bias"]
-
-
-def _last_used(mask: NDArray[Any]) -> int:
-    """The length without the last columns that every row masks; at least 1."""
-    used = np.flatnonzero(mask.any(axis=0))
-    return int(used[-1]) + 1 if used.size else 1
 
 
 def _masked_softmax(scores: Floats, mask: NDArray[Any]) -> Floats:

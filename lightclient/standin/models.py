@@ -25,8 +25,8 @@ class TensorSpec:
     """One input or output.
 
     `dtype`: a name such as "float32", "int64", "bool" or "string". `shape`: a tuple, None in it for
-    a free length, or None for an unknown rank. As in the real server, requests are not checked
-    against the shape: it is what the metadata say.
+    a free length, or None for an unknown rank. The shape is told in the metadata; as in the real
+    server, requests are not checked against it.
     """
 
     dtype: str
@@ -46,12 +46,12 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class SignatureDef:
-    """A function under a name.
+    """A function, and the tensors that it takes and returns.
 
     `run` gets the inputs as a dict of arrays (a string tensor is an object array of bytes) and
-    returns a mapping with an array for each of `outputs`. A ValueError from it is answered as a
-    failure inside TensorFlow's graph is, with status 400 and its message; anything else it raises,
-    with 500.
+    returns a mapping with an array for each of `outputs`. If it raises a ValueError, the answer is
+    that of a failure inside TensorFlow's graph: status 400 and the error's message. For anything
+    else that it raises, the status is 500.
     """
 
     run: Run
@@ -84,9 +84,9 @@ class VersionState:
 class ServedModel:
     """`versions`: number → signature name → SignatureDef; `labels`: label → version number.
 
-    `unavailable`: number → VersionState of versions that only the status endpoint knows.
-    `definitions`: number → what its metadata say of the signatures, as the SignatureDefs of
-    TensorFlow in JSON, if that is more than `versions` tell.
+    `unavailable`: number → VersionState, for versions that only the status endpoint knows.
+    `definitions`: number → TensorFlow's own SignatureDefs in JSON, for the metadata of a version
+    that has them.
     """
 
     versions: Mapping[int, Mapping[str, SignatureDef]]
@@ -109,26 +109,26 @@ class ServedModel:
                 raise InputError(f"labels[{label!r}] is {number}: there is no such version")
 
     def states(self) -> dict[int, VersionState]:
-        """Tell the state of each version, newest first."""
+        """The state of each version, newest first."""
         found = {**self.unavailable, **dict.fromkeys(self.versions, VersionState("AVAILABLE"))}
         return dict(sorted(found.items(), reverse=True))
 
 
 class Repository:
-    """Models by name; a subclass may change them while `StandIn` serves them."""
+    """Models by name. A subclass may change them while `StandIn` serves them."""
 
     def __init__(self, models: Mapping[str, ServedModel]) -> None:
         self._models = models
 
     def start(self) -> None:
-        """Make `current` ready; called before the port opens."""
+        """Called before the port opens: make `current` ready."""
 
     def current(self) -> Mapping[str, ServedModel]:
-        """Give the models as they are now; called once for each request, in its thread."""
+        """Called once for each request, in its thread: the models as they are now."""
         return self._models
 
     def close(self) -> None:
-        """End what `start` began; called after the port has closed."""
+        """Called after the port has closed: end what `start` began."""
 
 
 def classifier(run: Run) -> ServedModel:

@@ -29,8 +29,9 @@ class SavedModels(Repository):
     served as version 1. `name`: the model's name, by default the folder's. `labels`: label →
     version number. Every version can be asked for; the newest answers when none is named.
 
-    A version whose folder appears later is loaded, one whose folder vanishes is unloaded, save the
-    last. One that cannot be loaded is logged and skipped, and tried again when its files change.
+    A version whose folder appears later is loaded. One whose folder vanishes is unloaded, unless it
+    is the last. One that cannot be loaded is logged and skipped, and tried again when its files
+    change.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class SavedModels(Repository):
         self._watcher.start()
 
     def close(self) -> None:
-        """Stop watching, once a version that is being loaded is done. What is loaded stays."""
+        """Stop watching, once the version that is being loaded is done. What is loaded stays."""
         watcher, self._watcher = self._watcher, None
         self._ended.set()
         if watcher is not None:
@@ -97,7 +98,7 @@ class SavedModels(Repository):
 
     def _watch(self) -> None:
         while not self._ended.wait(POLL_SECONDS):
-            # OSError: out of reach, or changed under our eyes. What is loaded goes on meanwhile.
+            # The folder is out of reach, or changes under our eyes: what is loaded goes on serving.
             with contextlib.suppress(OSError):
                 self._look()
 
@@ -145,9 +146,9 @@ class SavedModels(Repository):
 
 
 def versions_in(folder: Path) -> dict[int, Path]:
-    """The folders whose names are numbers, by number; of "1" and "01" the last in name order.
+    """The folders whose names are numbers, by number; raises OSError.
 
-    A SavedModel itself is its own version 1. Raises OSError.
+    A SavedModel itself is its own version 1. Of "1" and "01", the last in name order counts.
     """
     if (folder / "saved_model.pb").is_file():
         return {1: folder}
@@ -160,6 +161,6 @@ def _is_number(name: str) -> bool:
 
 
 def _marks(folder: Path) -> _Marks:
-    """What differs once somebody has written in the folder. Raises OSError."""
+    """What is different once somebody has written in the folder; raises OSError."""
     files = [(str(path), path.lstat()) for path in folder.rglob("*")]
     return frozenset((name, stat.st_mtime_ns, stat.st_size) for name, stat in files)

@@ -28,8 +28,8 @@ class WireError(Exception):
 def read_request(first_line: bytes, stream: BinaryIO, send: Callable[[bytes], object]) -> Request:
     """Read the rest of a request off the stream.
 
-    `send` is called if the client waits for a word before it sends the body. Raises WireError if
-    this is no request, EOFError if the client left in the middle of it, and OSError.
+    If the client waits for a word before it sends the body, this is passed to `send`. Raises
+    WireError if this is no request, EOFError if the client left in the middle of it, and OSError.
     """
     method, _, rest = _text(first_line, HEAD_BYTES).partition(" ")
     target, _, version = rest.strip(" ").rpartition(" ")
