@@ -28,7 +28,7 @@ def complaint(body):
     ("body", "told"),
     [
         (b"\x1f\x8b", "Invalid value. at offset: 0"),
-        (b'{"a":[1,"x}', None),
+        (b'{"a":[1,"x}', "Missing a closing quotation mark in string. at offset: 8"),
         (b"{a: 1}", "Missing a name for object member. at offset: 1"),
         (b'{"a" 1}', "Missing a colon after a name of object member. at offset: 5"),
         (b'{"a":[1] "b"}', "Missing a comma or '}' after an object member. at offset: 9"),
@@ -39,7 +39,7 @@ def complaint(body):
         (b"[nan]", "Invalid value. at offset: 1"),
         (b"[-Inf]", "Invalid value. at offset: 1"),
         (b'["a\0"]', None),
-        (b'["a\n"]', None),
+        (b'["a\n"]', "Invalid control character at offset: 3"),
         (b'["\xff\\x"]', None),
         (b'["\\u12g4"]', None),
         (b'{"a":1,}', None),

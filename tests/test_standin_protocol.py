@@ -166,6 +166,7 @@ def test_classify_and_regress_find_no_signature_of_theirs(method, kind):
         "Was: tensorflow/serving/predict",
     )
     assert ask(f"/v1/models/nope:{method}", {"examples": [{"x": 1}]}).status == 404
+    assert error_of(ask(f"/v1/models/nope:{method}", b"{"))[0] == 400
 
 
 def failing(error):

@@ -202,7 +202,7 @@ def _complain(value: Any, dtype: str, rank: int) -> NoReturn:
     if isinstance(value, list):
         raise StatusError(f"Encountered list at unexpected level: {rank} expected < {rank}")
     text = f"JSON Value: {quotation(value)}"
-    if dtype == "float16":
+    if dtype == "float16" and not isinstance(value, dict):
         raise StatusError(f"Conversion of {text} to type: {DTYPES[dtype]}", code="UNIMPLEMENTED")
     if dtype == "string" and isinstance(value, dict) and not _is_object(value):
         raise StatusError("Unable to base64 decode")

@@ -21,6 +21,7 @@ _COMPLAINTS = {
     "Expecting value": "Invalid value.",
     "Expecting property name enclosed in double quotes": "Missing a name for object member.",
     "Expecting ':' delimiter": "Missing a colon after a name of object member.",
+    "Unterminated string starting at": "Missing a closing quotation mark in string.",
 }
 
 
@@ -61,7 +62,7 @@ def _first_value(text: str) -> Any:
 
 def _complaint(error: json.JSONDecodeError) -> str:
     if error.msg != "Expecting ',' delimiter":
-        return _COMPLAINTS.get(error.msg, error.msg)
+        return _COMPLAINTS.get(error.msg, error.msg.removesuffix(" at"))
     if _is_in_array(error.doc[: error.pos]):
         return "Missing a comma or ']' after an array element."
     return "Missing a comma or '}' after an object member."

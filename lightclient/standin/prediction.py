@@ -1,4 +1,4 @@
-"""A predict request: its JSON into arrays, these into the model, and what comes out into JSON."""
+"""A predict request: JSON into arrays, these into the model, and what comes out into JSON."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,19 +6,18 @@ from typing import Any
 import numpy as np
 
 from lightclient.standin.inputs import from_columns, from_rows
-from lightclient.standin.jsontext import quotation, read
+from lightclient.standin.jsontext import quotation
 from lightclient.standin.models import Arrays, SignatureDef
 from lightclient.standin.outputs import columns_text, rows_text
 from lightclient.standin.status import StatusError
 
 
-def predict(signatures: Mapping[str, SignatureDef], body: bytes) -> str:
-    """Answer a request with the model's outputs, as JSON.
+def predict(signatures: Mapping[str, SignatureDef], document: Any) -> str:
+    """Answer the JSON value of a request with the model's outputs, as JSON text.
 
     Raises StatusError if the request is wrong or the model says so, and whatever else the model
     raises.
     """
-    document = read(body)
     if not isinstance(document, dict):
         raise StatusError(f"JSON Value: {quotation(document)} Is not object")
     signature = _signature(signatures, document)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from lightclient.standin.jsontext import pretty
+from lightclient.standin.jsontext import pretty, read
 from lightclient.standin.metadata import definitions_of, metadata_text, status_text
 from lightclient.standin.models import ServedModel
 from lightclient.standin.modelspec import GET, POST, ModelSpec, number_of
@@ -102,9 +102,10 @@ def _log(error: Exception) -> None:
 def _dispatch(models: Mapping[str, ServedModel], request: Request, path: str) -> str:
     if request.method == "POST" and (found := POST.fullmatch(path)):
         spec = ModelSpec.of(found)
+        document = read(_body(request))
         version = number_of(models, spec)
         if found[4] == "predict":
-            return predict(models[spec.name].versions[version], _body(request))
+            return predict(models[spec.name].versions[version], document)
         raise StatusError(
             f"Expected {_OTHERS[found[4]]} signature method_name to be "
             f"tensorflow/serving/{found[4]}. Was: tensorflow/serving/predict"
