@@ -34,7 +34,7 @@ class Connections:
         self._crowded = False
         self._closing = False
         self._wake_in, self._wake_out = socket.socketpair()
-        self._acceptor = self._start_thread(self._accept_all)
+        self._acceptor = _start_thread(self._accept_all)
 
     def close(self) -> None:
         """End every connection, then every thread; idle and half-sent ones do not hold it up."""
@@ -51,13 +51,6 @@ class Connections:
             ours.close()
         if any(thread.is_alive() for thread in threads):
             LOG.warning("a model was still computing after %s s: its thread is left", END_SECONDS)
-
-    def _start_thread(self, target: Callable[..., None], *arguments: object) -> threading.Thread:
-        thread = threading.Thread(
-            target=target, args=arguments, name="lightclient-standin", daemon=True
-        )
-        thread.start()
-        return thread
 
     def _accept_all(self) -> None:
         self._listener.setblocking(False)
@@ -97,7 +90,7 @@ class Connections:
                 return False
             # A thread does not remove itself: `close` must find it until it has truly ended.
             alive = {ours: its for ours, its in self._threads.items() if its.is_alive()}
-            self._threads = alive | {connection: self._start_thread(self._serve, connection)}
+            self._threads = alive | {connection: _start_thread(self._serve, connection)}
         return True
 
     def _serve(self, connection: socket.socket) -> None:
@@ -138,6 +131,14 @@ class Connections:
         head = head_bytes(answer, minor=request.minor, keep_alive=keep)
         connection.sendall(head + (b"" if bodiless else answer.body))
         return keep
+
+
+def _start_thread(target: Callable[..., None], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(
+        target=target, args=arguments, name="lightclient-standin", daemon=True
+    )
+    thread.start()
+    return thread
 
 
 def _hang_up(connection: socket.socket) -> None:

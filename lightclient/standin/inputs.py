@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightclient.standin.jsontext import quotation
-from lightclient.standin.models import DTYPES, Arrays, TensorSpec
+from lightclient.standin.models import DTYPES, INTEGERS, Arrays, TensorSpec
 from lightclient.standin.status import StatusError
 
-_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _MOST_RANK = 32  # numpy's limit; TensorFlow's is 254
 
 
@@ -155,7 +154,7 @@ def _flat(values: list[Any], dtype: str, rank: int) -> NDArray[Any]:
 def _converted(values: list[Any], dtype: str) -> NDArray[Any] | None:
     """None if any of the values does not fit."""
     types = set(map(type, values))
-    if dtype in _INTEGERS and types <= {int}:
+    if dtype in INTEGERS and types <= {int}:
         return _integers(values, dtype)
     if dtype in ("float32", "float64") and types <= {int, float}:
         return _floats(values, dtype)

@@ -11,13 +11,10 @@ from lightclient.errors import InputError
 Arrays = dict[str, NDArray[Any]]
 Run = Callable[[Arrays], Mapping[str, Any]]
 
-_SAME = (
-    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
-    *("bool", "string"),
-)
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 # numpy's name of each dtype, and TensorFlow's in messages (tensorflow/core/framework/types.cc).
 DTYPES = {"float16": "half", "float32": "float", "float64": "double"}
-DTYPES |= {name: name for name in _SAME}
+DTYPES |= {name: name for name in (*INTEGERS, "bool", "string")}
 
 
 @dataclass(frozen=True)
