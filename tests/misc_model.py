@@ -1,5 +1,6 @@
-"""The models of exchanges/models.json: look-ups for the classifiers, numpy for the odd ones."""
+"""The recorded models: look-ups for the classifiers and the files, numpy for the odd ones."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -120,3 +121,53 @@ def recorded_models():
 
 def recorded_exchanges():
     return json.loads((EXCHANGES / "exchanges.json").read_text())
+
+
+def later_exchanges():
+    """The recordings of batching.json that were made without flags, and are whole."""
+    found = json.loads((EXCHANGES / "batching.json").read_text())
+    return [
+        item for item in found if not item["server"] and not item["response"]["body"].endswith("…")
+    ]
+
+
+def config_file(exchanges):
+    """The file that the recorded signatures of strings gave out."""
+    (found,) = (item for item in exchanges if item["name"] == "a string signature, row form")
+    return base64.b64decode(json.loads(found["response"]["body"])["predictions"][0]["b64"])
+
+
+def later_models():
+    """The served models of those recordings, by name."""
+    files = {b"config.json": config_file(later_exchanges())}
+
+    def content(inputs):
+        return np.array([files.get(name, b"") for name in inputs["file"]], dtype=object)
+
+    strings, free = TensorSpec("string", (None,)), (None, None)
+    x = {"x": TensorSpec("float32", (None, 4))}
+    ids = dict.fromkeys(("input_ids", "attention_mask"), TensorSpec("int32", free))
+    logits = {"logits": TensorSpec("float32", (None, 2))}
+    bundle = SignatureDef(
+        lambda inputs: {"content_bytes": content(inputs)},
+        {"file": strings},
+        {"content_bytes": strings},
+    )
+    text = SignatureDef(
+        lambda inputs: {"content": content(inputs)}, {"file": strings}, {"content": strings}
+    )
+    scores = SignatureDef(dict, x, logits)
+    classifier = {"serving_default": SignatureDef(dict, ids, logits)}
+    return {
+        "bs": ServedModel(
+            {
+                1: {
+                    "bundle": bundle,
+                    "bundle-0123abcd": scores,
+                    "bundle_text": text,
+                    "serving_default": scores,
+                }
+            }
+        ),
+        "two": ServedModel({1: classifier, 2: classifier}, labels={"stable": 1, "canary": 2}),
+    }

@@ -112,7 +112,7 @@ def serving(*scripts: Script, wrap: Callable[[Any], Any] | None = None) -> Itera
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """One request, head and body; empty when the client has closed."""
+    """One request, head and body; empty when the client has closed, even in the middle of it."""
     data = b""
     while b"\r\n\r\n" not in data:
         piece = connection.recv(65536)

@@ -3,18 +3,21 @@
 import gzip
 import http.client
 import json
+import re
 
 import pytest
 
 from lightclient.standin import StandIn
-from tests.misc_model import recorded_exchanges, recorded_models
+from tests.misc_model import later_exchanges, later_models, recorded_exchanges, recorded_models
 
-EXCHANGES = recorded_exchanges()
+EXCHANGES = recorded_exchanges() + later_exchanges()
+# RapidJSON points behind the first wrong letter of a word, Python's parser at its start.
+OFFSET = re.compile(r"(JSON Parse error: .*) at offset: [0-9]+")
 
 
 @pytest.fixture(scope="module")
 def address():
-    standin = StandIn(recorded_models())
+    standin = StandIn(recorded_models() | later_models())
     standin.start()
     yield standin.address
     standin.close()
@@ -37,9 +40,13 @@ def send(address, request):
     return answer, text
 
 
-def without_order(value):
-    """A key for comparison in which NaN equals NaN."""
-    return json.dumps(value, sort_keys=True)
+def without_offset(text):
+    return OFFSET.sub(r"\1 at offset: N", text)
+
+
+def comparable(value):
+    """JSON without an order, in which NaN equals NaN and one offset of a parse error another."""
+    return without_offset(json.dumps(value, sort_keys=True))
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES, ids=[item["name"] for item in EXCHANGES])
@@ -53,7 +60,7 @@ def test_a_recorded_request_is_answered_as_recorded(address, exchange):
     if exchange.get("error_from_model"):
         assert json.loads(text)["error"]
     elif wanted["content_type"] == "application/json":
-        assert without_order(json.loads(text)) == without_order(json.loads(wanted["body"]))
+        assert comparable(json.loads(text)) == comparable(json.loads(wanted["body"]))
     else:
         assert text == wanted["body"]
     assert (answer.getheader("Connection") == "close") == (wanted["content_type"] == "text/html")
@@ -71,8 +78,9 @@ ONE_ORDER = [
 
 @pytest.mark.parametrize("exchange", ONE_ORDER, ids=[item["name"] for item in ONE_ORDER])
 def test_white_space_is_the_real_servers_too(address, exchange):
-    assert send(address, exchange["request"])[1] == exchange["response"]["body"]
+    text = send(address, exchange["request"])[1]
+    assert without_offset(text) == without_offset(exchange["response"]["body"])
 
 
 def test_all_exchanges_are_there():
-    assert len(EXCHANGES) == 87
+    assert len(EXCHANGES) == 87 + 5

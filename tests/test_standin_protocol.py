@@ -93,16 +93,21 @@ def test_names_are_percent_decoded():
             "Servable not found for request: Specific(two, 2)",
         ),
         ("/v1/models/nope/labels/x/metadata", 400, "Unrecognized servable version label: x"),
-        ("http://host:1/v1/none", 400, "Malformed request: GET /v1/none"),
+        ("HTTP://host:1/v1/none", 400, "Malformed request: GET /v1/none"),
     ],
 )
 def test_a_wrong_path_is_explained(path, status, message):
     assert error_of(ask(path)) == (status, message)
 
 
-def test_a_version_beyond_64_bits_gets_a_bare_400():
-    answer = ask("/v1/models/two/versions/99999999999999999999")
-    assert (answer.status, answer.body) == (400, b"")
+@pytest.mark.parametrize("version", ["9" * 20, "9" * 5000])
+def test_a_version_beyond_64_bits_is_refused(version):
+    status, message = error_of(ask(f"/v1/models/two/versions/{version}"))
+    assert (status, message[:22]) == (400, "Malformed request: GET")
+
+
+def test_a_version_may_have_leading_zeros():
+    assert outputs("two/versions/0001") == [2.0]
 
 
 @pytest.mark.parametrize(
@@ -114,17 +119,13 @@ def test_a_version_beyond_64_bits_gets_a_bare_400():
         ("GET", "/v1/models/%zz", 400),
         ("TRACE", "/v1/models/two", 501),
         ("FOO", "/v1/models/two", 501),
+        ("GET", "//host/v1/models/two", 404),
     ],
 )
 def test_what_libevent_refuses_is_a_page_and_the_end(method, target, status):
     answer = ask(target, method=method)
     assert (answer.status, answer.content_type, answer.close) == (status, "text/html", True)
     assert answer.body.startswith(f"<HTML><HEAD>\n<TITLE>{status} ".encode())
-
-
-def test_options_are_for_browsers():
-    assert ask("/v1/models/two", method="OPTIONS", origin="http://here").status == 200
-    assert ask("/v1/models/two", method="OPTIONS").status == 400
 
 
 @pytest.mark.parametrize(
@@ -152,34 +153,20 @@ def test_a_signature_without_inputs_cannot_be_asked():
 
 def test_bytes_alone_do_not_fill_two_inputs():
     status, message = error_of(ask("/v1/models/caf%C3%A9:predict", {"instances": [{"b64": ""}]}))
-    assert (status, message[:24]) == (400, "Failed to process elemen")
-    strings = {"a": TensorSpec("string", None), "b": TensorSpec("string", None)}
-    two = ServedModel({1: {"serving_default": SignatureDef(dict, strings, strings)}})
-    answer = ask("/v1/models/m:predict", {"instances": [{"b64": ""}]}, models={"m": two})
-    assert error_of(answer) == (
-        400,
-        "input size does not match signature: 1!=2 len({a}) != len({a,b}). "
-        "Sent extra: {}. Missing but required: {b}.",
-    )
+    assert (status, message[:28]) == (400, "instances is a plain list, b")
 
 
 @pytest.mark.parametrize(
     ("method", "kind"), [("classify", "classification"), ("regress", "regression")]
 )
 def test_classify_and_regress_find_no_signature_of_theirs(method, kind):
-    path = f"/v1/models/two:{method}"
-    assert error_of(ask(path, {"examples": [{"x": 1}]})) == (
+    assert error_of(ask(f"/v1/models/two:{method}", {"examples": [{"x": 1}]})) == (
         400,
         f"Expected {kind} signature method_name to be tensorflow/serving/{method}. "
         "Was: tensorflow/serving/predict",
     )
-    assert error_of(ask(path, {}))[1].endswith("key 'examples' is expected and was not found")
-    assert error_of(ask(path, {"examples": 1}))[1].endswith("value to be an list/array")
-    assert error_of(ask(path, {"examples": []}))[1].endswith("'examples' value is an empty array")
-    assert error_of(ask(path, {"examples": [1], "signature_name": "q"})) == (
-        400,
-        "No signature was found with the name: q",
-    )
+    assert ask(f"/v1/models/nope:{method}", {"examples": [{"x": 1}]}).status == 404
+    assert error_of(ask(f"/v1/models/nope:{method}", b"{"))[0] == 400
 
 
 def failing(error):

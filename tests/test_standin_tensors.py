@@ -29,15 +29,17 @@ def complaint(value, dtype):
     ("dtype", "value", "wanted"),
     [
         ("int32", [2**31 - 1, -(2**31)], [2**31 - 1, -(2**31)]),
-        ("int8", [300, -129], [44, 127]),
-        ("uint8", [-1, 256], [255, 0]),
-        ("int16", [40000], [-25536]),
+        ("int8", [-128, 127], [-128, 127]),
+        ("uint8", [0, 255], [0, 255]),
+        ("int16", [2**15 - 1], [2**15 - 1]),
+        ("uint16", [2**16 - 1], [2**16 - 1]),
         ("uint32", [2**32 - 1], [2**32 - 1]),
         ("uint64", [2**64 - 1], [2**64 - 1]),
         ("int64", [-(2**63), 2**63 - 1], [-(2**63), 2**63 - 1]),
-        ("float32", [1, 1e39, -1e-40], [1, float("inf"), 0]),
-        ("float64", [5e-324, 2**70], [0, 2.0**70]),
+        ("float32", [1, 1e39, -1e-3], [1, float("inf"), np.float32(-1e-3)]),
+        ("float64", [5e-324, 2**70], [5e-324, 2.0**70]),
         ("bool", [[True], [False]], [[True], [False]]),
+        ("string", ["a\0", "b\0"], [b"a\0", b"b\0"]),
         ("string", ["é", {"b64": "_w==".replace("_", "/")}], ["é".encode(), b"\xff"]),
         ("float32", [], []),
         ("int32", [[], []], [[], []]),
@@ -58,6 +60,9 @@ def test_json_becomes_an_array(dtype, value, wanted):
             [2**63],
             "JSON Value: 9223372036854775808 Type: Number is not of expected type: int64",
         ),
+        ("int8", [128], "JSON Value: 128 Type: Number is not of expected type: int8"),
+        ("uint64", [2**64], f"JSON Value: {2**64} Type: Number is not of expected type: uint64"),
+        ("uint64", [-1], "JSON Value: -1 Type: Number is not of expected type: uint64"),
         ("uint32", [-1], "JSON Value: -1 Type: Number is not of expected type: uint32"),
         ("int32", [1, 1.0], "JSON Value: 1.0 Type: Number is not of expected type: int32"),
         ("int32", [1, None], "JSON Value: null Type: Null is not of expected type: int32"),
@@ -71,10 +76,17 @@ def test_json_becomes_an_array(dtype, value, wanted):
             'JSON Value: {\n    "b64": "YQ=="\n} Type: Object is not of expected type: float',
         ),
         ("string", [{"b64": "!"}], "Unable to base64 decode"),
+        ("string", [{"b64": "é"}], "Unable to base64 decode"),
+        ("string", ["a", None], "JSON Value: null Type: Null is not of expected type: string"),
+        (
+            "float32",
+            [1, 10**400],
+            f"JSON Value: {10**400} Type: Number is not of expected type: float",
+        ),
         (
             "string",
             [{"c": "!"}],
-            'JSON Value: {\n    "c": "!"\n} not formatted correctly for base64 data',
+            'JSON Value: {\n    "c": "!"\n} Type: Object is not of expected type: string',
         ),
         ("int32", [1, [2]], "Encountered list at unexpected level: 1 expected < 1"),
         (
@@ -89,8 +101,9 @@ def test_what_does_not_fit_is_named(dtype, value, message):
 
 
 def test_types_json_cannot_fill_are_unimplemented():
-    message = "UNIMPLEMENTED: Conversion of JSON Value: 1 to type: uint16"
-    assert complaint([1], "uint16") == message
+    message = "UNIMPLEMENTED: Conversion of JSON Value: 1 to type: half"
+    assert complaint([1], "float16") == message
+    assert column([[]], "float16").shape == (1, 0)
 
 
 def test_more_dimensions_than_numpy_has_are_refused():
@@ -109,10 +122,11 @@ def row_complaint(rows, **inputs):
 def test_rows_must_be_alike():
     assert row_complaint([[1, 2, 3, 4], [[1, 2], [3, 4]]], x="int32") == (
         "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: "
-        "Expecting shape [4] but got: [2,2]"
+        "Expecting shape [4] but got: [2, 2]"
     )
     assert row_complaint([1, {"x": 1}], x="int32") == (
-        "Expecting value/list but got object at item 1 of input list"
+        "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: "
+        'JSON Value: {\n    "x": 1\n} Type: Object is not of expected type: int32'
     )
     assert row_complaint([{"x": 1, "y": 1}, {"y": 1}], x="int32", y="int32") == (
         "Failed to process element: 1 of 'instances' list. JSON object: "
@@ -145,6 +159,11 @@ def test_numbers_come_back_as_they_were(array):
 )
 def test_a_float32_is_as_short_as_it_can_be(value, text):
     assert columns_text({"y": np.float32(value).reshape(())}) == f'{{\n    "outputs": {text}\n}}'
+
+
+def test_what_is_too_small_for_a_normal_float_is_zero():
+    assert json.loads(columns_text({"y": np.array([-1e-40, 1], np.float32)}))["outputs"] == [0, 1]
+    assert columns_text({"y": np.array(-5e-324)}) == '{\n    "outputs": -0.0\n}'
 
 
 def test_bytes_lie_deep_in_lists():

@@ -98,7 +98,7 @@ def _server(arguments: argparse.Namespace) -> "StandIn":
 
 
 def _report_versions() -> None:
-    """Lets what comes and goes be seen on stderr."""
+    """Show on stderr which versions come and go."""
     log = logging.getLogger("lightclient.standin")
     log.addHandler(logging.StreamHandler())
     log.setLevel(logging.INFO)

@@ -6,13 +6,14 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import BinaryIO
 
 from lightclient.standin.protocol import Answer, Request, html
-from lightclient.standin.wire import HEAD_BYTES, Incoming, WireError, answer_bytes
+from lightclient.standin.wire import HEAD_BYTES, WireError, head_bytes, read_request
 
 AT_ONCE = 64  # connections; further ones wait
+ROOM_SECONDS = 0.05  # how long they wait before an idle connection has to make room
 QUIET_SECONDS = 60.0  # how long a socket may neither give nor take a byte
 LINGER_SECONDS = 2.0  # how long the rest of a refused request is read, so that its answer arrives
 END_SECONDS = 5.0  # how long `close` waits for models that are still computing
@@ -23,22 +24,20 @@ class Connections:
     """Serves a listening socket until `close`, with a thread for each connection."""
 
     def __init__(self, listener: socket.socket, respond: Callable[[Request], Answer]) -> None:
+        self.address: tuple[str, int] = listener.getsockname()[:2]
         self._listener = listener
         self._respond = respond
         self._lock = threading.Lock()
         self._slots = threading.Semaphore(AT_ONCE)
         self._threads: dict[socket.socket, threading.Thread] = {}
-        self._idle: dict[socket.socket, None] = {}
+        self._idle: dict[socket.socket, None] = {}  # the longest idle one first
         self._crowded = False
         self._closing = False
         self._wake_in, self._wake_out = socket.socketpair()
-        self._acceptor = threading.Thread(
-            target=self._accept_all, name="lightclient-standin", daemon=True
-        )
-        self._acceptor.start()
+        self._acceptor = _start_thread(self._accept_all)
 
     def close(self) -> None:
-        """Ends every connection, then every thread; idle and half-sent ones do not hold it up."""
+        """End every connection, then every thread; idle and half-sent ones do not hold it up."""
         with self._lock:
             self._closing = True
             for connection in self._threads:
@@ -64,96 +63,92 @@ class Connections:
                     self._slots.release()
 
     def _take_slot(self) -> bool:
-        """Waits for one of the places; with all taken, idle connections have to make room."""
-        self._crowded = not self._slots.acquire(blocking=False)
-        while self._crowded and not self._closing:
+        """Wait for one of the places; False if the end comes first.
+
+        While all are taken, a connection that is idle is ended, and those that are busy end with
+        their next answer.
+        """
+        while not self._slots.acquire(timeout=ROOM_SECONDS):
+            if self._closing:
+                return False
+            self._crowded = True
             with self._lock:
                 for connection in list(self._idle)[:1]:
-                    del self._idle[connection]
                     _hang_up(connection)
-            self._crowded = not self._slots.acquire(timeout=0.1)
-        return not self._crowded
+        self._crowded = False
+        return True
 
     def _accept(self) -> bool:
-        """Whether a connection came and now has a thread."""
+        """Give a thread to the connection that came; False if there is none any more."""
         try:
             connection, _ = self._listener.accept()
         except OSError:  # nothing there, gone again, or no file descriptor left
             return False
-        thread = threading.Thread(
-            target=self._serve, args=(connection,), name="lightclient-standin", daemon=True
-        )
         with self._lock:
             if self._closing:
                 connection.close()
                 return False
-            # The thread does not remove itself: `close` must find it until it has truly ended.
+            # A thread does not remove itself: `close` must find it until it has truly ended.
             alive = {ours: its for ours, its in self._threads.items() if its.is_alive()}
-            self._threads = alive | {connection: thread}
-            thread.start()
+            self._threads = alive | {connection: _start_thread(self._serve, connection)}
         return True
 
     def _serve(self, connection: socket.socket) -> None:
         try:
             # OSError: the client has gone, keeps silent, or `close` ended the connection.
             with contextlib.suppress(OSError, EOFError):
-                self._talk(connection)
+                connection.settimeout(QUIET_SECONDS)
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                with connection.makefile("rb") as stream:
+                    while self._exchange(connection, stream):
+                        pass
         finally:
-            connection.close()
+            # Under the lock, or `_hang_up` could meet another socket that got the same number.
+            with self._lock:
+                self._idle.pop(connection, None)
+                connection.close()
             self._slots.release()
 
-    def _talk(self, connection: socket.socket) -> None:
-        connection.settimeout(QUIET_SECONDS)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with connection.makefile("rb") as stream:
-            incoming = Incoming(stream, connection.sendall)
-            while self._exchange(connection, incoming):
-                incoming = Incoming(stream, connection.sendall)
-
-    def _exchange(self, connection: socket.socket, incoming: Incoming) -> bool:
-        """One request and its answer; whether another may follow."""
-        with self._resting(connection):
-            first_line = incoming.stream.readline(HEAD_BYTES)
+    def _exchange(self, connection: socket.socket, stream: BinaryIO) -> bool:
+        """Answer one request; tell whether another may follow."""
+        with self._lock:
+            self._idle[connection] = None
+        first_line = stream.readline(HEAD_BYTES)
+        with self._lock:
+            del self._idle[connection]
         if not first_line:
             return False
         try:
-            request = incoming.read(first_line)
+            request = read_request(first_line, stream, connection.sendall)
         except WireError as error:
-            connection.sendall(_last_words(html(error.status)))
+            answer = html(error.status)
+            connection.sendall(head_bytes(answer, minor=1, keep_alive=False) + answer.body)
             _linger(connection)
             return False
         answer = self._respond(request)
         bodiless = request.method == "HEAD"
-        keep = incoming.keep_alive and not answer.close and not bodiless
-        connection.sendall(
-            answer_bytes(answer, minor=incoming.minor, keep_alive=keep, bodiless=bodiless)
-        )
-        return keep and not self._crowded
-
-    @contextmanager
-    def _resting(self, connection: socket.socket) -> Iterator[None]:
-        """Marks it as one that may be hung up on when others wait."""
-        with self._lock:
-            self._idle[connection] = None
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._idle.pop(connection, None)
+        keep = request.keep_alive and not (answer.close or bodiless or self._crowded)
+        head = head_bytes(answer, minor=request.minor, keep_alive=keep)
+        connection.sendall(head + (b"" if bodiless else answer.body))
+        return keep
 
 
-def _last_words(answer: Answer) -> bytes:
-    return answer_bytes(answer, minor=1, keep_alive=False, bodiless=False)
+def _start_thread(target: Callable[..., None], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(
+        target=target, args=arguments, name="lightclient-standin", daemon=True
+    )
+    thread.start()
+    return thread
 
 
 def _hang_up(connection: socket.socket) -> None:
-    """Wakes whoever reads from or writes to it."""
+    """Wake whoever reads from or writes to it."""
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
 
 
 def _linger(connection: socket.socket) -> None:
-    """Closing with unread bytes would reset the connection and lose the answer."""
+    """Read on for a while: closing with unread bytes would reset the connection."""
     connection.shutdown(socket.SHUT_WR)
     connection.settimeout(LINGER_SECONDS)
     end = time.monotonic() + LINGER_SECONDS

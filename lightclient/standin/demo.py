@@ -2,8 +2,8 @@
 
 import json
 import math
-import pkgutil
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from lightclient.standin.models import Arrays, ServedModel, classifier
 Floats = NDArray[np.float32]
 Weights = dict[str, Floats]
 
-_SAFETENSORS_DTYPES = {"F16": "<f2", "F32": "<f4"}
 _SLICE = 4_000_000  # rows times length² computed at once: some 32 MB of attention weights
 _EPSILON = np.float32(1e-12)
 _CDF_STEPS = 2048  # a unit; the error of linear interpolation is below 1e-8
@@ -23,53 +22,33 @@ _CDF_END = 6
 
 @cache
 def load_demo_model() -> ServedModel:
-    """The demo model, read from the package once.
+    """Read the demo model from the package, once.
 
     Inputs `input_ids` and `attention_mask` int32 [-1, -1], output `logits` float32 [-1, 2].
     """
-    config = json.loads(_package_file("config.json"))
-    weights = read_safetensors(_package_file("model.safetensors"))
+    folder = Path(__file__).with_name("demo_model")
+    config = json.loads((folder / "config.json").read_bytes())
+    weights = _read_weights((folder / "model.safetensors").read_bytes())
     return classifier(DistilBert(weights, config["n_layers"], config["n_heads"]))
 
 
-def _package_file(name: str) -> bytes:
-    found = pkgutil.get_data("lightclient.standin", f"demo_model/{name}")
-    if found is None:
-        raise FileNotFoundError(f"demo_model/{name} is not in the package")
-    return found
-
-
-def read_safetensors(data: bytes) -> Weights:
-    """Tensors by name, as float32, from the bytes of a safetensors file.
-
-    The format: 8 bytes little-endian length of a JSON header, the header, the arrays. ValueError if
-    the parts do not fit together.
-    """
+def _read_weights(data: bytes) -> Weights:
+    """Read the float16 arrays of a safetensors file: a header in JSON, then the arrays."""
     start = 8 + int.from_bytes(data[:8], "little")
-    if not 8 < start <= len(data):
-        raise ValueError(f"no safetensors file: a header of {start - 8} bytes in {len(data)}")
     header = json.loads(data[8:start])
     header.pop("__metadata__", None)
-    return {name: _tensor(name, entry, data[start:]) for name, entry in header.items()}
-
-
-def _tensor(name: str, entry: dict[str, Any], data: bytes) -> Floats:
-    if entry["dtype"] not in _SAFETENSORS_DTYPES:
-        raise ValueError(f"tensor {name} is {entry['dtype']}: only F16 and F32 are read")
-    dtype = np.dtype(_SAFETENSORS_DTYPES[entry["dtype"]])
-    begin, end = entry["data_offsets"]
-    count = math.prod(entry["shape"])
-    if not 0 <= begin <= end <= len(data) or end - begin != count * dtype.itemsize:
-        size = f"{end - begin} bytes"
-        raise ValueError(f"tensor {name} of shape {entry['shape']} does not fit its {size}")
-    flat = np.frombuffer(data, dtype, count, begin)
-    return flat.astype(np.float32).reshape(entry["shape"])
+    found = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        flat = np.frombuffer(data[start + begin : start + end], "<f2").astype(np.float32)
+        found[name] = flat.reshape(entry["shape"])
+    return found
 
 
 class DistilBert:
     """A Hugging Face DistilBertForSequenceClassification, called with arrays of ids and mask.
 
-    Only the logits are computed: the last layer works on the first position alone. A masked
+    The last layer works on the first position alone, since the logits need no other. A masked
     position gets no attention at all, so padding changes nothing.
     """
 
@@ -81,13 +60,14 @@ class DistilBert:
         self.positions = weights["distilbert.embeddings.position_embeddings.weight"]
 
     def __call__(self, inputs: Arrays) -> Arrays:
-        """`input_ids` and `attention_mask` int32 [n, length] → `logits` float32 [n, labels].
+        """Turn `input_ids` and `attention_mask`, int32 [n, length], into `logits`, float32.
 
-        ValueError for what TensorFlow's graph would refuse.
+        Raises ValueError for what TensorFlow's graph would refuse.
         """
         ids, mask = inputs["input_ids"], inputs["attention_mask"] != 0
         self._check(ids, mask)
-        length = _last_used(mask)
+        used = np.flatnonzero(mask.any(axis=0))
+        length = int(used[-1]) + 1 if used.size else 1  # padding at the end of all rows is left out
         ids, mask = ids[:, :length], mask[:, :length]
         rows = max(1, _SLICE // length**2)
         parts = [
@@ -102,9 +82,7 @@ class DistilBert:
         if mask.shape != ids.shape:
             raise ValueError(f"Incompatible shapes: {list(ids.shape)} vs. {list(mask.shape)}")
         if ids.shape[1] > len(self.positions):
-            raise ValueError(
-                f"Incompatible shapes: {ids.shape[1]} ids, {len(self.positions)} positions"
-            )
+            raise ValueError(f"Incompatible shapes: [{ids.shape[1]}] vs. [{len(self.positions)}]")
         wrong = np.argwhere((ids < 0) | (ids >= len(self.words)))
         if len(wrong):
             row, column = wrong[0].tolist()
@@ -137,7 +115,7 @@ class DistilBert:
         key = self._split(self._linear(name + "k_lin", hidden))
         value = self._split(self._linear(name + "v_lin", hidden))
         scores = query @ key.swapaxes(2, 3) / np.float32(math.sqrt(query.shape[3]))
-        context = _weights_of(scores, mask[:, None, None, :]) @ value
+        context = _masked_softmax(scores, mask[:, None, None, :]) @ value
         return self._linear(name + "out_lin", context.swapaxes(1, 2).reshape(queries.shape))
 
     def _split(self, states: Floats) -> Floats:
@@ -151,47 +129,35 @@ class DistilBert:
         return product.reshape(*states.shape[:-1], -1)
 
     def _normed(self, name: str, states: Floats) -> Floats:
-        centred: Floats = states - states.mean(axis=-1, keepdims=True, dtype=np.float32)
-        variance: Floats = (centred * centred).mean(axis=-1, keepdims=True, dtype=np.float32)
-        deviation: Floats = np.sqrt(variance + _EPSILON)
-        scaled: Floats = centred / deviation * self.weights[name + ".weight"]
-        return scaled + self.weights[name + ".bias"]
+        centred = states - states.mean(axis=-1, keepdims=True)
+        variance = (centred * centred).mean(axis=-1, keepdims=True)
+        normed: Floats = centred / np.sqrt(variance + _EPSILON)
+        return normed * self.weights[name + ".weight"] + self.weights[name + ".bias"]
 
 
-def _last_used(mask: NDArray[Any]) -> int:
-    """The length without the columns at the end that every row masks; at least 1."""
-    used = np.flatnonzero(mask.any(axis=0))
-    return int(used[-1]) + 1 if used.size else 1
-
-
-def _weights_of(scores: Floats, mask: NDArray[Any]) -> Floats:
-    """The softmax over the last axis, of the positions in use only; zeros if there are none."""
-    shown = np.where(mask, scores, np.float32(-np.inf))
-    highest = np.maximum(shown.max(axis=-1, keepdims=True), np.finfo(np.float32).min)
-    weights: Floats = np.exp(shown - highest).astype(np.float32, copy=False)
+def _masked_softmax(scores: Floats, mask: NDArray[Any]) -> Floats:
+    """Softmax over the positions that the mask shows; zeros if there are none."""
+    shown = np.where(mask, scores, np.float32(-1e30))
+    weights = np.exp(shown - shown.max(axis=-1, keepdims=True)) * mask
     sums = np.maximum(weights.sum(axis=-1, keepdims=True), np.finfo(np.float32).tiny)
-    found: Floats = (weights / sums).astype(np.float32, copy=False)
+    found: Floats = weights / sums
     return found
 
 
 def gelu(states: Floats) -> Floats:
     """GELU, x Φ(x), exact to float32: Φ is the normal distribution's cumulative function."""
-    return states * normal_cdf(states)
-
-
-def normal_cdf(values: Floats) -> Floats:
-    """Φ from a table, by linear interpolation. Absolute error below 1e-7."""
     table, slopes = _cdf_table()
     # Steps are a power of two and zero is a node, so that neither product nor difference rounds.
-    steps = np.clip(values, -_CDF_END, _CDF_END) * np.float32(_CDF_STEPS)
+    steps = np.clip(states, -_CDF_END, _CDF_END) * np.float32(_CDF_STEPS)
     below = np.floor(steps)
     index = below.astype(np.int32) + _CDF_END * _CDF_STEPS
-    found: Floats = table[index] + slopes[index] * (steps - below)
+    found: Floats = states * (table[index] + slopes[index] * (steps - below))
     return found
 
 
 @cache
 def _cdf_table() -> tuple[Floats, Floats]:
+    """Φ at each step from -6 to 6, and what it grows by to the next."""
     nodes = range(2 * _CDF_END * _CDF_STEPS + 1)
     exact = [0.5 * math.erfc((_CDF_END - node / _CDF_STEPS) / math.sqrt(2)) for node in nodes]
     return np.array(exact, np.float32), np.diff(exact, append=exact[-1]).astype(np.float32)

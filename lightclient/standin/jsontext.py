@@ -1,105 +1,127 @@
-"""JSON text as RapidJSON 1.1.0's PrettyWriter has it: whole in answers, cut short in messages."""
+"""JSON in and out: requests into values, answers and quotations into text.
 
-import math
-from collections.abc import Iterator, Sequence
+Python's `json` reads, and what it finds wrong is told in the form of RapidJSON 1.1.0, the parser of
+the real server. Text is laid out as RapidJSON's PrettyWriter does it.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from lightclient.standin.status import StatusError
 
 _INDENT = "    "
-_QUOTED_BYTES = 256  # kMaxJsonDebugStringBytes in tensorflow_serving/util/json_tensor.cc
-_SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_ESCAPES = {code: f"\\u{code:04X}" for code in range(32)} | {ord(k): v for k, v in _SHORT.items()}
+_DECODER = json.JSONDecoder()
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+_QUOTED_CHARACTERS = 256  # kMaxJsonDebugStringBytes in tensorflow_serving/util/json_tensor.cc
+_HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+# The commonest complaints of Python's parser, in the words of rapidjson/error/en.h.
+_COMPLAINTS = {
+    "Expecting value": "Invalid value.",
+    "Expecting property name enclosed in double quotes": "Missing a name for object member.",
+    "Expecting ':' delimiter": "Missing a colon after a name of object member.",
+    "Unterminated string starting at": "Missing a closing quotation mark in string.",
+}
 
 
-def quoted(text: str) -> str:
-    """A JSON string; only what must be escaped is."""
-    return f'"{text.translate(_ESCAPES)}"'
+def read(body: bytes) -> Any:
+    """Parse a request's body.
+
+    As in the real server, nothing after the first value is looked at, and bytes that are not UTF-8
+    are passed on: strings hold them as surrogate escapes. Raises StatusError for what is no JSON.
+    """
+    if not body:
+        raise StatusError("JSON Parse error: The document is empty")
+    try:
+        return _parse(body.decode("utf-8-sig", errors="surrogateescape"))
+    except RecursionError:
+        raise StatusError("JSON Parse error: The document is nested too deeply.") from None
 
 
-def array(items: Sequence[str], level: int, *, single_line: bool) -> str:
-    """A list of finished texts, itself at nesting `level` (0 is the root)."""
-    if not items:
-        return "[]"
-    if single_line:
-        return f"[{', '.join(items)}]"
-    inner = "\n" + _INDENT * (level + 1)
-    return f"[{inner}{f',{inner}'.join(items)}\n{_INDENT * level}]"
+def _parse(text: str) -> Any:
+    try:
+        value = _first_value(text)
+        if _HALF_A_PAIR.search(text):
+            _ENCODER.encode(value).encode(errors="surrogateescape")
+    except json.JSONDecodeError as error:
+        complaint = f"{_complaint(error)} at offset: {error.pos}"
+    except UnicodeEncodeError:
+        complaint = "The surrogate pair in string is invalid."
+    except ValueError:  # thousands of digits
+        complaint = "Number too big to be stored in double."
+    else:
+        return value
+    raise StatusError(f"JSON Parse error: {complaint}")
 
 
-def members(pairs: Sequence[tuple[str, str]], level: int) -> str:
-    """An object of finished texts, itself at nesting `level` (0 is the root)."""
-    inner = "\n" + _INDENT * (level + 1)
-    lines = f",{inner}".join(f"{quoted(name)}: {text}" for name, text in pairs)
-    return f"{{{inner}{lines}\n{_INDENT * level}}}"
+def _first_value(text: str) -> Any:
+    start = len(text) - len(text.lstrip(" \t\r\n"))
+    return _DECODER.raw_decode(text, start)[0]
+
+
+def _complaint(error: json.JSONDecodeError) -> str:
+    if error.msg != "Expecting ',' delimiter":
+        return _COMPLAINTS.get(error.msg, error.msg.removesuffix(" at"))
+    if _is_in_array(error.doc[: error.pos]):
+        return "Missing a comma or ']' after an array element."
+    return "Missing a comma or '}' after an object member."
+
+
+def _is_in_array(start: str) -> bool:
+    """Whether the start of a document breaks off in an array: then `]` is right there."""
+    try:
+        _first_value(start + "]")
+    except json.JSONDecodeError as error:
+        return error.pos > len(start)
+    return True
+
+
+class Written(str):
+    """A JSON text that is to be written as it is."""
+
+    __slots__ = ()
+
+
+def pretty(value: object, level: int = 0, *, single_line: bool = False) -> str:
+    """Write a value, itself at nesting `level`, with lists on one line or one item a line."""
+    return "".join(_pieces(value, "\n" + _INDENT * level, single_line))
 
 
 def quotation(value: object) -> str:
-    """A parsed value as messages quote it: at most about 256 bytes, then it simply stops.
+    """Write a value as messages quote it: after 256 characters it simply stops.
 
-    Source: JsonValueToDebugString in tensorflow_serving/util/json_tensor.cc. It stops before the
-    first piece that starts beyond the limit, and at a NaN or Infinity, which its writer refuses.
+    Source: JsonValueToDebugString in tensorflow_serving/util/json_tensor.cc. No name, string or
+    number is cut in the middle.
     """
-    pieces: list[str] = []
-    size = 0
-    for piece in _pieces(value, "", 0):
-        if piece is None or size >= _QUOTED_BYTES:
+    text = ""
+    for piece in _pieces(value, "\n", True):
+        if len(text) >= _QUOTED_CHARACTERS:
             break
-        pieces.append(piece)
-        size += len(piece.encode(errors="surrogateescape"))
-    return "".join(pieces)
+        text += piece
+    return text
 
 
-def _pieces(value: object, prefix: str, level: int) -> Iterator[str | None]:
-    """One piece for each of RapidJSON's writer events; None where the writer gives up."""
-    if isinstance(value, dict):
-        yield from _object_pieces(value, prefix, level)
-    elif isinstance(value, list):
-        yield prefix + "["
+def _pieces(value: object, line: str, single_line: bool) -> Iterator[str]:
+    """Write piece by piece, so that the beginning of a long value is to be had at once.
+
+    `line`: what starts a new line at this level.
+    """
+    inner = line + _INDENT
+    if isinstance(value, Written):
+        yield value
+    elif isinstance(value, list) and value:
+        first, between, last = f"[{inner}", f",{inner}", f"{line}]"
+        if single_line:
+            first, between, last = "[", ", ", "]"
         for index, item in enumerate(value):
-            yield from _pieces(item, ", " if index else "", level + 1)
-        yield "]"
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield from (prefix, None)
+            yield between if index else first
+            yield from _pieces(item, inner, single_line)
+        yield last
+    elif isinstance(value, dict) and value:
+        for index, (name, item) in enumerate(value.items()):
+            yield f"{',' if index else '{'}{inner}{_ENCODER.encode(name)}: "
+            yield from _pieces(item, inner, single_line)
+        yield line + "}"
     else:
-        yield prefix + _scalar(value)
-
-
-def _object_pieces(value: dict[str, object], prefix: str, level: int) -> Iterator[str | None]:
-    yield prefix + "{"
-    for index, (name, item) in enumerate(value.items()):
-        yield ("," if index else "") + "\n" + _INDENT * (level + 1) + quoted(name)
-        yield from _pieces(item, ": ", level + 1)
-    yield ("\n" + _INDENT * level if value else "") + "}"
-
-
-def _scalar(value: object) -> str:
-    if isinstance(value, str):
-        return quoted(value)
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, int) and -(2**63) <= value < 2**64:
-        return str(value)
-    if isinstance(value, (int, float)):
-        return _double(float(value))
-    raise TypeError(f"no JSON value: {type(value).__name__}")
-
-
-def _double(value: float) -> str:
-    """A double as rapidjson/internal/dtoa.h lays it out: plain between 1e-6 and 1e21."""
-    sign = "-" if math.copysign(1.0, value) < 0 else ""
-    digits, point = _shortest(abs(value))
-    if len(digits) <= point <= 21:
-        return sign + digits.ljust(point, "0") + ".0"
-    if 0 < point <= 21:
-        return f"{sign}{digits[:point]}.{digits[point:]}"
-    if -6 < point <= 0:
-        return f"{sign}0.{digits.rjust(len(digits) - point, '0')}"
-    fraction = "." + digits[1:] if len(digits) > 1 else ""
-    return f"{sign}{digits[0]}{fraction}e{point - 1}"
-
-
-def _shortest(value: float) -> tuple[str, int]:
-    """The shortest digits d and a point p with value = 0.d * 10**p; "0", 1 for zero."""
-    mantissa, _, exponent = repr(value).partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    digits = (whole + fraction).lstrip("0")
-    point = int(exponent or 0) + len(digits) - len(fraction)
-    return (digits.rstrip("0"), point) if digits else ("0", 1)
+        yield _ENCODER.encode(value)

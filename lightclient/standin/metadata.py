@@ -6,23 +6,15 @@ from typing import Any
 
 from lightclient.standin.models import DTYPES, SignatureDef, TensorSpec, VersionState
 
-# Every SavedModel of TensorFlow 2 has this signature beside its own.
-_INIT_OP = {
-    "inputs": {},
-    "outputs": {
-        "__saved_model_init_op": {
-            "name": "NoOp",
-            "dtype": "DT_INVALID",
-            "tensor_shape": {"dim": [], "unknown_rank": True},
-        }
-    },
-    "method_name": "",
-    "defaults": {},
+_NO_OP = {
+    "name": "NoOp",
+    "dtype": "DT_INVALID",
+    "tensor_shape": {"dim": [], "unknown_rank": True},
 }
 
 
 def status_text(states: Mapping[int, VersionState]) -> str:
-    """The states of versions, in this order.
+    """Write the states of versions, in this order.
 
     Source: tensorflow_serving/model_servers/get_model_status_impl.cc.
     """
@@ -31,41 +23,46 @@ def status_text(states: Mapping[int, VersionState]) -> str:
 
 
 def metadata_text(name: str, version: int, definitions: Mapping[str, Any]) -> str:
-    """What a model's signatures take and return.
+    """Write what a model's signatures take and return.
 
     Source: ToJsonString in tensorflow_serving/model_servers/http_rest_api_util.cc, which glues two
     texts together; protobuf writes 64-bit integers as strings.
     """
-    spec = {"name": name, "version": str(version), "signature_name": ""}
+    spec = _text({"name": name, "version": str(version), "signature_name": ""})
     described = _text({"signature_def": definitions})
-    return (
-        f'{{\n"model_spec":{_text(spec)}\n,\n"metadata": {{"signature_def": {described}\n}}\n}}\n'
-    )
+    return f'{{\n"model_spec":{spec}\n,\n"metadata": {{"signature_def": {described}\n}}\n}}\n'
 
 
 def definitions_of(signatures: Mapping[str, SignatureDef]) -> dict[str, Any]:
-    """What a SavedModel with these signatures would say of itself."""
-    described = {"__saved_model_init_op": _INIT_OP}
-    return described | {key: _signature(signatures[key]) for key in sorted(signatures)}
+    """Describe signatures as a SavedModel that holds them would.
+
+    Every SavedModel of TensorFlow 2 has the first one beside its own.
+    """
+    init = "__saved_model_init_op"
+    described = {init: _definition({}, {init: _NO_OP}, "")}
+    for index, key in enumerate(sorted(signatures)):
+        described[key] = _signature(key, index, signatures[key])
+    return described
+
+
+def _signature(key: str, index: int, signature: SignatureDef) -> dict[str, Any]:
+    """With the tensor names that tf.saved_model.save gives."""
+    call = "StatefulPartitionedCall" + (f"_{index}" if index else "")
+    inputs, outputs = sorted(signature.inputs.items()), sorted(signature.outputs.items())
+    return _definition(
+        {name: _tensor(f"{key}_{name}:0", spec) for name, spec in inputs},
+        {name: _tensor(f"{call}:{at}", spec) for at, (name, spec) in enumerate(outputs)},
+        "tensorflow/serving/predict",
+    )
+
+
+def _definition(inputs: object, outputs: object, method: str) -> dict[str, Any]:
+    return {"inputs": inputs, "outputs": outputs, "method_name": method, "defaults": {}}
 
 
 def _version_status(version: int, state: VersionState) -> dict[str, Any]:
     status = {"error_code": state.code, "error_message": state.message}
     return {"version": str(version), "state": state.state, "status": status}
-
-
-def _signature(signature: SignatureDef) -> dict[str, Any]:
-    """With the tensor names that tf.saved_model.save gives."""
-    inputs = {
-        name: _tensor(f"serving_default_{name}:0", signature.inputs[name])
-        for name in sorted(signature.inputs)
-    }
-    outputs = {
-        name: _tensor(f"StatefulPartitionedCall:{index}", signature.outputs[name])
-        for index, name in enumerate(sorted(signature.outputs))
-    }
-    method = "tensorflow/serving/predict"
-    return {"inputs": inputs, "outputs": outputs, "method_name": method, "defaults": {}}
 
 
 def _tensor(name: str, spec: TensorSpec) -> dict[str, Any]:
@@ -74,7 +71,7 @@ def _tensor(name: str, spec: TensorSpec) -> dict[str, Any]:
         "dim": [{"size": str(size), "name": ""} for size in sizes],
         "unknown_rank": spec.shape is None,
     }
-    return {"name": name, "dtype": DTYPES[spec.dtype][0], "tensor_shape": shape}
+    return {"name": name, "dtype": f"DT_{DTYPES[spec.dtype].upper()}", "tensor_shape": shape}
 
 
 def _text(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -11,22 +11,10 @@ from lightclient.errors import InputError
 Arrays = dict[str, NDArray[Any]]
 Run = Callable[[Arrays], Mapping[str, Any]]
 
-# numpy's name of a dtype: its name in metadata and in messages (tensorflow/core/framework/types.cc)
-DTYPES = {
-    "float16": ("DT_HALF", "half"),
-    "float32": ("DT_FLOAT", "float"),
-    "float64": ("DT_DOUBLE", "double"),
-    "int8": ("DT_INT8", "int8"),
-    "int16": ("DT_INT16", "int16"),
-    "int32": ("DT_INT32", "int32"),
-    "int64": ("DT_INT64", "int64"),
-    "uint8": ("DT_UINT8", "uint8"),
-    "uint16": ("DT_UINT16", "uint16"),
-    "uint32": ("DT_UINT32", "uint32"),
-    "uint64": ("DT_UINT64", "uint64"),
-    "bool": ("DT_BOOL", "bool"),
-    "string": ("DT_STRING", "string"),
-}
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+# numpy's name of each dtype, and TensorFlow's in messages (tensorflow/core/framework/types.cc).
+DTYPES = {"float16": "half", "float32": "float", "float64": "double"}
+DTYPES |= {name: name for name in (*INTEGERS, "bool", "string")}
 
 
 @dataclass(frozen=True)
@@ -34,8 +22,8 @@ class TensorSpec:
     """One input or output.
 
     `dtype`: a name such as "float32", "int64", "bool" or "string". `shape`: a tuple, None in it for
-    a free length, or None for an unknown rank. As in the real server, requests are not checked
-    against the shape: it is what the metadata say.
+    a free length, or None for an unknown rank. The shape is told in the metadata; as in the real
+    server, requests are not checked against it.
     """
 
     dtype: str
@@ -55,12 +43,12 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class SignatureDef:
-    """A function under a name.
+    """A function, and the tensors that it takes and returns.
 
     `run` gets the inputs as a dict of arrays (a string tensor is an object array of bytes) and
-    returns a mapping with an array for each of `outputs`. A ValueError from it is answered as a
-    failure inside TensorFlow's graph is, with status 400 and its message; anything else it raises,
-    with 500.
+    returns a mapping with an array for each of `outputs`. If it raises a ValueError, the answer is
+    that of a failure inside TensorFlow's graph: status 400 and the error's message. For anything
+    else that it raises, the status is 500.
     """
 
     run: Run
@@ -93,9 +81,9 @@ class VersionState:
 class ServedModel:
     """`versions`: number → signature name → SignatureDef; `labels`: label → version number.
 
-    `unavailable`: number → VersionState of versions that only the status endpoint knows.
-    `definitions`: number → what its metadata say of the signatures, as the SignatureDefs of
-    TensorFlow in JSON, if that is more than `versions` tell.
+    `unavailable`: number → VersionState, for versions that only the status endpoint knows.
+    `definitions`: number → TensorFlow's own SignatureDefs in JSON, for the metadata of a version
+    that has them.
     """
 
     versions: Mapping[int, Mapping[str, SignatureDef]]
@@ -123,53 +111,36 @@ class ServedModel:
         return dict(sorted(found.items(), reverse=True))
 
 
-@runtime_checkable
-class Repository(Protocol):
-    """Models that may change while they are served, for `StandIn`."""
-
-    def start(self) -> None:
-        """Makes `current` ready; called before the port opens."""
-
-    def current(self) -> Mapping[str, ServedModel]:
-        """The models by name, called once for each request, in its thread."""
-
-    def close(self) -> None:
-        """Ends what `start` began; called after the port has closed."""
-
-
-class Fixed:
-    """Models that stay as they are: what `StandIn` makes of a callable, a model or a dict."""
+class Repository:
+    """Models by name. A subclass may change them while `StandIn` serves them."""
 
     def __init__(self, models: Mapping[str, ServedModel]) -> None:
         self._models = models
 
     def start(self) -> None:
-        """Nothing to do."""
+        """Called before the port opens: make `current` ready."""
 
     def current(self) -> Mapping[str, ServedModel]:
-        """Always the same."""
+        """Called once for each request, in its thread: the models as they are now."""
         return self._models
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Called after the port has closed: end what `start` began."""
 
 
 def classifier(run: Run) -> ServedModel:
-    """`run` behind the signature of an exported text classifier.
+    """Put `run` behind the signature of an exported text classifier.
 
     Inputs `input_ids` and `attention_mask` int32 [-1, -1], output `logits` float32 [-1, -1].
     """
-    free, ids = (None, None), TensorSpec("int32", (None, None))
-    signature = SignatureDef(
-        run=run,
-        inputs={"input_ids": ids, "attention_mask": ids},
-        outputs={"logits": TensorSpec("float32", free)},
-    )
+    free = (None, None)
+    ids, logits = TensorSpec("int32", free), TensorSpec("float32", free)
+    signature = SignatureDef(run, {"input_ids": ids, "attention_mask": ids}, {"logits": logits})
     return ServedModel(versions={1: {"serving_default": signature}})
 
 
 def served(models: object) -> dict[str, ServedModel]:
-    """What `StandIn` was given, as models by name. A lone one is named "model"."""
+    """Turn what `StandIn` was given into models by name; a lone one is named "model"."""
     if not isinstance(models, Mapping):
         return {"model": _served_model("models", models)}
     if not models:
@@ -180,7 +151,7 @@ def served(models: object) -> dict[str, ServedModel]:
 
 
 def check_name(said: str, name: object) -> None:
-    """Raises InputError, `said` and the name, for what cannot stand in a URL as a model's name."""
+    """Raise InputError, `said` and the name, for what cannot be a model's name in a URL."""
     if not isinstance(name, str) or not name or set(name) & set("/:"):
         raise InputError(f"{said} {name!r}: give a text without '/' and ':'")
 

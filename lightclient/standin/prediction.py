@@ -1,52 +1,48 @@
-"""The POST methods: predict, and the refusals of classify and regress."""
+"""A predict request: JSON into arrays, these into the model, and what comes out into JSON."""
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from lightclient.standin.inputs import from_columns, from_rows
-from lightclient.standin.jsonreader import read
 from lightclient.standin.jsontext import quotation
-from lightclient.standin.models import Arrays, ServedModel, SignatureDef
-from lightclient.standin.modelspec import ModelSpec, signatures_of
+from lightclient.standin.models import Arrays, SignatureDef
 from lightclient.standin.outputs import columns_text, rows_text
 from lightclient.standin.status import StatusError
 
-_METHOD = "tensorflow/serving/"
-_KINDS = {"classify": "classification", "regress": "regression"}
 
+def predict(signatures: Mapping[str, SignatureDef], document: Any) -> str:
+    """Answer the JSON value of a request with the model's outputs, as JSON text.
 
-def _document(body: bytes) -> tuple[dict[str, Any], str]:
-    """The request's JSON object and its signature's name ("" for the default)."""
-    document = read(body)
+    Raises StatusError if the request is wrong or the model says so, and whatever else the model
+    raises.
+    """
     if not isinstance(document, dict):
         raise StatusError(f"JSON Value: {quotation(document)} Is not object")
-    name = document.get("signature_name", "")
-    if not isinstance(name, str):
-        raise StatusError(
-            f"JSON Value: {quotation(document)} not formatted correctly. "
-            "'signature_name' key must be a string value."
-        )
-    return document, name
-
-
-def predict(models: Mapping[str, ServedModel], spec: ModelSpec, body: bytes) -> str:
-    """The answer's text. Raises StatusError, or whatever the model raises."""
-    document, name = _document(body)
-    signatures = signatures_of(models, spec)
-    found = name or "serving_default"
-    if found not in signatures:
-        raise StatusError(f'Serving signature name: "{found}" not found in signature def')
-    signature = signatures[found]
-    if not signature.inputs:
-        raise StatusError(f"Failed to get input map for signature: {name or 'DEFAULT'}")
+    signature = _signature(signatures, document)
     if "instances" in document:
         arrays = from_rows(_instances(document), signature.inputs)
         return rows_text(_run(signature, arrays))
     if "inputs" not in document:
         raise StatusError("Missing 'inputs' or 'instances' key")
     return columns_text(_run(signature, from_columns(document["inputs"], signature.inputs)))
+
+
+def _signature(signatures: Mapping[str, SignatureDef], document: dict[str, Any]) -> SignatureDef:
+    """The signature that the request names; an empty name stands for the default."""
+    name = document.get("signature_name", "")
+    if not isinstance(name, str):
+        raise StatusError(
+            f"JSON Value: {quotation(document)} not formatted correctly. "
+            "'signature_name' key must be a string value."
+        )
+    found = name or "serving_default"
+    if found not in signatures:
+        raise StatusError(f'Serving signature name: "{found}" not found in signature def')
+    if not signatures[found].inputs:
+        raise StatusError(f"Failed to get input map for signature: {name or 'DEFAULT'}")
+    return signatures[found]
 
 
 def _instances(document: dict[str, Any]) -> list[Any]:
@@ -65,8 +61,7 @@ def _instances(document: dict[str, Any]) -> list[Any]:
 
 
 def _run(signature: SignatureDef, arrays: Arrays) -> Arrays:
-    """Calls the model. A ValueError stands for a failure inside TensorFlow's graph."""
-    _check_names(signature, arrays)
+    """Call the model. A ValueError stands for a failure inside TensorFlow's graph."""
     try:
         returned = signature.run(arrays)
     except ValueError as error:
@@ -76,27 +71,13 @@ def _run(signature: SignatureDef, arrays: Arrays) -> Arrays:
     return {name: _output(returned, name, spec.dtype) for name, spec in signature.outputs.items()}
 
 
-def _check_names(signature: SignatureDef, arrays: Arrays) -> None:
-    """Source: VerifyRequestInputsSize in servables/tensorflow/predict_util.cc."""
-    wanted, sent = sorted(signature.inputs), sorted(arrays)
-    missing = sorted(set(wanted) - set(sent))
-    if missing:
-        raise StatusError(
-            f"input size does not match signature: {len(sent)}!={len(wanted)} "
-            f"len({{{','.join(sent)}}}) != len({{{','.join(wanted)}}}). "
-            f"Sent extra: {{}}. Missing but required: {{{','.join(missing)}}}."
-        )
-
-
 def _output(returned: Mapping[str, Any], name: str, dtype: str) -> Any:
     if name not in returned:
         raise TypeError(f"the model returned no {name!r}, only {sorted(returned)}")
     array = np.asarray(returned[name])
     if dtype == "string":
         texts = [_encoded(value) for value in array.reshape(-1).tolist()]
-        found = np.empty(len(texts), dtype=object)
-        found[:] = texts
-        return found.reshape(array.shape)
+        return np.array(texts, dtype=object).reshape(array.shape)
     return array.astype(dtype, casting="same_kind" if array.size else "unsafe", copy=False)
 
 
@@ -104,35 +85,3 @@ def _encoded(value: Any) -> bytes:
     if not isinstance(value, (str, bytes)):
         raise TypeError(f"the model returned {type(value).__name__} for a string")
     return value.encode(errors="surrogateescape") if isinstance(value, str) else value
-
-
-def refuse(
-    models: Mapping[str, ServedModel], spec: ModelSpec, body: bytes, method: str
-) -> NoReturn:
-    """The answer to classify and regress, a StatusError: every signature here is one for predict.
-
-    Source: tensorflow_serving/servables/tensorflow/classifier.cc and regressor.cc, after
-    FillClassifyRegressRequestFromJson.
-    """
-    document, name = _document(body)
-    _check_examples(document)
-    found = name or "serving_default"
-    if found not in signatures_of(models, spec):
-        raise StatusError(f"No signature was found with the name: {found}")
-    raise StatusError(
-        f"Expected {_KINDS[method]} signature method_name to be {_METHOD}{method}. "
-        f"Was: {_METHOD}predict"
-    )
-
-
-def _check_examples(document: dict[str, Any]) -> None:
-    examples = document.get("examples")
-    if "examples" not in document:
-        complaint = "When method is classify, key 'examples' is expected and was not found"
-    elif not isinstance(examples, list):
-        complaint = "Expecting 'examples' value to be an list/array"
-    elif not examples:
-        complaint = "'examples' value is an empty array"
-    else:
-        return
-    raise StatusError(f"JSON Value: {quotation(document)} {complaint}")

@@ -11,35 +11,23 @@ import traceback
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
-from lightclient.standin.jsontext import members, quoted
+from lightclient.standin.jsontext import pretty, read
 from lightclient.standin.metadata import definitions_of, metadata_text, status_text
 from lightclient.standin.models import ServedModel
 from lightclient.standin.modelspec import GET, POST, ModelSpec, number_of
-from lightclient.standin.prediction import predict, refuse
+from lightclient.standin.prediction import predict
 from lightclient.standin.status import HTTP_STATUS, StatusError
 
 LOG = logging.getLogger("lightclient.standin")
-REASONS = {
-    200: "OK",
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    409: "Conflict",
-    413: "Request Entity Too Large",
-    417: "Expectation Failed",
-    429: "Too Many Requests",
-    499: "Client Closed Request",
-    500: "Internal Server Error",
-    501: "Not Implemented",
-    503: "Service Unavailable",
-    504: "Gateway Timeout",
-}
+REASONS = {status.value: status.phrase for status in HTTPStatus}
+REASONS |= {413: "Request Entity Too Large", 499: "Client Closed Request"}
 INFLATED_BYTES = 100 * 1024 * 1024  # kMaxUncompressedBytes in util/net_http/compression/gzip_zlib.h
+_OTHERS = {"classify": "classification", "regress": "regression"}
 _METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
 _URI = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?#-]|%[0-9A-Fa-f]{2})*")
-_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*")
+_AUTHORITY = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -50,6 +38,13 @@ class Request:
     target: str
     headers: Mapping[str, str]
     body: bytes
+    minor: int = 1  # HTTP/1.1 or 1.0
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the client wants to send another request."""
+        wish = self.headers.get("connection", "").lower()
+        return wish != "close" if self.minor else wish == "keep-alive"
 
 
 @dataclass(frozen=True)
@@ -63,18 +58,22 @@ class Answer:
 
 
 def respond(models: Mapping[str, ServedModel], request: Request) -> Answer:
-    """The answer to any request. Raises nothing: what goes wrong in here is logged and answered."""
+    """Answer any request. Nothing is raised: what goes wrong here is logged and answered."""
     if request.method not in _METHODS:
         return html(501)
     if not _URI.fullmatch(request.target):
         return html(400)
+    # What comes through a proxy may name the host, too.
     path = _AUTHORITY.sub("", request.target, count=1)
     if not path.lower().startswith("/v1/"):
         return html(404)
-    if request.method == "OPTIONS":
-        status = 200 if re.search("https?://", request.headers.get("origin", "")) else 400
-        return Answer(status, "text/html; charset=ISO-8859-1", b"")
-    return _guarded(models, request, path)
+    try:
+        return _json(200, _dispatch(models, request, path))
+    except StatusError as error:
+        return _error(HTTP_STATUS[error.code], error.message)
+    except Exception as error:  # noqa: BLE001  a failing model must not cut the connection
+        _log(error)
+        return _error(500, f"{type(error).__name__}: {error}")
 
 
 def html(status: int) -> Answer:
@@ -86,37 +85,31 @@ def html(status: int) -> Answer:
     return Answer(status, "text/html", page.encode(), close=True)
 
 
-def _guarded(models: Mapping[str, ServedModel], request: Request, path: str) -> Answer:
-    try:
-        return _json(200, _dispatch(models, request, path))
-    except StatusError as error:
-        return _error(HTTP_STATUS[error.code], error.message)
-    except Exception as error:  # noqa: BLE001  a failing model must not cut the connection
-        _log(error)
-        return _error(500, f"{type(error).__name__}: {error}")
-
-
-def _log(error: Exception) -> None:
-    """What failed and where; the message stays out, since it may quote the request."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    LOG.error("%s in %s, line %s", type(error).__name__, place.filename, place.lineno)
-
-
 def _json(status: int, text: str) -> Answer:
     return Answer(status, "application/json", text.encode(errors="surrogateescape"))
 
 
 def _error(status: int, message: str) -> Answer:
-    return _json(status, members([("error", quoted(message))], 0) if message else "")
+    return _json(status, pretty({"error": message}))
+
+
+def _log(error: Exception) -> None:
+    """Log what failed and where, without the message, since that may quote the request."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    LOG.error("%s in %s, line %s", type(error).__name__, place.filename, place.lineno)
 
 
 def _dispatch(models: Mapping[str, ServedModel], request: Request, path: str) -> str:
     if request.method == "POST" and (found := POST.fullmatch(path)):
         spec = ModelSpec.of(found)
+        document = read(_body(request))
+        version = number_of(models, spec)
         if found[4] == "predict":
-            return predict(models, spec, _body(request))
-        if found[4] in ("classify", "regress"):
-            refuse(models, spec, _body(request), found[4])
+            return predict(models[spec.name].versions[version], document)
+        raise StatusError(
+            f"Expected {_OTHERS[found[4]]} signature method_name to be "
+            f"tensorflow/serving/{found[4]}. Was: tensorflow/serving/predict"
+        )
     if request.method == "GET" and (found := GET.fullmatch(path)):
         spec = ModelSpec.of(found)
         if not spec.name:
@@ -142,13 +135,12 @@ def _body(request: Request) -> bytes:
 
 def _status(models: Mapping[str, ServedModel], spec: ModelSpec) -> str:
     states = models[spec.name].states() if spec.name in models else {}
-    if spec.version is not None and spec.version not in states:
-        message = f"Could not find version {spec.version} of model {spec.name}"
-        raise StatusError(message, code="NOT_FOUND")
+    if spec.version is not None:
+        states = {number: state for number, state in states.items() if number == spec.version}
     if not states:
-        message = f"Could not find any versions of model {spec.name}"
-        raise StatusError(message, code="NOT_FOUND")
-    return status_text(states if spec.version is None else {spec.version: states[spec.version]})
+        asked = "any versions" if spec.version is None else f"version {spec.version}"
+        raise StatusError(f"Could not find {asked} of model {spec.name}", code="NOT_FOUND")
+    return status_text(states)
 
 
 def _metadata(models: Mapping[str, ServedModel], spec: ModelSpec) -> str:

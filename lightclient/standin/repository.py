@@ -11,17 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lightclient.errors import InputError
-from lightclient.standin.models import ServedModel, VersionState, check_name
+from lightclient.standin.models import Repository, ServedModel, VersionState, check_name
 from lightclient.standin.savedmodel import Version, read_saved_model, tensorflow
 from lightclient.standin.status import StatusError
 
 POLL_SECONDS = 1.0  # between two looks at the folder
 LOG = logging.getLogger("lightclient.standin")
-_MOST = 2**63 - 1
 _Marks = frozenset[tuple[str, int, int]]
 
 
-class SavedModels:
+class SavedModels(Repository):
     """A folder of SavedModels for `StandIn`, run by TensorFlow (the extra `export` has it).
 
         with StandIn(SavedModels("OUT_DIR", labels={"stable": 1})) as url: ...
@@ -30,8 +29,9 @@ class SavedModels:
     served as version 1. `name`: the model's name, by default the folder's. `labels`: label →
     version number. Every version can be asked for; the newest answers when none is named.
 
-    A version whose folder appears later is loaded, one whose folder vanishes is unloaded, save the
-    last. One that cannot be loaded is logged and skipped, and tried again when its files change.
+    A version whose folder appears later is loaded. One whose folder vanishes is unloaded, unless it
+    is the last. One that cannot be loaded is logged and skipped, and tried again when its files
+    change.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class SavedModels:
         name: str | None = None,
         labels: Mapping[str, int] | None = None,
     ) -> None:
+        super().__init__({})
         self._folder = Path(folder)
         if not self._folder.is_dir():
             raise InputError(
@@ -51,14 +52,13 @@ class SavedModels:
         check_name("name is", self._name)
         self._labels = dict(labels or {})
         self._versions: dict[int, Version] = {}
-        self._unavailable: dict[int, VersionState] = {}
+        self._states: dict[int, VersionState] = {}
         self._tried: dict[int, _Marks] = {}
-        self._models: dict[str, ServedModel] = {}
         self._ended = threading.Event()
         self._watcher: threading.Thread | None = None
 
     def start(self) -> None:
-        """Loads every version and starts to watch the folder.
+        """Load every version and start to watch the folder.
 
         Raises InputError if no version can be served, or a label names one that is not.
         """
@@ -70,18 +70,15 @@ class SavedModels:
         except OSError as error:
             raise InputError(f"{self._folder} cannot be read ({error.strerror})") from error
         self._check_start()
+        self._publish()
         self._ended.clear()
         self._watcher = threading.Thread(
             target=self._watch, name="lightclient-standin-versions", daemon=True
         )
         self._watcher.start()
 
-    def current(self) -> Mapping[str, ServedModel]:
-        """The model by its name, as it is now; never changed, only replaced."""
-        return self._models
-
     def close(self) -> None:
-        """Ends the watching, once a version that is being loaded is done. What is loaded stays."""
+        """Stop watching, once the version that is being loaded is done. What is loaded stays."""
         watcher, self._watcher = self._watcher, None
         self._ended.set()
         if watcher is not None:
@@ -89,7 +86,7 @@ class SavedModels:
 
     def _check_start(self) -> None:
         if not self._versions:
-            reasons = [f"version {n}: {state.message}" for n, state in self._unavailable.items()]
+            reasons = [f"version {n}: {state.message}" for n, state in self._states.items()]
             mend = f"put a SavedModel at {self._folder / '1' / 'saved_model.pb'}"
             raise InputError(f"{self._folder}: nothing to serve; {'; '.join(reasons) or mend}")
         for label, number in self._labels.items():
@@ -101,20 +98,24 @@ class SavedModels:
 
     def _watch(self) -> None:
         while not self._ended.wait(POLL_SECONDS):
-            # OSError: out of reach, or changed under our eyes. What is loaded goes on meanwhile.
+            # The folder is out of reach, or changes under our eyes: what is loaded goes on serving.
             with contextlib.suppress(OSError):
                 self._look()
 
     def _look(self) -> None:
-        """Loads what has come, newest first, then unloads what has gone."""
+        """Load what has come, newest first, then unload what has gone."""
         found = versions_in(self._folder)
-        self._tried = {number: self._tried[number] for number in found if number in self._tried}
-        for number in sorted(found.keys() - self._versions.keys(), reverse=True):
-            marks = _marks(found[number])
-            if self._tried.get(number) != marks:
-                self._tried[number] = marks
+        new = sorted(found.keys() - self._versions.keys(), reverse=True)
+        marks = {number: _marks(found[number]) for number in new}
+        for number in new:
+            if self._tried.get(number) != marks[number]:
                 self._load(number, found[number])
-        self._unload(self._versions.keys() - found.keys())
+        self._tried = marks
+        for number in sorted(self._versions.keys() - found.keys()):
+            if len(self._versions) > 1:  # the last one goes on serving
+                del self._versions[number]
+                LOG.info("version %s of %s is unloaded", number, self._name)
+                self._tell(number, VersionState("END"))
 
     def _load(self, number: int, folder: Path) -> None:
         self._tell(number, VersionState("LOADING"))
@@ -124,39 +125,30 @@ class SavedModels:
             LOG.warning("version %s of %s is skipped: %s", number, self._name, error)
             self._tell(number, VersionState("END", error.code, error.message))
         else:
-            del self._unavailable[number]
             LOG.info("version %s of %s is loaded", number, self._name)
-            self._publish()
-
-    def _unload(self, gone: set[int]) -> None:
-        for number in sorted(gone):
-            if len(self._versions) > 1:  # the last one goes on serving
-                del self._versions[number]
-                LOG.info("version %s of %s is unloaded", number, self._name)
-                self._tell(number, VersionState("END"))
+            self._tell(number, VersionState("AVAILABLE"))
 
     def _tell(self, number: int, state: VersionState) -> None:
-        self._unavailable[number] = state
-        self._publish()
+        self._states[number] = state
+        if self._models:  # not so before the start is checked
+            self._publish()
 
     def _publish(self) -> None:
-        """One assignment: a request sees all of it or nothing."""
-        versions, unavailable = dict(self._versions), dict(self._unavailable)
-        if versions:  # not so before the first is loaded
-            known = versions.keys() | unavailable.keys()
-            model = ServedModel(
-                versions={number: version.signatures for number, version in versions.items()},
-                labels={label: number for label, number in self._labels.items() if number in known},
-                unavailable=unavailable,
-                definitions={number: version.definitions for number, version in versions.items()},
-            )
-            self._models = {self._name: model}
+        """Replace the model at once, so that a request sees all of a change or nothing."""
+        versions = self._versions.items()
+        model = ServedModel(
+            versions={number: version.signatures for number, version in versions},
+            labels=self._labels,
+            unavailable={n: state for n, state in self._states.items() if n not in self._versions},
+            definitions={number: version.definitions for number, version in versions},
+        )
+        self._models = {self._name: model}
 
 
 def versions_in(folder: Path) -> dict[int, Path]:
-    """The folders whose names are numbers, by number; of "1" and "01" the last in name order.
+    """The folders whose names are numbers, by number; raises OSError.
 
-    A SavedModel itself is its own version 1. Raises OSError.
+    A SavedModel itself is its own version 1. Of "1" and "01", the last in name order counts.
     """
     if (folder / "saved_model.pb").is_file():
         return {1: folder}
@@ -165,10 +157,10 @@ def versions_in(folder: Path) -> dict[int, Path]:
 
 
 def _is_number(name: str) -> bool:
-    return name.isascii() and name.isdecimal() and len(name) < 100 and int(name) <= _MOST
+    return name.isascii() and name.isdecimal() and len(name) < 100 and int(name) < 2**63
 
 
 def _marks(folder: Path) -> _Marks:
-    """What differs once somebody has written in the folder. Raises OSError."""
+    """What is different once somebody has written in the folder; raises OSError."""
     files = [(str(path), path.lstat()) for path in folder.rglob("*")]
     return frozenset((name, stat.st_mtime_ns, stat.st_size) for name, stat in files)

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightclient.errors import LightClientError
-from lightclient.standin.models import DTYPES, Arrays, SignatureDef, TensorSpec
+from lightclient.standin.models import DTYPES, Arrays, Run, SignatureDef, TensorSpec
 from lightclient.standin.status import HTTP_STATUS, StatusError
 
-_NAMES = {name: dtype for dtype, (name, _) in DTYPES.items()}
+_NAMES = {f"DT_{name.upper()}": dtype for dtype, name in DTYPES.items()}
 # What TensorFlow's Python adds to the message of its own core, which is what the real server sends.
 _ADDED = re.compile(
     r"\AGraph execution error:\n\n.*?<stack traces unavailable>\n| \[Op:\S*\]", re.S
@@ -29,14 +29,14 @@ _MISSING = (  # tensorflow/cc/saved_model/reader.cc
 
 @dataclass(frozen=True)
 class Version:
-    """What can be called, and what the SavedModel says of itself."""
+    """A SavedModel: the signatures that can be called, and its own description of all."""
 
     signatures: Mapping[str, SignatureDef]
     definitions: Mapping[str, Any]
 
 
 def tensorflow() -> Any:
-    """The module. Raises LightClientError where it is not installed."""
+    """Import TensorFlow. Raises LightClientError if it is not installed."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # so that `export` works in this process too
     try:
@@ -48,7 +48,7 @@ def tensorflow() -> Any:
 
 
 def read_saved_model(folder: Path) -> Version:
-    """Loads it. Raises StatusError for whatever keeps it from being served."""
+    """Load the SavedModel in a folder. Raises StatusError for whatever is wrong with it."""
     tf = tensorflow()
     try:
         return _read(tf, folder)
@@ -63,12 +63,12 @@ def _read(tf: Any, folder: Path) -> Version:
     definitions = _definitions(folder)
     signatures = {
         name: SignatureDef(
-            run=_Function(tf, function),
+            run=_run(tf, function),
             inputs=_specs(definitions[name]["inputs"]),
             outputs=_specs(definitions[name]["outputs"]),
         )
         for name, function in model.signatures.items()
-        if _is_speakable(definitions[name])
+        if _is_servable(definitions[name])
     }
     return Version(signatures, definitions)
 
@@ -84,15 +84,15 @@ def _definitions(folder: Path) -> dict[str, Any]:
     return {name: to_dict(found[name], **options) for name in sorted(found)}
 
 
-def _is_speakable(definition: Mapping[str, Any]) -> bool:
-    """Whether it returns something and JSON can carry it all; sparse tensors cannot be sent."""
+def _is_servable(definition: Mapping[str, Any]) -> bool:
+    """Whether it returns anything, and JSON can carry all its tensors; sparse ones it cannot."""
     tensors = [*definition["inputs"].values(), *definition["outputs"].values()]
     sound = all("name" in tensor and tensor["dtype"] in _NAMES for tensor in tensors)
     return sound and bool(definition["outputs"])
 
 
 def _specs(tensors: Mapping[str, Any]) -> dict[str, TensorSpec]:
-    """By name: protobuf's maps have an order of the moment."""
+    """Sorted by name, since protobuf's maps come in a random order."""
     found = sorted(tensors.items())
     return {name: TensorSpec(_NAMES[info["dtype"]], _shape(info)) for name, info in found}
 
@@ -104,21 +104,17 @@ def _shape(info: Mapping[str, Any]) -> tuple[int | None, ...] | None:
     return tuple(None if size < 0 else size for size in sizes)
 
 
-class _Function:
-    """A signature as a callable of arrays."""
+def _run(tf: Any, function: Any) -> Run:
+    """A signature as a function of arrays; it raises StatusError for what TensorFlow refuses."""
 
-    def __init__(self, tf: Any, function: Any) -> None:
-        self._tf = tf
-        self._function = function
-
-    def __call__(self, inputs: Arrays) -> Arrays:
-        """Raises StatusError for what TensorFlow refuses."""
+    def run(inputs: Arrays) -> Arrays:
         try:
-            tensors = {name: self._tf.constant(array) for name, array in inputs.items()}
-            outputs = self._function(**tensors)
-        except self._tf.errors.OpError as error:
-            raise _status_error(self._tf, error) from error
+            outputs = function(**{name: tf.constant(array) for name, array in inputs.items()})
+        except tf.errors.OpError as error:
+            raise _status_error(tf, error) from error
         return {name: _array(tensor) for name, tensor in outputs.items()}
+
+    return run
 
 
 def _array(tensor: Any) -> NDArray[Any]:

@@ -3,14 +3,13 @@
 import socket
 import threading
 from collections.abc import Mapping
-from types import TracebackType
 from urllib.parse import quote
 
 from lightclient.errors import InputError, LightClientError
 from lightclient.standin.connections import Connections
 from lightclient.standin.demo import load_demo_model
-from lightclient.standin.models import Fixed, Repository, Run, ServedModel, served
-from lightclient.standin.protocol import Answer, Request, respond
+from lightclient.standin.models import Repository, Run, ServedModel, served
+from lightclient.standin.protocol import respond
 
 _BACKLOG = 128
 _SELF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  only told apart, not bound
@@ -21,9 +20,10 @@ class StandIn:
 
     `models`: nothing for the demo model (named "demo"); a callable of a dict of arrays, served as
     "model" behind the usual text classifier signature; a dict of names to callables and
-    `ServedModel`s; or `SavedModels(folder)`, which TensorFlow runs. `port` 0 takes a free one. Use
-    it in a `with` statement, which gives the URL of the first model and ends with no thread and no
-    socket left.
+    `ServedModel`s; or `SavedModels(folder)`, which TensorFlow runs. `port` 0 takes a free one.
+
+    Use it in a `with` statement: this gives the URL of the first model, and leaves no thread and no
+    socket behind.
     """
 
     def __init__(
@@ -37,22 +37,23 @@ class StandIn:
             raise InputError(f'host is {host!r}: give a name or an address, such as "127.0.0.1"')
         if type(port) is not int or not 0 <= port <= 65535:
             raise InputError(f"port is {port!r}: give a number from 0 (a free one) to 65535")
-        self._repository = _repository(models)
+        if models is None:
+            models = {"demo": load_demo_model()}
+        self._repository = models if isinstance(models, Repository) else Repository(served(models))
         self._wanted = (host, port)
-        self._address: tuple[str, int] | None = None
         self._connections: Connections | None = None
         self._closed = threading.Event()
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port it listens on. Raises LightClientError before `start`."""
-        if self._address is None:
+        """The host and port it listens on. Raises LightClientError before `start`."""
+        if self._connections is None:
             raise LightClientError("the stand-in is not running: use it in a with statement")
-        return self._address
+        return self._connections.address
 
     @property
     def url(self) -> str:
-        """The first model's URL. Raises LightClientError before `start`."""
+        """The URL of the first model. Raises LightClientError before `start`."""
         host, port = self.address
         host = _SELF.get(host, host)
         literal = f"[{host}]" if ":" in host else host
@@ -60,10 +61,10 @@ class StandIn:
         return f"http://{literal}:{port}/v1/models/{quote(name, safe='')}"
 
     def start(self) -> str:
-        """Opens the port and returns `url`; requests are answered from now on.
+        """Open the port and return `url`; from then on requests are answered.
 
-        Raises InputError if host and port cannot be had, or the models. Running already, it stays
-        as it is.
+        Raises InputError if it cannot listen there or the models cannot be loaded. A stand-in that
+        is running already goes on as it is.
         """
         if self._connections is None:
             self._repository.start()
@@ -72,46 +73,33 @@ class StandIn:
             except InputError:
                 self._repository.close()
                 raise
-            self._address = listener.getsockname()[:2]
             self._closed.clear()
-            self._connections = Connections(listener, self._respond)
+            self._connections = Connections(
+                listener, lambda request: respond(self._repository.current(), request)
+            )
         return self.url
 
     def close(self) -> None:
-        """Ends every connection and thread. Once closed, it may be closed again or started anew."""
-        connections, self._connections, self._address = self._connections, None, None
+        """End every connection and thread. It may be closed twice, and started again."""
+        connections, self._connections = self._connections, None
         if connections is not None:
             connections.close()
             self._repository.close()
         self._closed.set()
 
     def serve_forever(self) -> None:
-        """Starts if need be, and blocks until `close` or Ctrl-C, which closes it and is raised."""
+        """Start if necessary, and wait for `close` or for Ctrl-C, which closes it and is raised."""
         self.start()
         try:
             self._closed.wait()
         finally:
             self.close()
 
-    def _respond(self, request: Request) -> Answer:
-        return respond(self._repository.current(), request)
-
     def __enter__(self) -> str:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _repository(models: object) -> Repository:
-    if isinstance(models, Repository):
-        return models
-    return Fixed({"demo": load_demo_model()} if models is None else served(models))
 
 
 def _listen(host: str, port: int) -> socket.socket:
