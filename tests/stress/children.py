@@ -14,6 +14,8 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from typing import Any
 
+import numpy as np  # noqa: F401 - Python forgets an interrupt where a thread still imports it
+
 from lightclient import Classifier, LightClientError, Signature
 from tests.stress.callers import logits_of_text, own_threads
 

@@ -19,6 +19,7 @@ import pytest
 
 from lightclient import Classification, Classifier, LightClientError, ServerFailed, Signature
 from lightclient.http.deadline import Deadline
+from lightclient.http.exchange import Exchange
 from lightclient.http.sockets import TimedSocket, dial
 from tests.scripted import response
 from tests.stress import callers, soak, threads
@@ -241,7 +242,7 @@ def test_a_stop_while_connecting_leaves_no_socket(monkeypatch: pytest.MonkeyPatc
     with Server() as server:
         try:
             with pytest.raises(TimeoutError):
-                dial("127.0.0.1", server.port, Deadline(5, stop))
+                dial("127.0.0.1", server.port, Exchange(Deadline(5, stop), 1000))
             assert [sock.fileno() for sock in opened] == [-1]
         finally:
             opened[0].close()
