@@ -136,6 +136,7 @@ def test_only_the_three_packages_are_loaded(bare: Path, numpy: Path, url: str) -
     done = run_bare([bare, numpy], LOADED, url, str(bare))
     assert done.returncode == 0, done.stderr
     loaded = set(json.loads(done.stdout)) - set(sys.stdlib_module_names) - {"__main__"}
+    loaded = {name for name in loaded if "cython" not in name}  # of an older numpy
     assert loaded == {"lightclient", *DEPENDENCIES}
 
 
