@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -426,12 +427,17 @@ def test_a_dead_first_address_leaves_time_for_the_second(monkeypatch: pytest.Mon
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.2", server.port))
 
-        def two(*_: object) -> list[object]:
-            found = socket.getaddrinfo("127.0.0.1", server.port, type=socket.SOCK_STREAM)
-            return [(*found[0][:4], ("127.0.0.2", server.port)), *found]
+        real = socket.getaddrinfo
 
-        monkeypatch.setattr("lightclient.http.sockets.resolve", two)
-        assert send(server.url, timeout=2).status == 200
+        def two(host: str, port: int, *args: Any, flags: int = 0, **options: Any) -> Any:
+            if host != "model.example" or flags & socket.AI_NUMERICHOST:
+                return real(host, port, *args, flags=flags, **options)
+            found = real("127.0.0.1", port, type=socket.SOCK_STREAM)
+            return [(*found[0][:4], ("127.0.0.2", port)), *found]
+
+        monkeypatch.setattr(socket, "getaddrinfo", two)
+        url = server.url.replace("localhost", "model.example")
+        assert send(url, timeout=2).status == 200
         for opened in (dead, *fillers):
             opened.close()
 
