@@ -7,8 +7,8 @@ from tests.benchmarks.figures import OURS, Comparison, Row, interleave, single
 from tests.benchmarks.processes import Server
 from tests.benchmarks.session import Session
 
-_TEXTS = 20_000
-_ARTICLE_TEXTS = 1_000  # its time for a text does not depend on their number
+_TEXTS = 5_000
+_ARTICLE_TEXTS = 250  # one by one: the time for a text does not depend on their number
 _MILLION = 1_000_000
 _STEPS = 20
 
@@ -19,7 +19,7 @@ def bulk(
     encode_batch: str | None = None,
     article: str | None = None,
 ) -> list[Row]:
-    """20,000 sentences. `encode_batch`, `article`: what must be reached beside them."""
+    """`encode_batch`, `article`: what must be reached beside them."""
     count, few = session.scaled(_TEXTS), session.scaled(_ARTICLE_TEXTS)
     with (
         Server() as server,
@@ -32,7 +32,7 @@ def bulk(
             "article": lambda: theirs.ask("loop", count=few)["cpu"] / few * 1e6,
             "`encode_batch`": lambda: plain.ask("encode_batch", count=count)["cpu"] / count * 1e6,
         }
-        samples = interleave(sides, session.rounds(15))
+        samples = interleave(sides, session.rounds(40))
     comparisons = [
         Comparison("article", "÷", article),
         Comparison("`encode_batch`", "×", encode_batch),
@@ -46,7 +46,7 @@ def million(session: Session) -> list[Row]:
     count = session.scaled(_MILLION)
     step = count // _STEPS
     with Server() as server, session.side("client", "ours", port=server.port) as ours:
-        ours.ask("bulk", count=session.scaled(_TEXTS))
+        ours.ask("bulk", count=session.scaled(4 * _TEXTS))
         seen = ours.ask("million", count=count, step=step)
     times, resident = zip(*seen, strict=True)
     rates = [step / (after - before) for before, after in pairwise(times)]
