@@ -55,9 +55,7 @@ def _show(text: str, bundle: "Bundle", transport: "Transport", path: str) -> Non
     from lightclient.serving.signature import Signature
 
     batch = encode([text], bundle, bundle.max_length)
-    tokens = " ".join(
-        bundle.loaded.tokenizer.id_to_token(token) or "" for token in batch.input_ids[0]
-    )
+    tokens = " ".join(bundle.loaded.tokenizer.tokens(batch.input_ids[0]))
     request = build_request(batch, Signature())
     reply = transport.post(path, request, Deadline(_TIMEOUT))
     logits = read_logits(reply, 1, len(bundle.labels))

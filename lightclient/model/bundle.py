@@ -9,8 +9,7 @@ from typing import Any
 
 from lightclient.errors import BundleError, InputError
 from lightclient.messages import short_repr
-from lightclient.model.tokenizer import LoadedTokenizer, load_tokenizer, set_up
-from lightclient.model.wordpiece import wordpiece_tokenizer
+from lightclient.model.tokenizer import LoadedTokenizer, load_tokenizer, load_wordpiece
 
 DEFAULT_BUNDLE = "distilbert-base-uncased-finetuned-sst-2-english"
 
@@ -96,10 +95,9 @@ class Bundle:
             "strip_accents": strip_accents,
             "tokenize_chinese_chars": tokenize_chinese_chars,
             "model_max_length": max_length,
-            "pad_token": "[PAD]",
         }
         config = {"id2label": {str(at): label for at, label in enumerate(labels)}}
-        loaded = set_up(wordpiece_tokenizer(Path(vocab), tokens), tokens, config)
+        loaded = load_wordpiece(Path(vocab), tokens, config)
         return _bundle(Path(vocab).stem, loaded, config, tokens)
 
 

@@ -1,19 +1,15 @@
 """Texts into token ids."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tokenizers import Encoding
-
 from lightclient.errors import BundleError, InputError
 from lightclient.model.bundle import Bundle
+from lightclient.model.library import Encoding
+from lightclient.model.library import Text as Text
 from lightclient.model.shorten import shorten, shorten_pair
-from lightclient.model.tokenizer import LoadedTokenizer, Padding, telling_defects
-
-Text = str | tuple[str, str]
-_PID = os.getpid()
+from lightclient.model.tokenizer import LoadedTokenizer, Padding
 
 
 class Row(NamedTuple):
@@ -92,15 +88,14 @@ def tokenize(texts: Sequence[Text], bundle: Bundle, limit: int | None = None) ->
         BundleError: the tokenizer is broken in a way that only this text shows.
     """
     loaded = bundle.loaded
-    with telling_defects("the bundle's tokenizer.json", at_a_text=True):
-        inputs = [_readable(text, limit, loaded) for text in texts]
-        encodings = _encodings(inputs, loaded)
-    rows = [_row(encoding, limit, loaded) for encoding in encodings]
-    for at, row in enumerate(rows):
-        if not row.input_ids:
+    inputs = [_readable(text, limit, loaded) for text in texts]
+    rows = []
+    for text, encoding in zip(inputs, loaded.tokenizer.encode(inputs), strict=True):
+        rows.append(_row(text, encoding, limit, loaded))
+        if not rows[-1].input_ids:
             raise InputError(
-                f"text {at} of the request has no tokens, and the tokenizer of {bundle.name!r} "
-                "adds none of its own; leave empty texts out"
+                f"text {len(rows) - 1} of the request has no tokens, and the tokenizer of "
+                f"{bundle.name!r} adds none of its own; leave empty texts out"
             )
     return rows
 
@@ -129,63 +124,18 @@ def make_batch(rows: Sequence[Row], bundle: Bundle, length: int | None = None) -
 
 
 def _readable(text: Text, limit: int | None, loaded: LoadedTokenizer) -> Text:
-    """The text without what could not be read anyway.
-
-    The pipeline takes an empty second text for none (transformers, text_pair).
-    """
-    if not isinstance(text, str) and not text[1]:
-        text = text[0]
-    if limit is None:
-        return text
+    """The text without what could not be read anyway."""
     if isinstance(text, str):
-        return shorten(text, limit, loaded.tokenizer, from_end=loaded.cut_left)
-    return shorten_pair(text, limit, loaded.tokenizer, from_end=loaded.cut_left)
+        return text if limit is None else shorten(text, limit, loaded)
+    if not text[1]:  # the pipeline takes an empty second text for none (transformers, text_pair)
+        return _readable(text[0], limit, loaded)
+    return text if limit is None else shorten_pair(text, limit, loaded)
 
 
-def _encodings(inputs: Sequence[Text], loaded: LoadedTokenizer) -> list[Encoding]:
-    # A batch starts threads, which a fork loses: the child would wait for them for ever.
-    if len(inputs) > 1 and os.getpid() == _PID:
-        return loaded.tokenizer.encode_batch_fast(list(inputs))  # fast: no offsets of characters
-    pairs = [(text, None) if isinstance(text, str) else text for text in inputs]
-    return [loaded.tokenizer.encode(first, second) for first, second in pairs]
-
-
-def _row(encoding: Encoding, limit: int | None, loaded: LoadedTokenizer) -> Row:
+def _row(text: Text, encoding: Encoding, limit: int | None, loaded: LoadedTokenizer) -> Row:
     ids = encoding.ids
-    type_ids = encoding.type_ids if loaded.has_type_ids else [0] * len(ids)
-    if limit is None or len(ids) <= limit:
-        return Row(ids, type_ids, truncated=False)
-    kept = _kept(encoding.sequence_ids, limit, loaded.cut_left)
-    return Row([ids[at] for at in kept], [type_ids[at] for at in kept], truncated=True)
-
-
-def _kept(sequence_ids: list[int | None], limit: int, cut_left: bool) -> list[int]:
-    """The places of the tokens that stay.
-
-    The special tokens do; what is cut is each sequence's end, or its start if `cut_left`.
-    """
-    first = [at for at, sequence in enumerate(sequence_ids) if sequence == 0]
-    second = [at for at, sequence in enumerate(sequence_ids) if sequence == 1]
-    room = limit - (len(sequence_ids) - len(first) - len(second))
-    if room < 0:
-        raise InputError(f"a limit of {limit} tokens has no room for {limit - room} special ones")
-    keep_first, keep_second = _share(len(first), len(second), room)
-    dropped = {*_surplus(first, keep_first, cut_left), *_surplus(second, keep_second, cut_left)}
-    return [at for at in range(len(sequence_ids)) if at not in dropped]
-
-
-def _surplus(places: list[int], keep: int, cut_left: bool) -> list[int]:
-    return places[: len(places) - keep] if cut_left else places[keep:]
-
-
-def _share(first: int, second: int, room: int) -> tuple[int, int]:
-    """How many tokens of each text stay, the longer text losing first.
-
-    The rounding is the library's own (tokenizers, utils/truncation.rs, LongestFirst).
-    """
-    short, long = sorted((first, second))
-    if short + max(short, room - short) > room:
-        short, long = room // 2, room - room // 2
-    else:
-        long = room - short
-    return (short, long) if first <= second else (long, short)
+    truncated = limit is not None and len(ids) > limit
+    if limit is not None and truncated:
+        encoding = loaded.tokenizer.cut(text, encoding, limit, left=loaded.cut_left)
+        ids = encoding.ids
+    return Row(ids, encoding.type_ids if loaded.has_type_ids else [0] * len(ids), truncated)

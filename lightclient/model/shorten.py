@@ -6,54 +6,46 @@ A model reads some hundred tokens; ten megabytes take a tokenizer many seconds.
 from itertools import takewhile
 from unicodedata import combining
 
-from tokenizers import Tokenizer
+from lightclient.model.tokenizer import LoadedTokenizer
 
 _CHARACTERS_PER_TOKEN = 16
 _WORTH_IT = 8  # for shorter texts the two trials cost more than they save
 
 
-def shorten(text: str, limit: int, tokenizer: Tokenizer, *, from_end: bool) -> str:
-    """Cut a text to a piece with more tokens than `limit`, of which the first `limit` are the same.
+def shorten(text: str, limit: int, loaded: LoadedTokenizer) -> str:
+    """Cut a long text to a piece whose first `limit` tokens are those of the whole text.
 
-    Two pieces, one twice as long, must agree on them, and must go on for as many more, and for more
-    than a word may have: so what comes after them had no say. A text that has no such piece is
-    given back whole, as one endless word is.
+    With `cut_left` it is the end of the text, and its last tokens. The piece has more than `limit`
+    tokens, so that it is still seen to be too long.
 
-    Args:
-        text: any.
-        limit: the tokens that will be read.
-        tokenizer: neither pads nor truncates.
-        from_end: keep the end, and the last tokens.
+    What comes after a piece must have had no say in the tokens that count. So there have to be as
+    many tokens again behind them, and more than a word can have; and a piece twice as long has to
+    begin with the same ones. A text that has no such piece, as one endless word has none, is given
+    back whole.
     """
-    enough = limit + max(limit, _longest_word(tokenizer))
     size = _CHARACTERS_PER_TOKEN * limit
+    enough = limit + max(limit, loaded.longest_word + 1)
     while _WORTH_IT * size < len(text):
-        short, long = (_piece(text, length, from_end) for length in (size, 2 * size))
-        tokens = _ids(short, tokenizer)
-        if len(tokens) >= enough and _same(tokens, _ids(long, tokenizer), limit, from_end):
+        short, long = (_piece(text, length, loaded.cut_left) for length in (size, 2 * size))
+        tokens = loaded.tokenizer.bare_ids(short)
+        kept = slice(-limit, None) if loaded.cut_left else slice(limit)
+        if len(tokens) >= enough and tokens[kept] == loaded.tokenizer.bare_ids(long)[kept]:
             return short
         size *= 2
     return text
 
 
-def shorten_pair(
-    pair: tuple[str, str], limit: int, tokenizer: Tokenizer, *, from_end: bool
-) -> tuple[str, str]:
-    """The same for a pair, of which the longer text loses its tokens first.
+def shorten_pair(pair: tuple[str, str], limit: int, loaded: LoadedTokenizer) -> tuple[str, str]:
+    """Shorten the longer text of a pair.
 
-    Which one that is must stay so. A pair of two very long texts is therefore given back whole.
+    Which of the two is longer must not change, since that one loses its tokens first. A pair of two
+    very long texts is therefore given back whole.
     """
-    first, second = (shorten(text, limit, tokenizer, from_end=from_end) for text in pair)
+    first, second = (shorten(text, limit, loaded) for text in pair)
     whole = [text for text in pair if text in (first, second)]
-    if len(whole) == 1 and len(_ids(whole[0], tokenizer)) < 2 * limit:
+    if len(whole) == 1 and len(loaded.tokenizer.bare_ids(whole[0])) < 2 * limit:
         return first, second
     return pair
-
-
-def _longest_word(tokenizer: Tokenizer) -> int:
-    """The letters beyond which WordPiece takes a word for unknown, tokens and all."""
-    letters: int = getattr(tokenizer.model, "max_input_chars_per_word", 0)
-    return letters + 1
 
 
 def _piece(text: str, size: int, from_end: bool) -> str:
@@ -69,11 +61,3 @@ def _piece(text: str, size: int, from_end: bool) -> str:
 
 def _is_soft(char: str) -> bool:
     return char.isspace() or combining(char) != 0
-
-
-def _ids(text: str, tokenizer: Tokenizer) -> list[int]:
-    return tokenizer.encode(text, None, add_special_tokens=False).ids
-
-
-def _same(some: list[int], others: list[int], limit: int, from_end: bool) -> bool:
-    return some[-limit:] == others[-limit:] if from_end else some[:limit] == others[:limit]

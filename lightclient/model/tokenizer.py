@@ -2,35 +2,37 @@
 
 Where `tokenizer.json` and `tokenizer_config.json` contradict each other, transformers' tokenizer
 class decides; the rules here are those of transformers 4.57 and 5.23, found by running both
-(tests/data/golden).
+(tests/data/golden). Paths below are those of 4.57.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer
-from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import ByteLevel
-
-from lightclient.errors import BundleError, LightClientError
+from lightclient.errors import BundleError
 from lightclient.messages import short_repr
-from lightclient.model.wordpiece import read_flag, read_strip_accents, wordpiece_tokenizer
+from lightclient.model import library
+from lightclient.model.document import Document, read_document
+from lightclient.model.wordpiece import added_token, wordpiece_document
 
-# Classes that set their normalizer by tokenizer_config.json, with defaults of their own.
+# Classes that set their normalizer by tokenizer_config.json, with defaults of their own
+# (models/bert/tokenization_bert_fast.py, __init__, and the like).
 _BERT_LIKE = frozenset({
     "bert", "convbert", "distilbert", "electra", "funnel", "layoutlm", "lxmert", "mobilebert",
     "mpnet", "squeezebert",
 })  # fmt: skip
 _GENERIC = frozenset({"", "pretrained", "tokenizersbackend"})
+# pad_token is None by default (models/gpt2/tokenization_gpt2_fast.py).
 _WITHOUT_PAD_TOKEN = _GENERIC | {"gpt2"}
+# model_input_names has no token_type_ids (models/roberta/tokenization_roberta_fast.py).
 _WITHOUT_TYPE_IDS = frozenset({
     "bart", "camembert", "distilbert", "gpt2", "longformer", "mpnet", "roberta", "xlmroberta",
 })  # fmt: skip
+# padding_side and _pad_token_type_id of the class (models/xlnet/tokenization_xlnet_fast.py).
 _LEFT_PADDED = frozenset({"xlnet", "cpm"})
 _XLNET_PAD_TYPE = 3
+# tokenization_utils_base.py, SPECIAL_TOKENS_ATTRIBUTES
 _ROLES = (
     "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
 )  # fmt: skip
@@ -50,27 +52,21 @@ class Padding:
 class LoadedTokenizer:
     """The tokenizer, and what it does not do itself.
 
-    `tokenizer` neither pads nor truncates. `has_type_ids`: whether its type ids count, or are to
-    be zeros. `cut_left`: truncation takes the start of a text. `splits_special`: a special token in
-    a text is read as plain letters.
+    `has_type_ids`: whether its type ids count, or are to be zeros. `cut_left`: truncation takes the
+    start of a text. `longest_word`: how many letters of a word it looks at, if it is WordPiece.
     """
 
-    tokenizer: Tokenizer
+    tokenizer: library.Tokenizer
     padding: Padding
     has_type_ids: bool
     cut_left: bool
-    splits_special: bool
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        # The library's own pickles forget it.
-        self.tokenizer.encode_special_tokens = self.splits_special
+    longest_word: int
 
 
 def load_tokenizer(
     folder: Path, tokens: Mapping[str, Any], config: Mapping[str, Any]
 ) -> LoadedTokenizer:
-    """Load `tokenizer.json`, or build WordPiece from `vocab.txt`.
+    """Load `tokenizer.json`, or else WordPiece from `vocab.txt`.
 
     Args:
         folder: the model's.
@@ -80,81 +76,100 @@ def load_tokenizer(
     Raises:
         BundleError: neither file is there, or it is broken, or its pad token is unknown.
     """
-    path = folder / "tokenizer.json"
     family = _family(tokens, config)
-    if path.is_file():
-        with telling_defects(str(path)):
-            tokenizer = Tokenizer.from_buffer(path.read_bytes())
-        _override(tokenizer, tokens, family)
-    elif (folder / "vocab.txt").is_file() and family in _BERT_LIKE - {"mpnet"} | _GENERIC:
-        with telling_defects(str(folder / "vocab.txt")):
-            tokenizer = wordpiece_tokenizer(folder / "vocab.txt", tokens)
-    else:
-        raise BundleError(
-            f"{folder} has neither tokenizer.json nor vocab.txt; save the model's fast tokenizer "
-            "there: AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER)"
-        )
-    return set_up(tokenizer, tokens, config)
-
-
-def set_up(
-    tokenizer: Tokenizer, tokens: Mapping[str, Any], config: Mapping[str, Any]
-) -> LoadedTokenizer:
-    """Take padding and truncation off a tokenizer, once and for all, and tell how they are done.
-
-    Its own would make a row's length depend on its neighbours. Only their sides are kept.
-    """
-    family = _family(tokens, config)
-    own_padding, own_truncation = tokenizer.padding or {}, tokenizer.truncation or {}
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    splits_special = tokens.get("split_special_tokens") is True
-    tokenizer.encode_special_tokens = splits_special
-    _add_stated_tokens(tokenizer, tokens)
-    by_class = "left" if family in _LEFT_PADDED else "right"
-    return LoadedTokenizer(
-        tokenizer,
-        Padding(
-            _pad_id(tokenizer, tokens, config, own_padding, family),
-            _XLNET_PAD_TYPE if family in _LEFT_PADDED else 0,
-            _is_left("padding_side", tokens, own_padding, by_class),
-        ),
-        _has_type_ids(tokens, family),
-        _is_left("truncation_side", tokens, own_truncation, "right"),
-        splits_special,
+    if (folder / "tokenizer.json").is_file():
+        return _load(read_document(folder / "tokenizer.json"), tokens, config, family)
+    if (folder / "vocab.txt").is_file() and family in _BERT_LIKE - {"mpnet"} | _GENERIC:
+        return load_wordpiece(folder / "vocab.txt", tokens, config)
+    raise BundleError(
+        f"{folder} has neither tokenizer.json nor vocab.txt; save the model's fast tokenizer "
+        "there: AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER)"
     )
 
 
-@contextmanager
-def telling_defects(what: str, *, at_a_text: bool = False) -> Iterator[None]:
-    """Turn whatever the tokenizers library raises on a broken tokenizer into a BundleError.
+def load_wordpiece(
+    vocab: Path, tokens: Mapping[str, Any], config: Mapping[str, Any]
+) -> LoadedTokenizer:
+    """Build WordPiece from a `vocab.txt`; the rest is as in `load_tokenizer`."""
+    family = _family(tokens, config)
+    document = wordpiece_document(vocab, tokens)
+    return _load(document, tokens, config, "bert" if family in _GENERIC else family)
 
-    It raises plain Exception, and for a panic of its own a class below BaseException. Its words
-    may quote the text it was given: `at_a_text` leaves them out.
+
+def _load(
+    document: Document, tokens: Mapping[str, Any], config: Mapping[str, Any], family: str
+) -> LoadedTokenizer:
+    edited = document.edit(**_changes(document, tokens, family))
+    # tokenization_utils_fast.py, PreTrainedTokenizerFast.__init__
+    splits_special = tokens.get("split_special_tokens") is True
+    by_class = "left" if family in _LEFT_PADDED else "right"
+    return LoadedTokenizer(
+        library.load(edited, splits_special=splits_special),
+        Padding(
+            _pad_id(edited, tokens, config, family),
+            _XLNET_PAD_TYPE if family in _LEFT_PADDED else 0,
+            _is_left("padding_side", tokens, document.part("padding"), by_class),
+        ),
+        _has_type_ids(tokens, family),
+        _is_left("truncation_side", tokens, document.part("truncation"), "right"),
+        document.longest_word(),
+    )
+
+
+def _changes(document: Document, tokens: Mapping[str, Any], family: str) -> dict[str, Any]:
+    """What the class sets otherwise than the file."""
+    changes: dict[str, Any] = {}
+    normalizer, splitter = document.part("normalizer"), document.part("pre_tokenizer")
+    if normalizer.get("type") == "BertNormalizer" and family in _BERT_LIKE:
+        changes["normalizer"] = normalizer | _bert_flags(tokens, family)
+    # PreTrainedTokenizerFast.__init__, at its end
+    if splitter.get("type") == "ByteLevel" and family not in _GENERIC:
+        prefix = _flag(tokens, "add_prefix_space", default=False)
+        changes["pre_tokenizer"] = splitter | {"add_prefix_space": prefix}
+    added = _new_tokens(document, tokens)
+    if added:
+        changes["added_tokens"] = document.added_tokens() + added
+    return changes
+
+
+def _bert_flags(tokens: Mapping[str, Any], family: str) -> dict[str, bool | None]:
+    accents = tokens.get("strip_accents")  # None: they go where letters are lowered
+    flags = {
+        "lowercase": _flag(tokens, "do_lower_case", default=True),
+        "strip_accents": None if accents is None else _flag(tokens, "strip_accents", default=False),
+    }
+    if family != "mpnet":
+        flags["handle_chinese_chars"] = _flag(tokens, "tokenize_chinese_chars", default=True)
+    return flags
+
+
+def _flag(tokens: Mapping[str, Any], key: str, *, default: bool) -> bool:
+    value = tokens.get(key, default)
+    if isinstance(value, bool):
+        return value
+    raise BundleError(f"{key} must be true or false, not {short_repr(value)}")
+
+
+def _new_tokens(document: Document, tokens: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The tokens that stand in tokenizer_config.json alone, as transformers adds them at loading.
+
+    Their ids are those that the library gives (tokenizers 0.23, added_vocabulary.rs, add_tokens).
     """
-    try:
-        yield
-    except (LightClientError, KeyboardInterrupt, SystemExit, GeneratorExit):
-        raise
-    except BaseException as error:
-        words = type(error).__name__ if at_a_text else str(error)
-        raise BundleError(
-            f"{what} is not a tokenizer that the library can run: {words:.200}"
-        ) from error
+    known = document.added_ids()
+    new: dict[str, dict[str, bool]] = {}
+    for content, flags in map(_stated_token, _stated(tokens)):
+        if content not in known:
+            new.setdefault(content, flags)
+    vocabulary = document.vocabulary() if new else {}
+    next_id = max([len(vocabulary), *(at + 1 for at in known.values())])
+    found = []
+    for content, flags in new.items():
+        found.append(added_token(content, vocabulary.get(content, next_id), **flags))
+        next_id += content not in vocabulary
+    return found
 
 
-def _add_stated_tokens(tokenizer: Tokenizer, tokens: Mapping[str, Any]) -> None:
-    """Tokens that stand in tokenizer_config.json alone, as transformers adds them at loading."""
-    known = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
-    for stated in _stated_tokens(tokens):
-        token = _added_token(stated)
-        if token.content not in known:
-            known.add(token.content)
-            add = tokenizer.add_special_tokens if token.special else tokenizer.add_tokens
-            add([token])
-
-
-def _stated_tokens(tokens: Mapping[str, Any]) -> list[Any]:
+def _stated(tokens: Mapping[str, Any]) -> list[Any]:
     by_id = tokens.get("added_tokens_decoder") or {}
     extra = tokens.get("extra_special_tokens") or []
     extra = list(extra.values()) if isinstance(extra, dict) else extra
@@ -165,26 +180,15 @@ def _stated_tokens(tokens: Mapping[str, Any]) -> list[Any]:
     return [*by_id.values(), *roles, *extra, *more]
 
 
-def _added_token(stated: Any) -> AddedToken:
-    flags = {"normalized": False, "special": True}
+def _stated_token(stated: Any) -> tuple[str, dict[str, bool]]:
+    flags = {}
     if isinstance(stated, dict):
-        flags |= {key: value for key, value in stated.items() if key in _FLAGS}
+        flags = {key: value for key, value in stated.items() if key in _FLAGS}
         stated = stated.get("content")
-    if (
-        not isinstance(stated, str)
-        or not stated
-        or not all(type(v) is bool for v in flags.values())
-    ):
+    text = stated.encode("utf-8", "ignore").decode() if isinstance(stated, str) else ""
+    if not text or text != stated or not all(type(flag) is bool for flag in flags.values()):
         raise BundleError(f"tokenizer_config.json: {short_repr(stated)} is no token")
-    return AddedToken(_utf8(stated), **flags)
-
-
-def _utf8(token: str) -> str:
-    try:
-        token.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise BundleError(f"tokenizer_config.json: {short_repr(token)} is no UTF-8 text") from error
-    return token
+    return text, flags
 
 
 def _family(tokens: Mapping[str, Any], config: Mapping[str, Any]) -> str:
@@ -193,41 +197,19 @@ def _family(tokens: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     return str(name).removesuffix("Fast").removesuffix("Tokenizer").replace("-", "").lower()
 
 
-def _override(tokenizer: Tokenizer, tokens: Mapping[str, Any], family: str) -> None:
-    normalizer, pre_tokenizer = tokenizer.normalizer, tokenizer.pre_tokenizer
-    if isinstance(normalizer, BertNormalizer) and family in _BERT_LIKE:
-        normalizer.lowercase = read_flag(tokens, "do_lower_case", default=True)
-        normalizer.strip_accents = read_strip_accents(tokens)
-        if family != "mpnet":
-            normalizer.handle_chinese_chars = read_flag(
-                tokens, "tokenize_chinese_chars", default=True
-            )
-    if isinstance(pre_tokenizer, ByteLevel) and family not in _GENERIC:
-        pre_tokenizer.add_prefix_space = read_flag(tokens, "add_prefix_space", default=False)
-
-
 def _pad_id(
-    tokenizer: Tokenizer,
-    tokens: Mapping[str, Any],
-    config: Mapping[str, Any],
-    own_padding: Mapping[str, Any],
-    family: str,
+    document: Document, tokens: Mapping[str, Any], config: Mapping[str, Any], family: str
 ) -> int | None:
-    if "pad_token" in tokens:
-        token = tokens["pad_token"]
-    elif family in _WITHOUT_PAD_TOKEN:
-        token = own_padding.get("pad_token")
-    else:
-        known = (name for name in ("[PAD]", "<pad>") if tokenizer.token_to_id(name) is not None)
-        token = next(known, None)
-    if isinstance(token, dict):
-        token = token.get("content")
-    if token is None:
+    by_class = "pad_token" not in tokens and family not in _WITHOUT_PAD_TOKEN
+    token = tokens.get("pad_token", document.part("padding").get("pad_token"))
+    token = token.get("content") if isinstance(token, dict) else token
+    names = ("[PAD]", "<pad>") if by_class else (str(token),)
+    token_id = document.find(*names) if by_class or token is not None else None
+    if token_id is None and (by_class or token is None):
         return _stated_pad_id(config)
-    token_id = tokenizer.token_to_id(str(token))
     size = config.get("vocab_size")
     if token_id is None or (isinstance(size, int) and token_id >= size):
-        raise BundleError(f"the pad token {short_repr(token)} is not in the model's vocabulary")
+        raise BundleError(f"the pad token {short_repr(names[0])} is not in the model's vocabulary")
     return token_id
 
 

@@ -1,15 +1,14 @@
-"""BERT's tokenizer from a `vocab.txt` and the flags of transformers' BertTokenizer."""
+"""BERT's `tokenizer.json`, made from a `vocab.txt`."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
-from tokenizers.processors import TemplateProcessing
-
 from lightclient.errors import BundleError
-from lightclient.messages import short_repr
+from lightclient.model.document import Document
 
+# transformers, models/bert/tokenization_bert.py, BertTokenizer.__init__
 _SPECIAL = {
     "pad_token": "[PAD]",
     "unk_token": "[UNK]",
@@ -19,59 +18,48 @@ _SPECIAL = {
 }
 
 
-def wordpiece_tokenizer(path: Path, settings: Mapping[str, Any]) -> Tokenizer:
-    """Build the tokenizer that transformers' BertTokenizerFast builds from the same file.
+def wordpiece_document(path: Path, settings: Mapping[str, Any]) -> Document:
+    """Write what transformers makes of a `vocab.txt` (convert_slow_tokenizer.py, BertConverter).
 
     Args:
         path: one token a line; a line's number is the token's id.
-        settings: `do_lower_case`, `strip_accents`, `tokenize_chinese_chars` and the special
-            tokens, as `tokenizer_config.json` has them; each may be left out.
+        settings: the special tokens, as `tokenizer_config.json` has them; each may be left out.
 
     Raises:
-        BundleError: the file is missing, not UTF-8, or lacks a special token; a flag is no flag.
+        BundleError: the file is missing, not UTF-8, or lacks a special token.
     """
     vocab = _read_vocab(path)
-    special = {role: _token(settings.get(role, default)) for role, default in _SPECIAL.items()}
+    special = {role: _content(settings.get(role, default)) for role, default in _SPECIAL.items()}
     missing = [token for token in special.values() if token not in vocab]
     if missing:
         raise BundleError(f"{path} has no {', '.join(missing)}; is it a BERT vocabulary?")
-    tokenizer = Tokenizer(models.WordPiece(vocab, unk_token=special["unk_token"]))
-    tokenizer.normalizer = normalizers.BertNormalizer(
-        lowercase=read_flag(settings, "do_lower_case", default=True),
-        strip_accents=read_strip_accents(settings),
-        handle_chinese_chars=read_flag(settings, "tokenize_chinese_chars", default=True),
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.add_special_tokens([AddedToken(t, normalized=False) for t in special.values()])
     cls, sep = special["cls_token"], special["sep_token"]
-    tokenizer.post_processor = TemplateProcessing(
-        single=f"{cls}:0 $A:0 {sep}:0",
-        pair=f"{cls}:0 $A:0 {sep}:0 $B:1 {sep}:1",
-        special_tokens=[(cls, vocab[cls]), (sep, vocab[sep])],
-    )
-    return tokenizer
+    parts = {
+        "version": "1.0",
+        "added_tokens": [added_token(token, vocab[token]) for token in special.values()],
+        "normalizer": {"type": "BertNormalizer", "clean_text": True},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {
+            "type": "BertProcessing", "cls": [cls, vocab[cls]], "sep": [sep, vocab[sep]],
+        },
+    }  # fmt: skip
+    model = {
+        "type": "WordPiece",
+        "unk_token": special["unk_token"],
+        "continuing_subword_prefix": "##",
+        "max_input_chars_per_word": 100,
+        "vocab": vocab,
+    }
+    return Document(parts, json.dumps(model).encode() + b"}", path, edited=True)
 
 
-def read_flag(settings: Mapping[str, Any], key: str, *, default: bool) -> bool:
-    """A flag of the tokenizer's settings.
-
-    Raises:
-        BundleError: it is something else.
-    """
-    value = settings.get(key, default)
-    if isinstance(value, bool):
-        return value
-    raise BundleError(f"{key} must be true or false, not {short_repr(value)}")
+def added_token(content: str, token_id: int, **flags: bool) -> dict[str, Any]:
+    """A token as `tokenizer.json` lists it among the added ones; by default a special one."""
+    defaults = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    return {"id": token_id, "content": content, **defaults, "special": True, **flags}
 
 
-def read_strip_accents(settings: Mapping[str, Any]) -> bool | None:
-    """The one flag that may be null: accents go where letters are lowered."""
-    if settings.get("strip_accents") is None:
-        return None
-    return read_flag(settings, "strip_accents", default=False)
-
-
-def _token(stated: object) -> str:
+def _content(stated: object) -> str:
     return str(stated["content"]) if isinstance(stated, dict) else str(stated)
 
 

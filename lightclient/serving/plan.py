@@ -63,7 +63,7 @@ def check_lengths(bundle: Bundle, max_length: object, pad_to: object) -> None:
     Raises:
         InputError: no whole number, too small for one token of text, or more than the model has.
     """
-    smallest = bundle.loaded.tokenizer.num_special_tokens_to_add(False) + 1
+    smallest = bundle.loaded.tokenizer.special_count(pair=False) + 1
     for name, value in (("max_length", max_length), ("pad_to", pad_to)):
         if value is None:
             continue

@@ -1,0 +1,248 @@
+"""The tokenizers library, in the few calls that this client makes; no other module imports it.
+
+Two lines of it work. In 0.x a tokenizer has methods that change how it encodes, called once, at
+loading. In 1.x each call says how to encode, and only a file can be loaded. `Tokenizer` is written
+for 1.x, and `_Tokenizer0` is all that is different in 0.x.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+
+from lightclient.errors import BundleError, InputError, LightClientError
+from lightclient.model.document import Document
+
+Text = str | tuple[str, str]
+_LIBRARY: Any = tokenizers
+_VERSION = str(getattr(tokenizers, "__version__", "of an unknown version"))
+_PID = os.getpid()
+
+
+@dataclass
+class Encoding:
+    """The tokens of a text, as the library's own class of this name has them."""
+
+    ids: list[int]
+    type_ids: list[int]
+
+
+class Tokenizer:
+    """Neither pads nor truncates. It is never changed after loading, so that threads share it."""
+
+    def __init__(self, loaded: Any, splits_special: bool) -> None:
+        self._loaded, self._splits_special = loaded, splits_special
+
+    def encode(self, texts: Sequence[Text]) -> list[Encoding]:
+        """Turn texts into tokens, special ones included."""
+        with _AT_A_TEXT:
+            # A batch starts threads, which a fork loses: the child would wait for them for ever.
+            if len(texts) > 1 and os.getpid() == _PID:
+                return self._encode_batch(list(texts))
+            return [self._encode(text) for text in texts]
+
+    def bare_ids(self, text: Text) -> list[int]:
+        """The ids of a text's own tokens, without the special ones."""
+        with _AT_A_TEXT:
+            return self._encode(text, special=False).ids
+
+    def special_count(self, *, pair: bool) -> int:
+        """How many special tokens a text gets, or a pair."""
+        text = ("", "") if pair else ""
+        [encoding] = self.encode([text])
+        return len(encoding.ids) - len(self.bare_ids(text))
+
+    def cut(self, text: Text, encoding: Encoding, limit: int, *, left: bool) -> Encoding:
+        """Shorten the encoding of a text, as transformers does with `truncation=True`.
+
+        The special tokens stay. A text loses its end, or its start if `left`; of a pair the longer
+        text loses first.
+
+        Raises:
+            InputError: there is no room for the special tokens.
+        """
+        special = self.special_count(pair=not isinstance(text, str))
+        if limit < special:
+            raise InputError(f"a limit of {limit} tokens has no room for {special} special ones")
+        with _AT_A_TEXT:
+            return self._cut(text, encoding, limit, left)
+
+    def tokens(self, ids: list[int]) -> list[str]:
+        """The tokens that have these ids."""
+        with _AT_A_TEXT:
+            return self._tokens(ids)
+
+    def _encode(self, text: Text, *, special: bool = True, truncation: Any = None) -> Encoding:
+        found: Encoding = self._loaded.encode(
+            text, add_special_tokens=special, encode_special_tokens=self._splits_special,
+            padding=None, truncation=truncation,
+        )  # fmt: skip
+        return found
+
+    def _encode_batch(self, texts: list[Text]) -> list[Encoding]:
+        found: list[Encoding] = self._loaded.encode_batch(
+            texts, encode_special_tokens=self._splits_special, padding=None, truncation=None
+        )
+        return found
+
+    def _cut(self, text: Text, _: Encoding, limit: int, left: bool) -> Encoding:
+        side = "left" if left else "right"
+        return self._encode(text, truncation=_LIBRARY.Truncation(limit, "longest_first", side))
+
+    def _tokens(self, ids: list[int]) -> list[str]:
+        found: list[str] = self._loaded.decode_tokens(ids)
+        return found
+
+
+class _Tokenizer0(Tokenizer):
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._loaded.encode_special_tokens = self._splits_special  # the library's pickle forgets it
+
+    def _encode(self, text: Text, *, special: bool = True, truncation: Any = None) -> Encoding:
+        first, second = (text, None) if isinstance(text, str) else text
+        found: Encoding = self._loaded.encode(first, second, add_special_tokens=special)
+        return found
+
+    def _encode_batch(self, texts: list[Text]) -> list[Encoding]:
+        found: list[Encoding] = self._loaded.encode_batch_fast(texts)
+        return found
+
+    def _cut(self, text: Text, encoding: Any, limit: int, left: bool) -> Encoding:
+        """By hand: to truncate by itself, the tokenizer would have to be changed for each limit."""
+        sequences, ids, type_ids = encoding.sequence_ids, encoding.ids, encoding.type_ids
+        texts = [[at for at, found in enumerate(sequences) if found == n] for n in (0, 1)]
+        counts = [len(places) for places in texts]
+        room = limit - (len(ids) - sum(counts))
+        # Rounded as the library does (tokenizers 0.23, utils/truncation.rs, LongestFirst).
+        fewer = min(*counts, room // 2)
+        more = min(max(counts), room - fewer)
+        shares = (fewer, more) if counts[0] <= counts[1] else (more, fewer)
+        kept = [at for at, found in enumerate(sequences) if found is None]
+        for places, share in zip(texts, shares, strict=True):
+            kept += places[len(places) - share :] if left else places[:share]
+        kept.sort()
+        return Encoding([ids[at] for at in kept], [type_ids[at] for at in kept])
+
+    def _tokens(self, ids: list[int]) -> list[str]:
+        return [self._loaded.id_to_token(token) or "" for token in ids]
+
+
+def load(document: Document, *, splits_special: bool) -> Tokenizer:
+    """Load a tokenizer.
+
+    Args:
+        document: its padding and truncation count for nothing.
+        splits_special: a special token within a text is read as plain letters.
+
+    Raises:
+        BundleError: the library cannot run it, or has calls that this client does not know.
+    """
+    line = _VERSION.partition(".")[0]
+    with _OurErrors(str(document.path)):
+        if line == "0":
+            return _Tokenizer0(_load_0(document, splits_special), splits_special)
+        if line == "1":
+            return Tokenizer(_load_1(_as_1_reads(document)), splits_special)
+    raise _wrong_version()
+
+
+def _load_0(document: Document, splits_special: bool) -> Any:
+    if document.edited:
+        loaded = _LIBRARY.Tokenizer.from_str(document.dump())
+    else:
+        loaded = _LIBRARY.Tokenizer.from_file(str(document.path))
+    loaded.no_padding()
+    loaded.no_truncation()
+    loaded.encode_special_tokens = splits_special
+    return loaded
+
+
+def _load_1(document: Document) -> Any:
+    from tempfile import TemporaryDirectory
+
+    if not document.edited:
+        return _LIBRARY.Tokenizer.from_file(document.path)
+    try:
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "tokenizer.json"
+            path.write_text(document.dump(), encoding="utf-8")
+            return _LIBRARY.Tokenizer.from_file(path)
+    except OSError as error:
+        raise BundleError(
+            f"{document.path} has to be changed before tokenizers {_VERSION} can load it, which "
+            f"takes a temporary file: {error}; set TMPDIR to a folder that can be written, or "
+            "pip install 'tokenizers<1'"
+        ) from error
+
+
+_PREFIX_SPACE = {
+    "type": "Sequence",
+    "normalizers": [
+        {"type": "Prepend", "prepend": " "},
+        {"type": "Replace", "pattern": {"Regex": r"\A  "}, "content": " "},
+    ],
+}
+
+
+def _as_1_reads(document: Document) -> Document:
+    """Put in other words what 1.0.0rc3 refuses or misreads in a file that 0.x has written.
+
+    It refuses `add_prefix_space`, and Metaspace as the only member of a Sequence. It sets the
+    spaces of Metaspace before it looks for "normalized" tokens, as we do for `add_prefix_space`,
+    and so sets none behind such a token. A special token needs no normalizing.
+    """
+    changes: dict[str, Any] = {}
+    match document.part("pre_tokenizer"):
+        case {"type": "ByteLevel", "add_prefix_space": True} as splitter:
+            if document.part("normalizer"):
+                return document  # which the library will refuse
+            changes["normalizer"] = _PREFIX_SPACE
+            changes["pre_tokenizer"] = {**splitter, "add_prefix_space": False}
+        case {"type": "Sequence", "pretokenizers": [{"type": "Metaspace"} as only]}:
+            changes["pre_tokenizer"] = only
+        case {"type": "Metaspace"} | {"pretokenizers": [*_, {"type": "Metaspace"}]}:
+            pass
+        case _:
+            return document
+    plain = {"normalized": False}
+    tokens = [t | plain if t.get("special") else t for t in document.added_tokens()]
+    return document.edit(**changes, added_tokens=tokens)
+
+
+class _OurErrors:
+    """Turns whatever the library raises into a BundleError.
+
+    It raises plain Exception, and for a panic of its own a class below BaseException. Its words may
+    quote a text, so they are left out where there is one.
+    """
+
+    def __init__(self, what: str = "") -> None:
+        self._what = what
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, LightClientError):
+            return
+        if isinstance(error, (AttributeError, TypeError)):  # no such call, or no such argument
+            raise _wrong_version() from error
+        if isinstance(error, Exception) or kind.__name__ == "PanicException":
+            words = str(error) if self._what else kind.__name__
+            raise BundleError(
+                f"{self._what or 'tokenizer.json'} is not a tokenizer that tokenizers {_VERSION} "
+                f"can run: {words:.300}"
+            ) from error
+
+
+_AT_A_TEXT = _OurErrors()
+
+
+def _wrong_version() -> BundleError:
+    return BundleError(
+        f"tokenizers {_VERSION} has not the calls that this client needs; "
+        "pip install 'tokenizers>=0.21,<2'"
+    )
