@@ -208,9 +208,9 @@ def test_the_table() -> None:
     assert render(results | {"command": "the command"}).splitlines() == [
         "|  | lightclient | plain script | article | other |",
         "| --- | --- | --- | --- | --- |",
-        "| a title | 10 ms | 2,000 ms ÷ 200 ± 0 (≥ 4.5 ✓) |  | "
-        "a part: 12.5 ms − 2.5 ± 0<br>a part: 0.8 ± 0 × 12.5 ms (≤ 0.7 ✗) |",
-        "| a size | 7 MB (≤ 6 ✗) |  |  |  |",
+        "| a title | 10.0 ms | 2,000 ms ÷ 200 ± 0 (≥ 4.5 ✓) |  | "
+        "a part: 12.5 ms − 2.5 ± 0.0<br>a part: 0.800 ± 0.000 × 12.5 ms (≤ 0.7 ✗) |",
+        "| a size | 7.00 MB (≤ 6 ✗) |  |  |  |",
         "",
         "Measured on 2 cores, x, Python 3; client: a 1. Made by `the command`.",
     ]
@@ -237,7 +237,7 @@ def test_a_run_of_some_rows_writes_nothing(
     path = tmp_path / "results.json"
     main(["import", "--quick", "--python", f"client={sys.executable}"], results=path)
     assert not path.exists()
-    assert "`import lightclient` alone" in capsys.readouterr().out
+    assert "imports `lightclient`" in capsys.readouterr().out
 
 
 def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,7 +36,7 @@ def importing(session: Session) -> list[Row]:
         sides = {OURS: "cold_import", "Python alone": "cold_python"}
         samples = _times(session, server, sides)
     comparisons = [Comparison("Python alone", "+", "≤ 15")]
-    return [Row("`import lightclient` alone", "ms", samples, comparisons)]
+    return [Row("process that only imports `lightclient`", "ms", samples, comparisons)]
 
 
 def memory(session: Session) -> list[Row]:

@@ -55,7 +55,11 @@ class Environments:
 
     def versions(self) -> dict[str, dict[str, str]]:
         """The packages of those environments that were used."""
-        return {name: self._installed(python) for name, python in self._pythons.items()}
+        return {
+            name: self._installed(self._pythons[name])
+            for name in _REQUIREMENTS
+            if name in self._pythons
+        }
 
     def _installed(self, python: str) -> dict[str, str]:
         command = [python, "-E", "-s", "-c", _VERSIONS, *_SHOWN]

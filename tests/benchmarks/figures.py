@@ -35,13 +35,14 @@ class Comparison:
         ours, other = (rounded(statistics.median(samples[side])) for side in (OURS, self.other))
         exact = _compare(self.how, ours, other)
         # A difference is no more exact than the two values that it comes from.
-        places = max(_places(ours), _places(other)) if self.how == "+" else _places(exact)
+        places = max(decimals(ours), decimals(other)) if self.how == "+" else decimals(exact)
         figure = round(exact, places)
         return {
             "other": self.other,
             "how": self.how,
             "figure": figure,
             "margin": round(self._margin(samples), places),
+            "decimals": places,
             "must": self.must,
             "reached": reached(self.must, figure),
         }
@@ -118,16 +119,16 @@ def reached(must: str | None, figure: float) -> bool | None:
 
 
 def rounded(value: float) -> float:
-    """Three digits, and all of those before the point."""
-    return round(value, _places(value))
+    """The value with three digits, or as a whole number where that takes more."""
+    return round(value, decimals(value))
+
+
+def decimals(value: float) -> int:
+    """How many digits after the point make three in all."""
+    return max(0, 2 - math.floor(math.log10(abs(value)))) if value else 2
 
 
 def _compare(how: How, ours: float, other: float) -> float:
     if how == "×":
         return ours / other
     return other / ours if how == "÷" else ours - other
-
-
-def _places(value: float) -> int:
-    """The digits after the point that make three in all."""
-    return max(0, 2 - math.floor(math.log10(abs(value)))) if value else 2

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.benchmarks.figures import OURS
+from tests.benchmarks.figures import OURS, decimals
 
 _COLUMNS = ["plain script", "article"]  # the other sides have a column together
 _MARKS = {True: " ✓", False: " ✗"}
@@ -20,7 +20,7 @@ def render(results: Mapping[str, Any]) -> str:
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
     cells = {"title": row["title"], OURS: "", **dict.fromkeys(_COLUMNS, "")}
-    cells[OURS] = f"{_number(row['values'][OURS])} {row['unit']}{_must(row)}"
+    cells[OURS] = _value(row, OURS) + _must(row)
     others = []
     for comparison in row["comparisons"]:
         other, text = comparison["other"], _comparison(row, comparison)
@@ -33,21 +33,22 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
 def _comparison(row: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
     """What gives lightclient's value, like `190 ms ÷ 5.6 ± 0.2`."""
-    how, figure = comparison["how"], _number(comparison["figure"])
-    value = f"{_number(row['values'][comparison['other']])} {row['unit']}"
-    if row["rounds"] > 1:
-        figure += f" ± {_number(comparison['margin'])}"
+    how, value = comparison["how"], _value(row, comparison["other"])
+    figure, margin = (
+        f"{comparison[key]:.{comparison['decimals']}f}" for key in ("figure", "margin")
+    )
+    figure = f"{figure} ± {margin}"
     term = f"{figure} × {value}" if how == "×" else f"{value} {how} {figure}"
     return term.replace("+ -", "− ") + _must(comparison)
 
 
+def _value(row: Mapping[str, Any], side: str) -> str:
+    value = row["values"][side]
+    return f"{value:,.{decimals(value)}f} {row['unit']}"
+
+
 def _must(figure: Mapping[str, Any]) -> str:
     return f" ({figure['must']}{_MARKS[figure['reached']]})" if figure["must"] else ""
-
-
-def _number(value: float) -> str:
-    """The values are rounded already."""
-    return f"{value:,.10g}"
 
 
 def _machine(machine: Mapping[str, Any]) -> str:
