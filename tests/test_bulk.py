@@ -33,7 +33,7 @@ from tests.scripted import read_request, response, serving
 Arrays = dict[str, Any]
 BUNDLE = Bundle.load()
 POISON = "zebra"
-POISON_ID = BUNDLE.loaded.tokenizer.token_to_id(POISON)
+[POISON_ID] = BUNDLE.loaded.tokenizer.bare_ids(POISON)
 SHAPES_DIFFER = (
     "Tensors with name 'serving_default_input_ids:0' from different tasks have different shapes "
     "and padding is turned off. Set pad_variable_length_inputs to true, or ensure that all "

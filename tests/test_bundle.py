@@ -11,6 +11,7 @@ import pytest
 from lightclient import Bundle, BundleError, InputError
 from lightclient.model.bundle import DEFAULT_BUNDLE
 from lightclient.model.encoding import encode
+from lightclient.model.tokenizer import Padding
 from tests.golden import FOLDERS, GOLDEN, read
 
 
@@ -19,9 +20,7 @@ def test_the_default() -> None:
     assert bundle.name == DEFAULT_BUNDLE
     assert bundle.labels == ("NEGATIVE", "POSITIVE")
     assert bundle.max_length == 512
-    assert bundle.loaded.tokenizer.get_vocab_size() == 30522
-    assert bundle.loaded.tokenizer.padding is None
-    assert bundle.loaded.tokenizer.truncation is None
+    assert bundle.loaded.padding == Padding(token_id=0, type_id=0, left=False)
     for source in (DEFAULT_BUNDLE, Path(__file__).parent.parent / "vocab" / DEFAULT_BUNDLE):
         assert repr(Bundle.load(source)) == repr(bundle)
 
@@ -109,7 +108,12 @@ def test_labels(folder: Path, changes: dict[str, Any], labels: tuple[str, ...]) 
         (contents("config.json", b"\xff\xfe{"), "config.json cannot be read"),
         (contents("tokenizer.json", b""), "is not a tokenizer that"),
         (contents("tokenizer.json", b"{}"), "is not a tokenizer that"),
+        (contents("tokenizer.json", b"[]"), "is not a tokenizer that"),
+        (contents("tokenizer.json", b"\xff"), "is not a tokenizer that"),
+        (contents("tokenizer.json", b"[" * 100_000), "is not a tokenizer that"),
         (contents("tokenizer.json", b'{"version":"1.0"'), "is not a tokenizer that"),
+        (write("tokenizer.json", model={"type": "BPE"}), "is not a tokenizer that"),
+        (write("tokenizer.json", model="absent"), "is not a tokenizer that"),
         (contents("tokenizer_config.json", b"nope"), "tokenizer_config.json cannot be read"),
         (write("config.json", id2label={"0": "a", "2": "c"}), "2 labels but none for 1"),
         (write("config.json", id2label=["a", "b"]), "id2label must be an object"),
@@ -124,7 +128,7 @@ def test_labels(folder: Path, changes: dict[str, Any], labels: tuple[str, ...]) 
         (write("tokenizer_config.json", padding_side="up"), "padding_side must be left or right"),
         (write("config.json", model_type=[], max_position_embeddings=0), "leaves 0 tokens"),
         (write("config.json", id2label="absent", num_labels=10**9), "num_labels must be from 1"),
-        (write("tokenizer_config.json", pad_token="\ud800"), "is no UTF-8 text"),
+        (write("tokenizer_config.json", pad_token="\ud800"), r"'\\ud800' is no token"),
         (write("tokenizer_config.json", additional_special_tokens=[3]), "3 is no token"),
         (write("tokenizer_config.json", extra_special_tokens=3), "no list of tokens"),
         (write("tokenizer_config.json", do_lower_case="yes"), "do_lower_case must be"),

@@ -3,24 +3,23 @@
 import dataclasses
 import json
 import os
-import pickle
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
 
 from lightclient import Bundle, BundleError, InputError, Signature
-from lightclient.model.encoding import check_text, encode
+from lightclient.model.encoding import check_text, encode, tokenize
 from lightclient.serving.request import build_request
 from tests.golden import FOLDERS, GOLDEN, read
+from tests.oracle import Oracle
 
 ALL_INPUTS = Signature(token_type_ids="token_type_ids")
+DEFAULT = Bundle.load()
 ARTICLE_IDS = [101, 1045, 2066, 2017, 1012, 1045, 2293, 2017, 102]
 
 
@@ -100,9 +99,10 @@ texts = st.text(max_size=60) | st.text("ab ,.[SEP]\u0301\u05d0\U0001f600", max_s
 pairs = st.tuples(texts, texts)
 
 
+@settings(deadline=None)
 @given(st.lists(texts | pairs, min_size=1, max_size=6), st.integers(5, 40))
 def test_a_text_s_ids_are_the_same_alone_and_in_any_batch(inputs: list[Any], limit: int) -> None:
-    bundle = Bundle.load()
+    bundle = DEFAULT
     batch = encode(inputs, bundle, limit)
     for at, text in enumerate(inputs):
         alone = encode([text], bundle, limit)
@@ -112,15 +112,14 @@ def test_a_text_s_ids_are_the_same_alone_and_in_any_batch(inputs: list[Any], lim
 
 
 @pytest.mark.parametrize("direction", ["right", "left"])
+@settings(deadline=None)
 @given(st.text("ab c", max_size=40), st.text("ab c", min_size=1, max_size=40), st.integers(3, 30))
 def test_cutting_equals_the_library_s_own(
     direction: str, first: str, second: str, limit: int
 ) -> None:
     bundle = BUNDLES[direction]
-    oracle = ORACLES[direction]
-    oracle.enable_truncation(limit, direction=direction)
-    assert encode([(first, second)], bundle, limit).input_ids == [oracle.encode(first, second).ids]
-    assert encode([first], bundle, limit).input_ids == [oracle.encode(first).ids]
+    for text in (first, (first, second)):
+        assert encode([text], bundle, limit).input_ids == [ORACLE.ids(text, limit, direction)]
 
 
 def _bert(direction: str) -> Bundle:
@@ -130,10 +129,53 @@ def _bert(direction: str) -> Bundle:
 
 
 BUNDLES = {direction: _bert(direction) for direction in ("right", "left")}
-ORACLES = {
-    direction: Tokenizer.from_file(str(GOLDEN / "bert-uncased" / "tokenizer.json"))
-    for direction in ("right", "left")
-}
+ORACLE = Oracle(BUNDLES["right"])
+
+# How many tokens stay of each text: limit, of a text of 5, of pairs of 5 and 3, 3 and 5, 4 and 4.
+SHARES = [
+    (2, 0, None, None, None),
+    (3, 1, (0, 0), (0, 0), (0, 0)),
+    (4, 2, (1, 0), (0, 1), (0, 1)),
+    (5, 3, (1, 1), (1, 1), (1, 1)),
+    (6, 4, (2, 1), (1, 2), (1, 2)),
+    (7, 5, (2, 2), (2, 2), (2, 2)),
+    (8, 5, (3, 2), (2, 3), (2, 3)),
+    (9, 5, (3, 3), (3, 3), (3, 3)),
+    (10, 5, (4, 3), (3, 4), (3, 4)),
+    (11, 5, (5, 3), (3, 5), (4, 4)),
+]
+
+
+@pytest.mark.parametrize("direction", ["right", "left"])
+@pytest.mark.parametrize(("limit", "alone", "more", "fewer", "equal"), SHARES)
+def test_what_stays_of_each_text_at_each_limit(
+    direction: str, limit: int, alone: int, more: Any, fewer: Any, equal: Any
+) -> None:
+    """The same with every version of the library."""
+    bundle = BUNDLES[direction]
+    [row] = tokenize(["a b c d e"], bundle, limit)
+    assert row.input_ids == [2, *letters("a b c d e", alone, direction), 3]
+    assert row.truncated == (alone < 5)
+    pairs = (
+        (("a b c d e", "v w x"), more),
+        (("a b c", "v w x y z"), fewer),
+        (("a b c d", "v w x y"), equal),
+    )
+    for pair, shares in pairs:
+        if shares is None:
+            with pytest.raises(InputError, match="no room for 3 special ones"):
+                tokenize([pair], bundle, limit)
+            continue
+        [row] = tokenize([pair], bundle, limit)
+        first, second = (letters(text, n, direction) for text, n in zip(pair, shares, strict=True))
+        assert row.input_ids == [2, *first, 3, *second, 3]
+        assert row.token_type_ids == [0] * (len(first) + 2) + [1] * (len(second) + 1)
+        assert row.truncated == (limit < 11)
+
+
+def letters(text: str, share: int, direction: str) -> list[int]:
+    ids = [164 + ord(letter) - ord("a") for letter in text.split()]
+    return ids[len(ids) - share :] if direction == "left" else ids[:share]
 
 
 @pytest.mark.parametrize(
@@ -176,42 +218,6 @@ def test_a_megabyte_of_one_letter(bundle: Bundle) -> None:
         batch = encode(["a" * 1_000_000], Bundle.load(GOLDEN / name), 512)
         assert len(batch.input_ids[0]) == 512
         assert batch.truncated == [True]
-
-
-def test_tokens_stated_beside_the_tokenizer_are_added(tmp_path: Path) -> None:
-    """As transformers adds them at loading."""
-    folder = Path(shutil.copytree(GOLDEN / "bert-uncased", tmp_path / "m"))
-    settings = json.loads((folder / "tokenizer_config.json").read_text())
-    before = encode(["a <e1> b"], Bundle.load(folder)).input_ids[0]
-    settings["additional_special_tokens"] = ["<e1>"]
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-    bundle = Bundle.load(folder)
-    after = encode(["a <e1> b"], bundle).input_ids[0]
-    assert len(after) < len(before)
-    assert bundle.loaded.tokenizer.token_to_id("<e1>") in after
-
-
-def test_a_pickled_bundle_reads_special_tokens_as_before(tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(GOLDEN / "bert-uncased", tmp_path / "m"))
-    settings = json.loads((folder / "tokenizer_config.json").read_text())
-    (folder / "tokenizer_config.json").write_text(
-        json.dumps(settings | {"split_special_tokens": True})
-    )
-    bundle = Bundle.load(folder)
-    again = pickle.loads(pickle.dumps(bundle))
-    ids = encode(["a [SEP] b"], bundle).input_ids
-    assert encode(["a [SEP] b"], again).input_ids == ids
-    assert ids != encode(["a [SEP] b"], Bundle.load(GOLDEN / "bert-uncased")).input_ids
-
-
-def test_a_tokenizer_that_breaks_at_a_text(tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(GOLDEN / "bert-uncased", tmp_path / "m"))
-    tokenizer = json.loads((folder / "tokenizer.json").read_text())
-    tokenizer["post_processor"]["special_tokens"] = {}
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
-    with pytest.raises(BundleError, match="not a tokenizer that") as caught:
-        encode(["private words"], Bundle.load(folder))
-    assert "private" not in str(caught.value)
 
 
 CHILD = """

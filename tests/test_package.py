@@ -181,3 +181,13 @@ def test_only_the_transport_knows_urllib3() -> None:
         if "urllib3" in path.read_text("utf-8")
     }
     assert {Path(user).parts[0] for user in users} == {"http"}
+
+
+def test_only_one_module_knows_the_tokenizers_library() -> None:
+    package = Path(lightclient.__file__).parent
+    users = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"^\s*(import|from) tokenizers\b", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert users == {"model/library.py"}

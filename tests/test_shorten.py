@@ -1,18 +1,20 @@
 """A very long text gives the tokens that it would give whole, without being tokenized whole."""
 
 import dataclasses
+import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
-from tokenizers.normalizers import NFC
 
 from lightclient import Bundle
 from lightclient.model.encoding import tokenize
 from lightclient.model.shorten import shorten
 from tests.golden import GOLDEN
+from tests.oracle import Oracle
 
 LIMIT = 16  # texts of more than 2,048 characters are looked at
 
@@ -39,15 +41,9 @@ def side(bundle: Bundle, cut_left: bool) -> Bundle:
     return dataclasses.replace(bundle, loaded=loaded)
 
 
-def oracle(name: str, direction: str) -> Tokenizer:
-    """The bundle's tokenizer, which cuts by itself what it has tokenized whole."""
-    tokenizer = Bundle.load(GOLDEN / name).loaded.tokenizer
-    tokenizer.enable_truncation(LIMIT, direction=direction)
-    return tokenizer
-
-
 BUNDLES = {name: Bundle.load(GOLDEN / name) for name in KINDS}
-ORACLES = {(name, d): oracle(name, d) for name in KINDS for d in ("right", "left")}
+# They tokenize a text whole, and then cut it.
+ORACLES = {name: Oracle(BUNDLES[name]) for name in KINDS}
 
 
 @pytest.mark.parametrize("direction", ["right", "left"])
@@ -56,10 +52,10 @@ ORACLES = {(name, d): oracle(name, d) for name in KINDS for d in ("right", "left
 @given(text=long_texts())
 def test_the_tokens_are_those_of_the_whole_text(name: str, direction: str, text: str) -> None:
     bundle = side(BUNDLES[name], direction == "left")
-    expected = ORACLES[name, direction].encode(text)
+    oracle = ORACLES[name]
     [row] = tokenize([text], bundle, LIMIT)
-    assert row.input_ids == expected.ids
-    assert row.truncated == bool(expected.overflowing)
+    assert row.input_ids == oracle.ids(text, LIMIT, direction)
+    assert row.truncated == (len(oracle.ids(text)) > LIMIT)
 
 
 @pytest.mark.parametrize("direction", ["right", "left"])
@@ -78,27 +74,43 @@ def test_those_of_a_pair_too(direction: str, first: str, second: str) -> None:
 def test_which_of_a_pair_is_longer_stays_so() -> None:
     # Of an odd number of tokens the longer text keeps one more, and the cut piece is the shorter.
     pair = ("the film " * 700, "the film " * 200)
-    oracle = ORACLES["bert-uncased", "right"]
+    oracle = ORACLES["bert-uncased"]
     for first, second in (pair, pair[::-1]):
         [row] = tokenize([(first, second)], BUNDLES["bert-uncased"], LIMIT)
-        assert row.input_ids == oracle.encode(first, second).ids
+        assert row.input_ids == oracle.ids((first, second), LIMIT)
 
 
 @pytest.mark.parametrize("run", ["\t" * 1200, "\u0301" * 1200 + "\u0323"], ids=["\\t", "marks"])
-def test_a_run_that_belongs_together_is_not_cut(run: str) -> None:
-    bundle = Bundle.load(GOLDEN / "roberta")
-    bundle.loaded.tokenizer.normalizer = NFC()  # which puts marks in order
+def test_a_run_that_belongs_together_is_not_cut(run: str, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(GOLDEN / "roberta", tmp_path / "m"))
+    tokenizer = json.loads((folder / "tokenizer.json").read_bytes())
+    tokenizer["normalizer"] = {"type": "NFC"}  # which puts marks in order
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
     text = "<mask>the film" + run + "<mask>" + "a film " * 600
+    bundle = Bundle.load(folder)
     [row] = tokenize([text], bundle, LIMIT)
-    tokens = bundle.loaded.tokenizer.encode(text).ids
-    assert row.input_ids == [*tokens[: LIMIT - 1], tokens[-1]]
+    [whole] = tokenize([text], bundle)
+    assert row.input_ids == [*whole.input_ids[: LIMIT - 1], whole.input_ids[-1]]
 
 
 def test_ten_megabytes_are_not_tokenized() -> None:
-    tokenizer = Bundle.load().loaded.tokenizer
+    loaded = Bundle.load().loaded
     text = "the film was good and " * 450_000
-    assert len(shorten(text, 512, tokenizer, from_end=False)) in range(8000, 8193)
-    assert shorten(text, 512, tokenizer, from_end=True) == text[-8192:].lstrip()
-    assert shorten("short text", 512, tokenizer, from_end=False) == "short text"
+    assert len(shorten(text, 512, loaded)) in range(8000, 8193)
+    from_end = dataclasses.replace(loaded, cut_left=True)
+    assert shorten(text, 512, from_end) == text[-8192:].lstrip()
+    assert shorten("short text", 512, loaded) == "short text"
     endless = "a" * 100_000  # one token, and who knows what comes after it
-    assert shorten(endless, 512, tokenizer, from_end=False) == endless
+    assert shorten(endless, 512, loaded) == endless
+
+
+@pytest.mark.parametrize("longest", [100, 3000])
+def test_a_word_is_read_as_far_as_wordpiece_reads_it(longest: int, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(GOLDEN / "bert-uncased", tmp_path / "m"))
+    tokenizer = json.loads((folder / "tokenizer.json").read_bytes())
+    tokenizer["model"]["max_input_chars_per_word"] = longest
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    bundle = Bundle.load(folder)
+    text = "a " * 10 + "b" * 2999 + " a" * 3000  # the long word: one unknown token, or 2,999
+    [row] = tokenize([text], bundle, LIMIT)
+    assert row.input_ids == Oracle(bundle).ids(text, LIMIT)

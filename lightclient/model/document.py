@@ -2,19 +2,21 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lightclient.errors import BundleError
 
-# What the library writes before the model, which comes last.
+# All but the model, which the library writes last.
 _PARTS = {"truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor"}
 
 
 class Document(NamedTuple):
-    """What stands in the file, but for the model, which is most of it and seldom needs reading.
+    """What stands in a `tokenizer.json`.
 
-    `model`: its JSON, and whatever follows. `edited`: `path` holds something else.
+    `model`: the JSON of the model, to the end of the file. It is most of the file and seldom looked
+    into, so it is not parsed. `edited`: whether the file at `path` says something else.
     """
 
     parts: dict[str, Any]
@@ -23,12 +25,12 @@ class Document(NamedTuple):
     edited: bool = False
 
     def part(self, name: str) -> dict[str, Any]:
-        """One of the objects; empty if there is none."""
+        """A part that is an object, an empty one if it is not there."""
         found = self.parts.get(name)
         return found if isinstance(found, dict) else {}
 
     def added_tokens(self) -> list[dict[str, Any]]:
-        """The tokens that are looked for before a text is split into words."""
+        """The tokens that are searched for before a text is split into words."""
         found = self.parts.get("added_tokens")
         return [t for t in found if isinstance(t, dict)] if isinstance(found, list) else []
 
@@ -37,20 +39,11 @@ class Document(NamedTuple):
         pairs = ((token.get("content"), token.get("id")) for token in self.added_tokens())
         return {name: at for name, at in pairs if isinstance(name, str) and isinstance(at, int)}
 
-    def edit(self, **changes: Any) -> "Document":
-        """The same with other parts; itself, if they are no others."""
-        parts = self.parts | changes
-        return self if parts == self.parts else self._replace(parts=parts, edited=True)
-
-    def dump(self) -> str:
-        """The whole as JSON."""
-        return f'{json.dumps(self.parts)[:-1]},"model":{self.model.decode()}'
-
     def vocabulary(self) -> dict[str, int]:
-        """The model's tokens and their ids.
+        """The tokens of the model, and their ids.
 
         Raises:
-            BundleError: the model is not written as the library writes one.
+            BundleError: there is nothing like a vocabulary.
         """
         try:
             model, _ = json.JSONDecoder().raw_decode(self.model.decode().lstrip())
@@ -73,9 +66,18 @@ class Document(NamedTuple):
         return None
 
     def longest_word(self) -> int:
-        """How many letters of a word WordPiece looks at, 0 for other models."""
+        """How many letters of a word WordPiece looks at; 0 for other models."""
         found = re.search(rb'"max_input_chars_per_word":\s*(\d{1,9})', self.model)
         return int(found[1]) if found else 0
+
+    def edit(self, **changes: Any) -> "Document":
+        """The same with other parts, or itself if they are not others."""
+        parts = self.parts | changes
+        return self if parts == self.parts else self._replace(parts=parts, edited=True)
+
+    def dump(self) -> str:
+        """The whole as JSON."""
+        return f'{json.dumps(self.parts)[:-1]},"model":{self.model.decode()}'
 
 
 def read_document(path: Path) -> Document:
@@ -100,3 +102,67 @@ def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
         pass  # the model does not come last, or this is no JSON at all
     parts = json.loads(data)
     return parts, json.dumps(parts.pop("model", None)).encode() + b"}"
+
+
+# transformers 4.57, models/bert/tokenization_bert_fast.py, BertTokenizerFast.__init__
+_SPECIAL = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
+
+
+def wordpiece_document(path: Path, settings: Mapping[str, Any]) -> Document:
+    """Write the tokenizer that transformers makes of BERT's `vocab.txt`.
+
+    It is that of transformers 4.57, convert_slow_tokenizer.py, BertConverter.
+
+    Args:
+        path: one token a line; a line's number is the token's id.
+        settings: the special tokens, as `tokenizer_config.json` has them; each may be left out.
+
+    Raises:
+        BundleError: the file is missing, not UTF-8, or lacks a special token.
+    """
+    vocab = _read_vocab(path)
+    stated = {role: settings.get(role, default) for role, default in _SPECIAL.items()}
+    special = {k: str(v.get("content") if isinstance(v, dict) else v) for k, v in stated.items()}
+    missing = [token for token in special.values() if token not in vocab]
+    if missing:
+        raise BundleError(f"{path} has no {', '.join(missing)}; is it a BERT vocabulary?")
+    cls, sep = special["cls_token"], special["sep_token"]
+    parts = {
+        "version": "1.0",
+        "added_tokens": [added_token(token, vocab[token]) for token in special.values()],
+        "normalizer": {"type": "BertNormalizer", "clean_text": True},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {
+            "type": "BertProcessing", "cls": [cls, vocab[cls]], "sep": [sep, vocab[sep]],
+        },
+    }  # fmt: skip
+    model = {
+        "type": "WordPiece",
+        "unk_token": special["unk_token"],
+        "continuing_subword_prefix": "##",
+        "max_input_chars_per_word": 100,
+        "vocab": vocab,
+    }
+    return Document(parts, json.dumps(model).encode() + b"}", path, edited=True)
+
+
+def _read_vocab(path: Path) -> dict[str, int]:
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    if lines[-1] == "":
+        del lines[-1]
+    return {line: at for at, line in enumerate(lines)}
+
+
+def added_token(content: str, token_id: int, **flags: bool) -> dict[str, Any]:
+    """A token as it stands among the added ones: a special one, unless the flags say otherwise."""
+    defaults = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    return {"id": token_id, "content": content, **defaults, "special": True, **flags}

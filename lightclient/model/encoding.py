@@ -1,7 +1,6 @@
 """Texts into token ids."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from lightclient.errors import BundleError, InputError
@@ -20,8 +19,7 @@ class Row(NamedTuple):
     truncated: bool
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """One request's rows, each without its padding.
 
     `input_ids`, `token_type_ids`: a list of ints a text, special tokens included.
@@ -90,13 +88,14 @@ def tokenize(texts: Sequence[Text], bundle: Bundle, limit: int | None = None) ->
     loaded = bundle.loaded
     inputs = [_readable(text, limit, loaded) for text in texts]
     rows = []
-    for text, encoding in zip(inputs, loaded.tokenizer.encode(inputs), strict=True):
-        rows.append(_row(text, encoding, limit, loaded))
-        if not rows[-1].input_ids:
+    for at, encoding in enumerate(loaded.tokenizer.encode(inputs)):
+        row = _row(inputs[at], encoding, limit, loaded)
+        if not row.input_ids:
             raise InputError(
-                f"text {len(rows) - 1} of the request has no tokens, and the tokenizer of "
-                f"{bundle.name!r} adds none of its own; leave empty texts out"
+                f"text {at} of the request has no tokens, and the tokenizer of {bundle.name!r} "
+                "adds none of its own; leave empty texts out"
             )
+        rows.append(row)
     return rows
 
 
@@ -111,15 +110,15 @@ def make_batch(rows: Sequence[Row], bundle: Bundle, length: int | None = None) -
     Raises:
         BundleError: the rows differ in length and the tokenizer has no pad token.
     """
-    lengths = [len(row.input_ids) for row in rows]
-    length = max(lengths) if length is None else length
+    input_ids, token_type_ids, truncated = map(list, zip(*rows, strict=True))
+    if length is None:
+        length = max(map(len, input_ids))
     padding = bundle.loaded.padding
-    if padding.token_id is None and min(lengths) < length:
+    if padding.token_id is None and min(map(len, input_ids)) < length:
         raise BundleError(
             f"the tokenizer of {bundle.name!r} has no pad token, so texts of different lengths "
             "cannot share a request; set pad_token in tokenizer_config.json"
         )
-    input_ids, token_type_ids, truncated = map(list, zip(*rows, strict=True))
     return Batch(input_ids, token_type_ids, truncated, length, padding)
 
 
@@ -133,9 +132,8 @@ def _readable(text: Text, limit: int | None, loaded: LoadedTokenizer) -> Text:
 
 
 def _row(text: Text, encoding: Encoding, limit: int | None, loaded: LoadedTokenizer) -> Row:
-    ids = encoding.ids
-    truncated = limit is not None and len(ids) > limit
-    if limit is not None and truncated:
+    ids, truncated = encoding.ids, False
+    if limit is not None and len(ids) > limit:
         encoding = loaded.tokenizer.cut(text, encoding, limit, left=loaded.cut_left)
-        ids = encoding.ids
+        ids, truncated = encoding.ids, True
     return Row(ids, encoding.type_ids if loaded.has_type_ids else [0] * len(ids), truncated)

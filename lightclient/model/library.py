@@ -1,9 +1,10 @@
-"""The tokenizers library, in the few calls that this client makes; no other module imports it.
+"""The tokenizers library, in the few calls that this client makes. No other module imports it.
 
-Two lines of it work. In 0.x a tokenizer has methods that change how it encodes, called once, at
-loading. In 1.x each call says how to encode, and only a file can be loaded. `Tokenizer` is written
-for 1.x, and `_Tokenizer0` is all that is different in 0.x.
+Two release lines of it work. In 0.x, methods of a tokenizer change how it encodes; they are called
+once, at loading. In 1.x every call says how to encode, and only a file can be loaded. `Tokenizer`
+and `_load_1` are written for 1.x, `_Tokenizer0` and `_load_0` for 0.x.
 """
+# mypy: disable-error-code="no-any-return"
 
 import os
 from collections.abc import Sequence
@@ -39,10 +40,12 @@ class Tokenizer:
     def encode(self, texts: Sequence[Text]) -> list[Encoding]:
         """Turn texts into tokens, special ones included."""
         with _AT_A_TEXT:
+            if len(texts) == 1:
+                return [self._encode(texts[0])]
             # A batch starts threads, which a fork loses: the child would wait for them for ever.
-            if len(texts) > 1 and os.getpid() == _PID:
-                return self._encode_batch(list(texts))
-            return [self._encode(text) for text in texts]
+            if os.getpid() != _PID:
+                return [self._encode(text) for text in texts]
+            return self._encode_batch(list(texts))
 
     def bare_ids(self, text: Text) -> list[int]:
         """The ids of a text's own tokens, without the special ones."""
@@ -76,25 +79,22 @@ class Tokenizer:
             return self._tokens(ids)
 
     def _encode(self, text: Text, *, special: bool = True, truncation: Any = None) -> Encoding:
-        found: Encoding = self._loaded.encode(
+        return self._loaded.encode(
             text, add_special_tokens=special, encode_special_tokens=self._splits_special,
             padding=None, truncation=truncation,
         )  # fmt: skip
-        return found
 
     def _encode_batch(self, texts: list[Text]) -> list[Encoding]:
-        found: list[Encoding] = self._loaded.encode_batch(
+        return self._loaded.encode_batch(
             texts, encode_special_tokens=self._splits_special, padding=None, truncation=None
         )
-        return found
 
     def _cut(self, text: Text, _: Encoding, limit: int, left: bool) -> Encoding:
         side = "left" if left else "right"
         return self._encode(text, truncation=_LIBRARY.Truncation(limit, "longest_first", side))
 
     def _tokens(self, ids: list[int]) -> list[str]:
-        found: list[str] = self._loaded.decode_tokens(ids)
-        return found
+        return self._loaded.decode_tokens(ids)
 
 
 class _Tokenizer0(Tokenizer):
@@ -104,12 +104,10 @@ class _Tokenizer0(Tokenizer):
 
     def _encode(self, text: Text, *, special: bool = True, truncation: Any = None) -> Encoding:
         first, second = (text, None) if isinstance(text, str) else text
-        found: Encoding = self._loaded.encode(first, second, add_special_tokens=special)
-        return found
+        return self._loaded.encode(first, second, add_special_tokens=special)
 
     def _encode_batch(self, texts: list[Text]) -> list[Encoding]:
-        found: list[Encoding] = self._loaded.encode_batch_fast(texts)
-        return found
+        return self._loaded.encode_batch_fast(texts)  # fast: without the offsets of characters
 
     def _cut(self, text: Text, encoding: Any, limit: int, left: bool) -> Encoding:
         """By hand: to truncate by itself, the tokenizer would have to be changed for each limit."""
@@ -142,7 +140,7 @@ def load(document: Document, *, splits_special: bool) -> Tokenizer:
         BundleError: the library cannot run it, or has calls that this client does not know.
     """
     line = _VERSION.partition(".")[0]
-    with _OurErrors(str(document.path)):
+    with _OurErrors(document.path):
         if line == "0":
             return _Tokenizer0(_load_0(document, splits_special), splits_special)
         if line == "1":
@@ -162,10 +160,10 @@ def _load_0(document: Document, splits_special: bool) -> Any:
 
 
 def _load_1(document: Document) -> Any:
-    from tempfile import TemporaryDirectory
-
     if not document.edited:
         return _LIBRARY.Tokenizer.from_file(document.path)
+    from tempfile import TemporaryDirectory
+
     try:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "tokenizer.json"
@@ -216,12 +214,12 @@ def _as_1_reads(document: Document) -> Document:
 class _OurErrors:
     """Turns whatever the library raises into a BundleError.
 
-    It raises plain Exception, and for a panic of its own a class below BaseException. Its words may
-    quote a text, so they are left out where there is one.
+    It raises plain Exception, and for a panic a class of its own below BaseException. Its words may
+    quote a text, so they are told of a file only.
     """
 
-    def __init__(self, what: str = "") -> None:
-        self._what = what
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
 
     def __enter__(self) -> None: ...
 
@@ -231,10 +229,11 @@ class _OurErrors:
         if isinstance(error, (AttributeError, TypeError)):  # no such call, or no such argument
             raise _wrong_version() from error
         if isinstance(error, Exception) or kind.__name__ == "PanicException":
-            words = str(error) if self._what else kind.__name__
+            words = str(error) if self._path else kind.__name__
             raise BundleError(
-                f"{self._what or 'tokenizer.json'} is not a tokenizer that tokenizers {_VERSION} "
-                f"can run: {words:.300}"
+                f"{self._path or 'tokenizer.json'} is not a tokenizer that tokenizers {_VERSION} "
+                f"can run: {words:.300}; copy it from the model's Hugging Face folder again, or "
+                "try another version of tokenizers"
             ) from error
 
 
@@ -243,6 +242,6 @@ _AT_A_TEXT = _OurErrors()
 
 def _wrong_version() -> BundleError:
     return BundleError(
-        f"tokenizers {_VERSION} has not the calls that this client needs; "
+        f"tokenizers {_VERSION} does not have the calls that this client makes; "
         "pip install 'tokenizers>=0.21,<2'"
     )

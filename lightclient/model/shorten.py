@@ -23,9 +23,9 @@ def shorten(text: str, limit: int, loaded: LoadedTokenizer) -> str:
     begin with the same ones. A text that has no such piece, as one endless word has none, is given
     back whole.
     """
-    size = _CHARACTERS_PER_TOKEN * limit
-    enough = limit + max(limit, loaded.longest_word + 1)
+    size = _CHARACTERS_PER_TOKEN * max(limit, 1)
     while _WORTH_IT * size < len(text):
+        enough = limit + max(limit, loaded.longest_word + 1)
         short, long = (_piece(text, length, loaded.cut_left) for length in (size, 2 * size))
         tokens = loaded.tokenizer.bare_ids(short)
         kept = slice(-limit, None) if loaded.cut_left else slice(limit)

@@ -13,8 +13,12 @@ from typing import Any
 from lightclient.errors import BundleError
 from lightclient.messages import short_repr
 from lightclient.model import library
-from lightclient.model.document import Document, read_document
-from lightclient.model.wordpiece import added_token, wordpiece_document
+from lightclient.model.document import (
+    Document,
+    added_token,
+    read_document,
+    wordpiece_document,
+)
 
 # Classes that set their normalizer by tokenizer_config.json, with defaults of their own
 # (models/bert/tokenization_bert_fast.py, __init__, and the like).

@@ -21,8 +21,8 @@ _PATIENCE = 5.0
 
 
 def ids_of(text: str, *, special: bool = True) -> list[int]:
-    ids: list[int] = BUNDLE.loaded.tokenizer.encode(text, add_special_tokens=special).ids
-    return ids
+    tokenizer = BUNDLE.loaded.tokenizer
+    return tokenizer.encode([text])[0].ids if special else tokenizer.bare_ids(text)
 
 
 def wrong_answers(outcome: Outcome) -> list[str]:

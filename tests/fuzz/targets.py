@@ -18,8 +18,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer
-
 from lightclient import Bundle, Classifier, LightClientError, Signature
 from lightclient.cli.texts import read_file, read_lines
 from lightclient.http.deadline import Deadline
@@ -36,6 +34,7 @@ from tests.exchanges import EXCHANGES
 from tests.fuzz.draw import HOSTILE, Draw, as_text, dumped, mutated
 from tests.fuzz.wire import Wire
 from tests.golden import FOLDERS
+from tests.oracle import Oracle
 
 Target = Callable[[bytes], None]
 MOST_SECONDS = 5.0
@@ -84,11 +83,8 @@ def _bundle(at: int) -> Bundle:
 
 
 @lru_cache
-def _library_s_own(at: int) -> Tokenizer:
-    loaded = _bundle(at).loaded
-    tokenizer = Tokenizer.from_str(loaded.tokenizer.to_str())
-    tokenizer.encode_special_tokens = loaded.splits_special
-    return tokenizer
+def _library_s_own(at: int) -> Oracle:
+    return Oracle(_bundle(at))
 
 
 @target
@@ -116,14 +112,9 @@ def texts(data: bytes) -> None:
 
 
 def _cut_by_the_library(text: Text, at: int, limit: int | None) -> list[int]:
-    tokenizer, loaded = _library_s_own(at), _bundle(at).loaded
-    tokenizer.no_truncation()
-    if limit is not None:
-        side = "left" if loaded.cut_left else "right"
-        tokenizer.enable_truncation(limit, strategy="longest_first", direction=side)
-    first, second = (text, None) if isinstance(text, str) else text
-    ids: list[int] = tokenizer.encode(first, second or None).ids
-    return ids
+    side = "left" if _bundle(at).loaded.cut_left else "right"
+    text = text if isinstance(text, str) or text[1] else text[0]
+    return _library_s_own(at).ids(text, limit, side)
 
 
 def _check_request(body: Any, count: int, length: int) -> None:

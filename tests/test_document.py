@@ -1,0 +1,97 @@
+"""`tokenizer.json` as values: whatever the order of its parts, edited or not."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightclient import Bundle, BundleError
+from lightclient.model.document import Document, read_document
+from lightclient.model.encoding import encode
+from tests.golden import GOLDEN
+
+JSON = dict[str, Any]
+TOKENIZERS = sorted(GOLDEN.glob("*/tokenizer.json"))
+named = pytest.mark.parametrize("path", TOKENIZERS, ids=lambda path: path.parent.name)
+
+
+@named
+def test_what_is_written_out_again_is_what_was_read(path: Path) -> None:
+    assert json.loads(read_document(path).dump()) == json.loads(path.read_bytes())
+
+
+ORDERS: dict[str, Callable[[JSON], JSON]] = {
+    "the model first": lambda found: {"model": found.pop("model"), **found},
+    "sorted": lambda found: dict(sorted(found.items())),
+    "only what is needed": lambda found: {k: v for k, v in found.items() if v is not None},
+}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_order_of_the_parts_does_not_matter(order: str, indent: int, tmp_path: Path) -> None:
+    for name in ("bert-uncased", "conflict-roberta-config-says-prefix", "deberta-v2"):
+        folder = Path(shutil.copytree(GOLDEN / name, tmp_path / name))
+        path = folder / "tokenizer.json"
+        found = ORDERS[order](json.loads(path.read_bytes()))
+        path.write_text(json.dumps(found, indent=indent))
+        assert json.loads(read_document(path).dump()) == found
+        texts = ["I like you.", "a <mask> b [SEP] c"]
+        expected = encode(texts, Bundle.load(GOLDEN / name))
+        assert encode(texts, Bundle.load(folder)) == expected
+
+
+def test_the_model_is_not_read_if_it_need_not_be(tmp_path: Path) -> None:
+    """It is most of the file: 250,000 entries in XLM-RoBERTa's."""
+    path = tmp_path / "tokenizer.json"
+    head, _, _ = (GOLDEN / "bert-uncased" / "tokenizer.json").read_bytes().partition(b'"model":')
+    path.write_bytes(head + b'"model":{"no JSON')
+    document = read_document(path)
+    assert document.part("pre_tokenizer") == {"type": "BertPreTokenizer"}
+    assert document.find("[PAD]") == 0
+    with pytest.raises(BundleError, match="no vocabulary"):
+        document.find("the")
+
+
+def test_an_edit() -> None:
+    document = read_document(GOLDEN / "bert-uncased" / "tokenizer.json")
+    assert document.edit() is document
+    assert document.edit(normalizer=dict(document.part("normalizer"))) is document
+    edited = document.edit(normalizer=None)
+    assert edited.edited
+    assert not document.edited
+    assert json.loads(edited.dump()) == json.loads(document.dump()) | {"normalizer": None}
+
+
+@named
+def test_every_id_of_the_vocabulary(path: Path) -> None:
+    model = json.loads(path.read_bytes())["model"]
+    found = read_document(path).vocabulary()
+    if model["type"] == "Unigram":
+        assert [piece for piece, _ in model["vocab"]] == list(found)
+        assert list(found.values()) == list(range(len(found)))
+    else:
+        assert found == model["vocab"]
+
+
+def document(model: Any, added: Any = ()) -> Document:
+    return Document({"added_tokens": added}, json.dumps(model).encode(), Path("tokenizer.json"))
+
+
+def test_an_added_token_is_found_before_one_of_the_vocabulary() -> None:
+    added = [{"id": 9, "content": "b"}, {"id": 7}, {"content": "c"}, 3]
+    found = document({"vocab": {"a": 1, "b": 2, "c": 3}}, added)
+    assert [found.find(name) for name in "abcd"] == [1, 9, 3, None]
+    assert found.find("a", "b") == 9
+    assert found.find("d", "c", "a") == 3
+
+
+@pytest.mark.parametrize(
+    "model", [None, [], {}, {"vocab": 3}, {"vocab": [3]}, {"vocab": {"a": []}}]
+)
+def test_a_model_without_a_vocabulary(model: Any) -> None:
+    with pytest.raises(BundleError, match=r"tokenizer\.json is not a tokenizer .*no vocabulary"):
+        document(model).vocabulary()

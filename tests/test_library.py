@@ -1,0 +1,198 @@
+"""The tokenizers library, whichever of its lines is installed."""
+
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lightclient
+from lightclient import Bundle, BundleError
+from lightclient.model.encoding import encode
+from tests.golden import FOLDERS, GOLDEN
+from tests.oracle import IS_1
+
+TEXTS = ["I like you. [SEP] <mask> I love you", ("a </s> b", "the film"), "x" * 300, "é ﬁ"]
+needs_1 = pytest.mark.skipif(not IS_1, reason="0.x loads JSON that is not a file")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Callable[..., Path]:
+    """Copies a golden folder, with changes in its two files."""
+
+    def make(name: str, settings: dict[str, Any], **parts: Any) -> Path:
+        folder = Path(shutil.copytree(GOLDEN / name, tmp_path / name))
+        for file, changes in (("tokenizer_config.json", settings), ("tokenizer.json", parts)):
+            found = json.loads((folder / file).read_bytes()) | changes
+            (folder / file).write_text(json.dumps(found))
+        return folder
+
+    return make
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_pickled_bundle_gives_the_same_tokens(folder: Path) -> None:
+    bundle = Bundle.load(folder)
+    again = pickle.loads(pickle.dumps(bundle))
+    assert encode(TEXTS, again) == encode(TEXTS, bundle)
+    assert encode(TEXTS, again, 8) == encode(TEXTS, bundle, 8)
+
+
+def test_special_tokens_read_as_letters(copy: Callable[..., Path]) -> None:
+    """By one, by several, when they are cut, and from a pickle."""
+    bundle = Bundle.load(copy("bert-uncased", {"split_special_tokens": True}))
+    for some in (bundle, pickle.loads(pickle.dumps(bundle))):
+        assert encode(["a [SEP] b"], some).input_ids == [[2, 164, 1, 182, 21, 32, 1, 165, 3]]
+        assert (
+            encode(["a [SEP] b", "a"], some).input_ids[0]
+            == encode(["a [SEP] b"], some).input_ids[0]
+        )
+        assert encode(["a [SEP] b"], some, 5).input_ids == [[2, 164, 1, 182, 3]]
+        assert some.loaded.tokenizer.bare_ids("[SEP]") != [3]
+    assert encode(["a [SEP] b"], Bundle.load(GOLDEN / "bert-uncased")).input_ids == [
+        [2, 164, 3, 165, 3]
+    ]
+
+
+def test_stated_tokens_are_added(copy: Callable[..., Path]) -> None:
+    """As transformers adds them at loading: with ids of the vocabulary, or new ones behind it."""
+    more = ["<e1>", "the", {"content": "<e2>", "lstrip": True}, "<e1>", "[SEP]"]
+    bundle = Bundle.load(copy("bert-uncased", {"additional_special_tokens": more}))
+    assert encode(["a<e1>THE the  <e2> b"], bundle).input_ids == [
+        [2, 164, 700, 244, 244, 701, 165, 3]
+    ]
+    assert bundle.loaded.tokenizer.tokens([244, 700, 701]) == ["the", "<e1>", "<e2>"]
+
+
+def test_the_pad_token_may_be_a_new_one(copy: Callable[..., Path]) -> None:
+    folder = copy("bert-uncased", {"pad_token": "<p>"})
+    with pytest.raises(BundleError, match="pad token '<p>' is not in the model's vocabulary"):
+        Bundle.load(folder)  # which has 700 embeddings only
+    config = json.loads((folder / "config.json").read_bytes()) | {"vocab_size": 701}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert Bundle.load(folder).loaded.padding.token_id == 700
+
+
+@pytest.mark.parametrize("name", ["bert-uncased", "xlm-roberta"])
+def test_the_pad_token_may_be_one_of_the_vocabulary_alone(
+    name: str, copy: Callable[..., Path]
+) -> None:
+    folder = copy(name, {}, added_tokens=[])
+    assert Bundle.load(folder).loaded.padding == Bundle.load(GOLDEN / name).loaded.padding
+
+
+def test_a_truncation_that_cannot_be_is_not_used(copy: Callable[..., Path]) -> None:
+    """The library would panic: its stride leaves no room."""
+    truncation = {"max_length": 4, "stride": 9, "strategy": "LongestFirst", "direction": "Right"}
+    padding = {"strategy": {"Fixed": 50}, "direction": "Left", "pad_to_multiple_of": 8, "pad_id": 0,
+               "pad_type_id": 0, "pad_token": "[PAD]"}  # fmt: skip
+    bundle = Bundle.load(copy("bert-uncased", {}, truncation=truncation, padding=padding))
+    assert (
+        encode(TEXTS, bundle).input_ids
+        == encode(TEXTS, Bundle.load(GOLDEN / "bert-uncased")).input_ids
+    )
+    again = pickle.loads(pickle.dumps(bundle))
+    assert encode(TEXTS, again) == encode(TEXTS, bundle)
+
+
+def test_a_panic_of_the_library_is_an_error_of_ours(copy: Callable[..., Path]) -> None:
+    """At loading, or at a text, which is not told."""
+    folder = copy("bert-uncased", {}, post_processor={
+        "type": "TemplateProcessing", "special_tokens": {}, "pair": [],
+        "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}},
+                   {"Sequence": {"id": "A", "type_id": 0}}],
+    })  # fmt: skip
+    with pytest.raises(BundleError, match=r"not a tokenizer that tokenizers .* can run") as caught:
+        encode(["private words"], Bundle.load(folder))
+    assert "private" not in str(caught.value)
+
+
+def test_a_prefix_space_beside_a_normalizer(copy: Callable[..., Path]) -> None:
+    """1.0.0rc3 has no such thing, and it cannot be said in other words: an error, no wrong ids."""
+    folder = copy("roberta", {"add_prefix_space": True}, normalizer={"type": "Lowercase"})
+    if IS_1:
+        with pytest.raises(
+            BundleError, match=r"tokenizer\.json is not a tokenizer that tokenizers 1"
+        ):
+            Bundle.load(folder)
+    else:
+        with_space = encode([" film"], Bundle.load(folder)).input_ids
+        assert encode(["Film"], Bundle.load(folder)).input_ids == with_space
+
+
+@needs_1
+def test_no_folder_for_a_temporary_file(
+    copy: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container that is read only; a tokenizer that is right as it is needs none."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    Bundle.load()
+    with pytest.raises(BundleError, match="TMPDIR to a folder that can be written"):
+        Bundle.load(GOLDEN / "conflict-bert-config-says-cased")
+    with pytest.raises(BundleError, match="TMPDIR"):
+        Bundle.from_vocab(GOLDEN / "bert-slow" / "vocab.txt", labels=["a"])
+
+
+def test_no_temporary_file_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    bundle = Bundle.load(GOLDEN / "bert-slow")
+    assert encode(["a"], bundle).input_ids == [[2, 164, 3]]
+    assert list(tmp_path.iterdir()) == []
+
+
+UNKNOWN = {
+    "a second line to come": "__version__ = '2.0.0'",
+    "no version": "class Tokenizer: ...",
+    "no Tokenizer": "__version__ = '1.3.0'",
+    "nothing that loads": "__version__ = '1.3.0'\nclass Tokenizer: ...",
+    "nothing that loads in 0.x": "__version__ = '0.30.0'\nclass Tokenizer: ...",
+    "other arguments": """
+__version__ = '1.9.0'
+class Tokenizer:
+    @staticmethod
+    def from_file(path):
+        return Tokenizer()
+    def encode(self, text): ...
+    def encode_batch(self, texts): ...
+""",
+}
+PROGRAM = """
+from lightclient import Bundle, BundleError
+from lightclient.model.encoding import encode
+for texts in (["private"], ["private", "words"]):
+    try:
+        encode(texts, Bundle.load())
+    except BundleError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("words", UNKNOWN)
+def test_a_version_that_this_client_does_not_know(words: str, tmp_path: Path) -> None:
+    (tmp_path / "tokenizers").mkdir()
+    (tmp_path / "tokenizers" / "__init__.py").write_text(UNKNOWN[words])
+    package = Path(lightclient.__file__).parent.parent
+    path = os.pathsep.join([str(tmp_path), str(package)])
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=os.environ | {"PYTHONPATH": path}, check=False,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    told = done.stdout.splitlines()
+    assert len(told) == 2
+    for line in told:
+        assert "pip install 'tokenizers>=0.21,<2'" in line
+        assert "private" not in line
+
+
+def test_what_is_said_of_a_pair_of_empty_texts() -> None:
+    tokenizer = Bundle.load(GOLDEN / "roberta").loaded.tokenizer
+    assert (tokenizer.special_count(pair=False), tokenizer.special_count(pair=True)) == (2, 4)
+    assert tokenizer.bare_ids("") == []
