@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-# The line of tokenizers in the environments that the client is measured in.
+# The line of tokenizers in each environment that lightclient is measured in.
 LINES = {"client": "0.x", "client-1.0": "1.0"}
-# The package with either line of tokenizers; with what it takes to run a model; and what the
-# article's client needs, which starts faster without TensorFlow and PyTorch.
+# The article's client gets neither TensorFlow nor PyTorch: it starts faster without them.
 _REQUIREMENTS = {
     "client": [f"lightclient @ {ROOT.as_uri()}", "tokenizers==0.23.3"],
     "client-1.0": [f"lightclient @ {ROOT.as_uri()}", "tokenizers==1.0.0rc3"],

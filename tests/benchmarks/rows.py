@@ -7,17 +7,16 @@ from tests.benchmarks import bulk, cold, model, sizes, warm
 from tests.benchmarks.figures import Row
 from tests.benchmarks.session import Session
 
-NEW = "client-1.0"
 ROWS: dict[str, Callable[[Session], list[Row]]] = {
     "cold": cold.cold,
     "cold-metadata": cold.cold_metadata,
     "import": cold.importing,
     "short": warm.short,
-    "short-1.0": partial(warm.short, client=NEW),
+    "short-1.0": partial(warm.short, client="client-1.0"),
     "long": warm.long,
-    "long-1.0": partial(warm.long, client=NEW, urlopen="≤ 1.6", article="≥ 4.5"),
+    "long-1.0": partial(warm.long, client="client-1.0", urlopen="≤ 1.6", article="≥ 4.5"),
     "bulk": partial(bulk.bulk, encode_batch="≤ 1.5", article="≥ 20"),
-    "bulk-1.0": partial(bulk.bulk, client=NEW, article="≥ 50"),
+    "bulk-1.0": partial(bulk.bulk, client="client-1.0", article="≥ 50"),
     "model": model.model,
     "threads": warm.threads,
     "stall": warm.stall,
