@@ -1,9 +1,12 @@
 """The benchmark suite: that it runs and counts rightly. Nothing is timed here."""
 
 import http.client
+import http.server
 import json
+import random
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,14 +14,26 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer
 
-from lightclient.serving.signature import read_signature
+from lightclient import Classifier
 from tests.benchmarks import servers, texts
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.environments import Environments
-from tests.benchmarks.figures import Row, Target, difference, interleave, ratio, spread, value
+from tests.benchmarks.figures import (
+    OURS,
+    Comparison,
+    Row,
+    interleave,
+    reached,
+    rounded,
+    single,
+)
 from tests.benchmarks.processes import HERE, Server
+from tests.benchmarks.rows import ROWS
+from tests.benchmarks.session import TOKENIZER, Session
 from tests.benchmarks.table import render
 
+RESULTS = json.loads((HERE / "results.json").read_text(encoding="utf-8"))
+README = (HERE.parent.parent / "README.md").read_text(encoding="utf-8")
 LOGITS = [-4.2159214, 4.58923769]
 COMPACT, SPACED = (",", ":"), (", ", ": ")
 
@@ -57,11 +72,13 @@ def test_the_server_answers_each_row(
 
 
 def test_the_server_describes_its_models(server: Server) -> None:
-    for model, length in (("fixed", 100), ("free", None), ("large", None)):
-        signature = read_signature(ask(server, f"{model}/metadata"))
-        assert (signature.length, signature.classes, signature.name) == (
-            length, 2, "serving_default",
-        )  # fmt: skip
+    for model, length in (("fixed", "100"), ("free", "-1"), ("large", "-1")):
+        metadata = json.loads(ask(server, f"{model}/metadata"))["metadata"]
+        inputs = metadata["signature_def"]["signature_def"]["serving_default"]["inputs"]
+        for name in ("input_ids", "attention_mask"):
+            assert inputs[name]["tensor_shape"]["dim"][1]["size"] == length
+        with Classifier(f"http://127.0.0.1:{server.port}/v1/models/{model}") as classifier:
+            assert classifier.classify("a text").label == "POSITIVE"
 
 
 def test_requests_on_one_connection(server: Server) -> None:
@@ -88,82 +105,197 @@ def test_pieces() -> None:
         assert [len(written) for written in connection.written] == sizes
 
 
-def test_the_texts_have_the_tokens_they_are_said_to_have(tmp_path: Path) -> None:
-    vocabulary = Environments(tmp_path, sys.executable).vocabulary()
-    tokenizer = Tokenizer.from_file(str(vocabulary / "tokenizer.json"))
+def test_the_texts_have_the_tokens_they_are_said_to_have() -> None:
+    tokenizer = Tokenizer.from_file(str(TOKENIZER))
     assert len(tokenizer.encode(texts.SHORT).ids) == 9
     assert len(tokenizer.encode(texts.long()).ids) == 400
     assert len(texts.sentences()) > 800
     assert not any("\t" in sentence for sentence in texts.sentences())
 
 
-def test_figures() -> None:
-    samples = {"us": [1.0, 2.0, 3.0], "floor": [2.0, 2.0, 2.0]}
-    found = ratio(samples, "us", "floor", Target("≤", 0.9, 0.5)).as_json()
-    assert (found["what"], found["median"], found["low"], found["high"]) == (
-        "us / floor", 1.0, 0.75, 1.25,
-    )  # fmt: skip
-    assert found["reached"] is False
-    assert difference(samples, "us", "floor", "ms", Target("≥", 0)).as_json()["reached"] is True
-    assert ratio(samples, "us", "floor", Target("≥", None, 1)).as_json()["reached"] is None
-    assert value("size", "MB", [7.0]).as_json()["reached"] is None
-    assert spread([5.0]).high == 5.0
+class Recorder(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    bodies: list[bytes]
+
+    def do_POST(self) -> None:
+        self.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        answer = json.dumps({"outputs": [LOGITS]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("text", "length"), [(texts.SHORT, 100), (texts.long(), None)])
+def test_bare_urlopen_sends_the_bytes_that_lightclient_sends(
+    tmp_path: Path, text: str, length: int | None
+) -> None:
+    bodies: list[bytes] = []
+    handler = type("", (Recorder,), {"bodies": bodies})
+    session = Session(Environments(tmp_path, {"client": sys.executable}), tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            for side, operation in (("ours", "classify"), ("plain", "urlopen")):
+                with session.side("client", side, port=server.server_port) as program:
+                    program.ask(operation, text=text, calls=1, model="any", length=length)
+        finally:
+            server.shutdown()
+    ours, theirs = bodies
+    assert ours == theirs
+    assert len(json.loads(ours)["inputs"]["input_ids"][0]) == (length or 400)
+
+
+def test_a_comparison_is_that_of_the_two_medians() -> None:
+    samples = {OURS: [9.0, 2.0, 3.0], "plain script": [4.0, 4.0, 7.0], "article": [12.0] * 3}
+    figures = [
+        Comparison("plain script", "×", "≤ 0.75").as_json(samples),
+        Comparison("article", "÷", "≥ 4.1").as_json(samples),
+        Comparison("plain script", "+").as_json(samples),
+    ]
+    assert [figure["figure"] for figure in figures] == [0.75, 4, -1]
+    assert [figure["reached"] for figure in figures] == [True, False, None]
+
+
+def test_the_margin_is_that_of_the_noise_which_both_sides_do_not_share() -> None:
+    dice = random.Random(7)
+    noise = [dice.uniform(1, 2) for _ in range(50)]
+    shared = {OURS: noise, "other": [2 * value for value in noise]}
+    assert Comparison("other", "×").as_json(shared)["margin"] == 0
+    apart = {OURS: noise, "other": [2 * value for value in reversed(noise)]}
+    assert 0.02 < Comparison("other", "×").as_json(apart)["margin"] < 0.2
+
+
+def test_what_must_be_reached() -> None:
+    assert reached("≤ 1.5", 1.5)
+    assert not reached("≤ 1.5", 1.51)
+    assert reached("≥ 4", 4.0)
+    assert not reached("≥ 4", 3.99)
+    assert reached(None, 1.0) is None
+
+
+def test_values_have_three_digits() -> None:
+    values = [0.0, 0.012345, 0.95049, 9.6249, 10.849, 99.96, 1328.6, -11.24]
+    assert [rounded(value) for value in values] == [
+        0.0, 0.0123, 0.95, 9.62, 10.8, 100.0, 1329.0, -11.2,
+    ]  # fmt: skip
 
 
 def test_sides_take_turns() -> None:
     order: list[str] = []
-    sides = {name: lambda name=name: order.append(name) or 1.0 for name in "abc"}
-    assert interleave(sides, 2) == {"a": [1, 1], "b": [1, 1], "c": [1, 1]}
-    assert "".join(order) == "abcbca"
+    sides = {name: lambda name=name: order.append(name) or float(len(order)) for name in "abc"}
+    samples = interleave(sides, 6)
+    warmed, *rounds = ("".join(order[at : at + 3]) for at in range(0, 21, 3))
+    assert warmed == "abc"
+    assert rounds == ["abc", "cba", "bca", "acb", "cab", "bac"]
+    assert samples["a"] == [4, 9, 12, 13, 17, 20]  # each of its rounds but the first, which warms
 
 
 def test_the_table() -> None:
-    samples = {"us": [10.0, 10.0], "floor": [2000.0, 2000.0]}
-    figures = [
-        ratio(samples, "floor", "us", Target("≥", 4.5)),
-        value("size", "MB", [7.0], Target("≤", 6)),
+    samples = {OURS: [10.0, 10.0], "plain script": [2000.0, 2000.0], "a part": [12.5, 12.5]}
+    comparisons = [
+        Comparison("plain script", "÷", "≥ 4.5"),
+        Comparison("a part", "+"),
+        Comparison("a part", "×", "≤ 0.7"),
     ]
+    rows = [Row("a title", "ms", samples, comparisons), single("a size", "MB", 7.0, "≤ 6")]
     machine = {"cores": 2, "system": "x", "python": "3", "packages": {"client": {"a": "1"}}}
-    row = Row("cold", "a title", "ms", samples, figures).as_json()
-    table = render({"rows": {"cold": row}, "machine": machine, "command": "the command"})
-    assert table.splitlines()[2:] == [
-        "| a title | 10.0 ms | floor / us (floor: 2,000 ms) | 200 × |  | ≥ 4.5 | yes |",
-        "|  |  | size | 7.00 MB |  | ≤ 6 | no |",
+    results = {"rows": {"name": [row.as_json() for row in rows]}, "machine": machine}
+    assert render(results | {"command": "the command"}).splitlines() == [
+        "|  | lightclient | plain script | article | other |",
+        "| --- | --- | --- | --- | --- |",
+        "| a title | 10.0 ms | 2,000 ms ÷ 200 ± 0 (≥ 4.5 ✓) |  | "
+        "a part: 12.5 ms − 2.5 ± 0.0<br>a part: 0.800 ± 0.000 × 12.5 ms (≤ 0.7 ✗) |",
+        "| a size | 7.00 MB (≤ 6 ✗) |  |  |  |",
         "",
-        "Medians; measured on 2 cores, x, Python 3; client: a 1. Made by `the command`.",
+        "Measured on 2 cores, x, Python 3; client: a 1. Made by `the command`.",
     ]
 
 
 def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The cheap rows, with this Python for the client; a second run keeps the rows of the first."""
+    """The cheap rows, with this Python for the client."""
     path = tmp_path / "results.json"
-    common = ["--quick", "--client", sys.executable, "--json", str(path)]
-    main([*common, "--rows", "import", "memory", "metadata"])
-    first = json.loads(path.read_text(encoding="utf-8"))
-    assert list(first["rows"]) == ["metadata", "import", "memory"]
-    capsys.readouterr()
-    main([*common, "--rows", "threads", "stall"])
+    cheap = {name: ROWS[name] for name in ("cold-metadata", "import", "threads", "stall", "memory")}
+    quick = ["--quick", "--python", f"client={sys.executable}"]
+    main(quick, cheap, path)
     results = json.loads(path.read_text(encoding="utf-8"))
-    assert list(results["rows"]) == ["metadata", "import", "threads", "stall", "memory"]
-    assert results["rows"]["import"] == first["rows"]["import"]
-    for row in results["rows"].values():
-        assert row["rounds"] == 2
-        assert all(side["median"] > 0 for side in row["sides"].values())
-        assert all(figure["low"] <= figure["high"] for figure in row["figures"])
-    assert set(results["machine"]["packages"]["client"]) >= {"lightclient", "tokenizers", "urllib3"}
     assert capsys.readouterr().out.strip() == render(results)
+    assert list(results["rows"]) == list(cheap)
+    for (row,) in results["rows"].values():
+        assert row["rounds"] == 2
+        assert all(value > 0 for value in row["values"].values())
+    assert set(results["machine"]["packages"]["client"]) >= {"lightclient", "tokenizers", "urllib3"}
 
 
-def test_the_readme_s_table_is_that_of_the_results() -> None:
-    results = json.loads((HERE / "results.json").read_text(encoding="utf-8"))
-    readme = (HERE.parent.parent / "README.md").read_text(encoding="utf-8")
-    assert render(results) in readme
+def test_a_run_of_some_rows_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "results.json"
+    main(["import", "--quick", "--python", f"client={sys.executable}"], results=path)
+    assert not path.exists()
+    assert "imports `lightclient`" in capsys.readouterr().out
 
 
 def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["--rows", "absent"])
+        main(["absent"])
     assert "absent" in capsys.readouterr().err
+
+
+def test_the_readme_has_the_results_of_every_row() -> None:
+    assert list(RESULTS["rows"]) == list(ROWS)
+    assert render(RESULTS) in README
+
+
+NUMBER = r"(-?[0-9,.]+)"
+TIMES = re.compile(rf"{NUMBER} ± {NUMBER} × {NUMBER} \S+")
+OTHERWISE = re.compile(rf"{NUMBER} \S+ ([÷+−]) {NUMBER} ± {NUMBER}")
+MUST = re.compile(r"\(([≤≥]) (\S+) ([✓✗])\)")
+
+
+def number(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def printed_figure(ours: float, comparison: str) -> float:
+    """The figure of a cell, which must be what the two values beside it give."""
+    if found := TIMES.search(comparison):
+        figure, other = number(found[1]), number(found[3])
+        assert figure == pytest.approx(ours / other, rel=0.005)
+        return figure
+    found = OTHERWISE.search(comparison)
+    assert found, comparison
+    other, how, figure = number(found[1]), found[2], number(found[3])
+    if how == "÷":
+        assert figure == pytest.approx(other / ours, rel=0.005)
+        return figure
+    figure = -figure if how == "−" else figure
+    assert other + figure == pytest.approx(ours, rel=1e-9)
+    return figure
+
+
+def check_mark(figure: float, cell: str) -> None:
+    for sign, bound, mark in MUST.findall(cell):
+        fits = figure <= float(bound) if sign == "≤" else figure >= float(bound)
+        assert mark == ("✓" if fits else "✗"), cell
+
+
+def test_the_readme_s_table_agrees_with_itself() -> None:
+    table = README[README.index("|  | lightclient |") :].partition("\n\n")[0]
+    checked = 0
+    for line in table.splitlines()[2:]:
+        _, ours, *others = (cell.strip() for cell in line.strip("|").split("|"))
+        value = number(ours.split()[0])
+        check_mark(value, ours)
+        for comparison in filter(None, "<br>".join(others).split("<br>")):
+            check_mark(printed_figure(value, comparison), comparison)
+            checked += 1
+    rows = [row for rows in RESULTS["rows"].values() for row in rows]
+    assert checked == sum(len(row["comparisons"]) for row in rows) > 20
 
 
 def test_a_side_that_fails_says_why() -> None:
@@ -175,7 +307,7 @@ def test_the_article_and_the_model_compile_and_have_their_operations() -> None:
     """They run where transformers and TensorFlow are."""
     for path in sorted((HERE / "sides").glob("*.py")):
         compile(path.read_text(encoding="utf-8"), str(path), "exec")
-    asked = set(re.findall(r'(?:\.ask|_median)\(\w*,? ?"(\w+)"', _suite()))
+    asked = set(re.findall(r'(?:\.ask\(|_time\(\w+, )"(\w+)"', _suite()))
     defined = set(re.findall(r"^def (\w+)", _sides(), re.M))
     assert {"classify", "bulk", "loop", "compute"} <= asked <= defined
 

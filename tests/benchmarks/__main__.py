@@ -7,11 +7,12 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.environments import Environments
+from tests.benchmarks.figures import Row
 from tests.benchmarks.rows import ROWS
 from tests.benchmarks.session import Session
 from tests.benchmarks.table import render
@@ -19,66 +20,74 @@ from tests.benchmarks.table import render
 RESULTS = Path(__file__).parent / "results.json"
 _BUSY = 0.5
 _TEXT = """\
-Measures lightclient against the shortest plain script on the same packages (floor) and against the
-article's client, interleaved, in environments and processes of their own; prints the table of the
-README and writes it as JSON. Needs the package index; the row `real` needs 2.3 GB for TensorFlow.
+Measures lightclient beside a plain script on the same packages and beside the article's client, in
+environments and processes of their own, and prints the README's table. Without a ROW it measures
+all of them and writes results.json. Needs the package index; the row `model` needs 2.3 GB for
+TensorFlow.
 """
+_Measure = Callable[[Session], list[Row]]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the rows that are asked for; the others of the JSON file stay as they are."""
-    options = _options(arguments)
+def main(
+    arguments: Sequence[str] | None = None,
+    rows: Mapping[str, _Measure] = ROWS,
+    results: Path = RESULTS,
+) -> None:
+    """Measure and print; only a run of all rows writes `results`."""
+    options = _options(arguments, rows)
     if (load := os.getloadavg()[0]) > _BUSY:
         print(f"the machine is busy (load {load:.1f}): wait for a quiet moment", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        environments = Environments(options.environments or work, options.client)
+        environments = Environments(options.environments or work, dict(options.python))
         session = Session(environments, work, options.quick)
-        rows = {name: _row(name, session) for name in ROWS if name in options.rows}
-        results = _results(options.json, rows, environments)
-    options.json.write_text(
-        json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
-    print(render(results))
+        found = {name: _measure(name, rows[name], session) for name in options.rows or rows}
+        report = _report(found, environments)
+    if not options.rows:
+        text = json.dumps(report, indent=1, ensure_ascii=False)
+        results.write_text(text + "\n", encoding="utf-8")
+    print(render(report))
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _options(arguments: Sequence[str] | None, rows: Mapping[str, _Measure]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=_TEXT)
     add = parser.add_argument
-    add("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="NAME",
-        help=f"some of {', '.join(ROWS)}; default: all")  # fmt: skip
+    add("rows", nargs="*", metavar="ROW", help=f"one of {', '.join(rows)}")
     add("--environments", type=Path, metavar="DIR",
         help="keep the virtual environments there; default: removed at the end")  # fmt: skip
-    add("--json", type=Path, default=RESULTS, metavar="FILE",
-        help="default: results.json beside the suite")  # fmt: skip
-    add("--quick", action="store_true", help="as little as can be, to see that it runs")
-    add("--client", metavar="PYTHON",
-        help="a Python that has lightclient, instead of an environment made for it: to try the "
-        "suite, not to measure")  # fmt: skip
-    return parser.parse_args(arguments)
+    add("--python", action="append", default=[], type=_named, metavar="ENVIRONMENT=PYTHON",
+        help="an interpreter to use instead of making that environment (client, client-1.0, "
+        "article, server): to try the suite, not to publish")  # fmt: skip
+    add("--quick", action="store_true", help="as little as shows that the rows run")
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.rows if name not in rows]:
+        parser.error(f"no such row: {', '.join(unknown)}; there are {', '.join(rows)}")
+    return options
 
 
-def _row(name: str, session: Session) -> dict[str, Any]:
+def _named(option: str) -> tuple[str, str]:
+    name, _, python = option.partition("=")
+    return name, python
+
+
+def _measure(name: str, measure: _Measure, session: Session) -> list[dict[str, Any]]:
     begun = time.monotonic()
-    print(f"{name} …", end=" ", file=sys.stderr, flush=True)
-    row = ROWS[name](session).as_json()
-    print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr)
-    return row
+    print(f"{name} …", file=sys.stderr)
+    rows = [row.as_json() for row in measure(session)]
+    print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
+    return rows
 
 
-def _results(path: Path, rows: dict[str, Any], environments: Environments) -> dict[str, Any]:
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    known = before.get("rows", {}) | rows
-    packages = before.get("machine", {}).get("packages", {}) | environments.versions()
+def _report(rows: Mapping[str, Any], environments: Environments) -> dict[str, Any]:
     return {
         "command": "python -m tests.benchmarks",
         "machine": {
             "cores": os.cpu_count(),
             "system": f"{platform.machine()} {platform.system()}",
             "python": platform.python_version(),
-            "packages": packages,
+            "packages": environments.versions(),
         },
-        "rows": {name: known[name] for name in ROWS if name in known},
+        "rows": rows,
     }
 
 

@@ -1,57 +1,59 @@
 """Many texts through `classify_many`, against a server that answers at once."""
 
-from tests.benchmarks.figures import Row, Target, interleave, ratio, value
+from itertools import pairwise
+
+from tests.benchmarks.environments import LINES
+from tests.benchmarks.figures import OURS, Comparison, Row, interleave, single
 from tests.benchmarks.processes import Server
 from tests.benchmarks.session import Session
 
-_TEXTS = 20_000
-_ARTICLE_TEXTS = 1_000  # its time for a text does not depend on their number
-_ENDLESS_TEXTS = 1_000_000
+_TEXTS = 5_000
+_ARTICLE_TEXTS = 250  # one by one: the time for a text does not depend on their number
+_MILLION = 1_000_000
 _STEPS = 20
 
 
-def bulk(session: Session) -> Row:
-    """The processor's time for a text in the client."""
+def bulk(
+    session: Session,
+    client: str = "client",
+    encode_batch: str | None = None,
+    article: str | None = None,
+) -> list[Row]:
+    """`encode_batch`, `article`: what must be reached beside them."""
     count, few = session.scaled(_TEXTS), session.scaled(_ARTICLE_TEXTS)
     with (
         Server() as server,
-        session.side("client", "us", port=server.port) as us,
-        session.side("client", "floor", port=server.port) as floor,
-        session.side("article", "article", port=server.port) as article,
+        session.side(client, "ours", port=server.port) as ours,
+        session.side(client, "plain", port=server.port) as plain,
+        session.side("article", "article", port=server.port) as theirs,
     ):
         sides = {
-            "us": lambda: us.ask("bulk", count=count)["cpu"] / count * 1e6,
-            "encode_batch": lambda: floor.ask("encode_batch", count=count)["cpu"] / count * 1e6,
-            "article": lambda: article.ask("loop", count=few)["cpu"] / few * 1e6,
+            OURS: lambda: ours.ask("bulk", count=count)["cpu"] / count * 1e6,
+            "article": lambda: theirs.ask("loop", count=few)["cpu"] / few * 1e6,
+            "`encode_batch`": lambda: plain.ask("encode_batch", count=count)["cpu"] / count * 1e6,
         }
-        interleave(sides, 1)
-        samples = interleave(sides, session.rounds(7))
-    figures = [
-        ratio(samples, "us", "encode_batch", Target("≤", 3, 2)),
-        ratio(samples, "article", "us", Target("≥", 20, 50)),
+        samples = interleave(sides, session.rounds(40))
+    comparisons = [
+        Comparison("article", "÷", article),
+        Comparison("`encode_batch`", "×", encode_batch),
     ]
-    title = "bulk: 20,000 SST-2 sentences, processor time of the client for a text"
-    return Row("bulk", title, "µs", samples, figures)
+    title = f"bulk, processor time a text, tokenizers {LINES[client]}"
+    return [Row(title, "µs", samples, comparisons)]
 
 
-def endless(session: Session) -> Row:
-    """A million texts: memory after the first twentieth, and the rate."""
-    count = session.scaled(_ENDLESS_TEXTS)
-    with Server() as server, session.side("client", "us", port=server.port) as us:
-        us.ask("bulk", count=session.scaled(_TEXTS))
-        seen = us.ask("endless", count=count, step=count // _STEPS)
-    first, *later = (resident / 1e6 for _, resident in seen)
-    samples = {
-        "last quarter": [_rate(seen[14], seen[19], count // 4)],
-        "second quarter": [_rate(seen[4], seen[9], count // 4)],
-    }
-    figures = [
-        ratio(samples, "last quarter", "second quarter", Target("≥", 0.9)),
-        value("memory gained after 50,000", "MB", [max(later) - first], Target("≤", 10)),
+def million(session: Session) -> list[Row]:
+    """The rate and the memory must stay what they are after the first twentieth."""
+    count = session.scaled(_MILLION)
+    step = count // _STEPS
+    with Server() as server, session.side("client", "ours", port=server.port) as ours:
+        ours.ask("bulk", count=session.scaled(4 * _TEXTS))
+        seen = ours.ask("million", count=count, step=step)
+    times, resident = zip(*seen, strict=True)
+    rates = [step / (after - before) for before, after in pairwise(times)]
+    samples = {OURS: rates[14:], "second quarter": rates[4:9]}
+    comparisons = [Comparison("second quarter", "×", "≥ 0.9")]
+    gained = (max(resident[1:]) - resident[0]) / 1e6
+    return [
+        Row("a million texts: rate of the last quarter", "texts/s", samples, comparisons),
+        single("a million texts: memory gained after the first 50,000", "MB", gained, "≤ 10"),
     ]
-    title = "`classify_many` over 1,000,000 texts"
-    return Row("endless", title, "texts/s", samples, figures)
-
-
-def _rate(before: tuple[float, int], after: tuple[float, int], texts: int) -> float:
-    return texts / (after[0] - before[0])

@@ -3,69 +3,68 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-# Neither TensorFlow nor PyTorch: the article's client starts faster without them.
-_ARTICLE = ("transformers>=4.57,<5", "requests", "numpy")
-_PACKAGES = ("lightclient", "numpy", "tokenizers", "urllib3", "transformers", "requests",
-             "tensorflow")  # fmt: skip
+# The line of tokenizers in each environment that lightclient is measured in.
+LINES = {"client": "0.x", "client-1.0": "1.0"}
+# The article's client gets neither TensorFlow nor PyTorch: it starts faster without them.
+_REQUIREMENTS = {
+    "client": [f"lightclient @ {ROOT.as_uri()}", "tokenizers==0.23.3"],
+    "client-1.0": [f"lightclient @ {ROOT.as_uri()}", "tokenizers==1.0.0rc3"],
+    "server": [f"lightclient[export] @ {ROOT.as_uri()}"],
+    "article": ["transformers>=4.57,<5", "requests", "numpy"],
+}
+_SHOWN = ("lightclient", "numpy", "tokenizers", "urllib3", "transformers", "requests",
+          "tensorflow")  # fmt: skip
 _VERSIONS = """
 import importlib.metadata, json, sys
 found = {item.metadata["Name"]: item.version for item in importlib.metadata.distributions()}
 print(json.dumps({name: found[name] for name in sys.argv[1:] if name in found}))
 """
-_VOCABULARY = """
-import os, lightclient
-package = os.path.dirname(os.path.abspath(lightclient.__file__))
-for parent in (package, os.path.dirname(package)):
-    folder = os.path.join(parent, "vocab", "distilbert-base-uncased-finetuned-sst-2-english")
-    if os.path.isdir(folder):
-        print(folder)
-        break
-"""
 
 
 class Environments:
-    """Made when first asked for, and kept in `folder`; the checkout is installed anew each run.
+    """`client`, `client-1.0`, `article` and `server`: each is made when it is first asked for.
 
-    `client`: a Python that has lightclient already, to try the suite with.
+    Args:
+        folder: where they are kept. The checkout is installed anew into those that are there.
+        pythons: interpreters to use as they are, by the environment's name.
     """
 
-    def __init__(self, folder: Path, client: str | None = None) -> None:
+    def __init__(self, folder: Path, pythons: Mapping[str, str] | None = None) -> None:
         self._folder = folder
-        self._pythons = {"client": client} if client else {}
+        self._pythons = dict(pythons or {})
 
     def python(self, name: str) -> str:
-        """The interpreter of `client`, `article` or `server`."""
+        """The environment's interpreter."""
         if name not in self._pythons:
             self._pythons[name] = self._make(name)
         return self._pythons[name]
 
     def _make(self, name: str) -> str:
-        print(f"environment: {name}", file=sys.stderr)
+        print(f"making the environment {name} …", file=sys.stderr)
         folder = self._folder / name
         python = str(folder / "bin" / "python")
         if not (folder / "pyvenv.cfg").exists():
             subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        if name == "article":
-            pip(python, "install", *_ARTICLE)
-        else:
-            pip(python, "install", str(ROOT) + ("[export]" if name == "server" else ""))
-            pip(python, "install", "--force-reinstall", "--no-deps", str(ROOT))
+        pip(python, "install", *_REQUIREMENTS[name])
         return python
-
-    def vocabulary(self) -> Path:
-        """The folder of the bundle that ships with the client's package."""
-        return Path(self._say("client", _VOCABULARY).strip())
 
     def versions(self) -> dict[str, dict[str, str]]:
         """The packages of those environments that were used."""
-        return {name: json.loads(self._say(name, _VERSIONS, *_PACKAGES)) for name in self._pythons}
+        return {
+            name: self._installed(self._pythons[name])
+            for name in _REQUIREMENTS
+            if name in self._pythons
+        }
 
-    def _say(self, name: str, code: str, *arguments: str) -> str:
-        command = [self.python(name), "-E", "-s", "-c", code, *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    def _installed(self, python: str) -> dict[str, str]:
+        command = [python, "-E", "-s", "-c", _VERSIONS, *_SHOWN]
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        found: dict[str, str] = json.loads(printed)
+        return found
 
 
 def pip(python: str, *arguments: str) -> None:

@@ -1,109 +1,134 @@
-"""Measurements into figures: medians, quartiles, and what they must reach."""
+"""Measurements into figures, by one statistic for every row.
 
+A side's value is the median of its rounds. A comparison is computed from two such medians, rounded
+as they are printed, so that the table agrees with itself. Its margin comes from a bootstrap: when
+the rounds are drawn again at random, 95 % of the figures lie within the margin.
+"""
+
+import math
+import random
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
-Samples = Mapping[str, Sequence[float]]
+OURS = "lightclient"
+How = Literal["×", "÷", "+"]
+Samples = Mapping[str, Sequence[float]]  # by side, one value a round
+_DRAWS = 1_000
 
 
 @dataclass(frozen=True)
-class Spread:
-    """The median and the quartiles."""
+class Comparison:
+    """lightclient beside another side.
 
-    median: float
-    low: float
-    high: float
+    `how`: whether the other's value is multiplied by the figure, divided by it, or added to it, to
+    give lightclient's.
+    `must`: what the figure has to reach, like "≤ 1.5"; None if it is shown for information.
+    """
 
+    other: str
+    how: How
+    must: str | None = None
 
-@dataclass(frozen=True)
-class Target:
-    """What a figure must reach, and what it should."""
-
-    sign: Literal["≤", "≥"]
-    must: float | None
-    hoped: float | None = None
-
-    def reached(self, value: float) -> bool | None:
-        if self.must is None:
-            return None
-        return value <= self.must if self.sign == "≤" else value >= self.must
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the table; without a target it is told for information only."""
-
-    what: str
-    unit: str
-    spread: Spread
-    target: Target | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        reached = self.target.reached(self.spread.median) if self.target else None
+    def as_json(self, samples: Samples) -> dict[str, Any]:
+        ours, other = (rounded(statistics.median(samples[side])) for side in (OURS, self.other))
+        exact = _compare(self.how, ours, other)
+        # A difference is no more exact than the two values that it comes from.
+        places = max(decimals(ours), decimals(other)) if self.how == "+" else decimals(exact)
+        figure = round(exact, places)
         return {
-            "what": self.what,
-            "unit": self.unit,
-            **asdict(self.spread),
-            "target": asdict(self.target) if self.target else None,
-            "reached": reached,
+            "other": self.other,
+            "how": self.how,
+            "figure": figure,
+            "margin": round(self._margin(samples), places),
+            "decimals": places,
+            "must": self.must,
+            "reached": reached(self.must, figure),
         }
+
+    def _margin(self, samples: Samples) -> float:
+        """Rounds are drawn whole: both sides of a round met the same noise of the machine."""
+        rounds = list(zip(samples[OURS], samples[self.other], strict=True))
+        dice = random.Random(0)  # the same results give the same margin
+
+        def figure(drawn: Sequence[tuple[float, float]]) -> float:
+            ours, other = map(statistics.median, zip(*drawn, strict=True))
+            return _compare(self.how, ours, other)
+
+        middle = figure(rounds)
+        draws = (dice.choices(rounds, k=len(rounds)) for _ in range(_DRAWS))
+        return sorted(abs(figure(drawn) - middle) for drawn in draws)[int(0.95 * _DRAWS)]
 
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured, our side first. `unit` is that of the samples."""
+    """One line of the table.
 
-    name: str
+    `samples`: lightclient's side is the first.
+    `must`: what lightclient's own value has to reach, in `unit`.
+    """
+
     title: str
     unit: str
     samples: Samples
-    figures: Sequence[Figure]
+    comparisons: Sequence[Comparison] = ()
+    must: str | None = None
 
     def as_json(self) -> dict[str, Any]:
+        values = {side: rounded(statistics.median(found)) for side, found in self.samples.items()}
         return {
             "title": self.title,
             "unit": self.unit,
-            "rounds": max(map(len, self.samples.values()), default=1),
-            "sides": {side: asdict(spread(values)) for side, values in self.samples.items()},
-            "figures": [figure.as_json() for figure in self.figures],
+            "rounds": len(self.samples[OURS]),
+            "values": values,
+            "must": self.must,
+            "reached": reached(self.must, values[OURS]),
+            "comparisons": [comparison.as_json(self.samples) for comparison in self.comparisons],
         }
 
 
+def single(title: str, unit: str, value: float, must: str | None = None) -> Row:
+    """A value that is measured once and compared with nothing."""
+    return Row(title, unit, {OURS: [value]}, must=must)
+
+
 def interleave(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Each side once a round; who begins changes from round to round."""
+    """Measure each side once a round, in an order that changes from round to round.
+
+    A first round warms everything up and is not counted.
+    """
     names = list(sides)
     samples: dict[str, list[float]] = {name: [] for name in names}
+    for measure in sides.values():
+        measure()
     for turn in range(rounds):
-        at = turn % len(names)
-        for name in names[at:] + names[:at]:
+        at = turn // 2 % len(names)
+        order = names[at:] + names[:at]
+        for name in order if turn % 2 == 0 else reversed(order):
             samples[name].append(sides[name]())
     return samples
 
 
-def spread(values: Sequence[float]) -> Spread:
-    """Median and quartiles of one side, or of the ratios of two."""
-    if len(values) == 1:
-        return Spread(values[0], values[0], values[0])
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return Spread(middle, low, high)
+def reached(must: str | None, figure: float) -> bool | None:
+    """Whether a figure is what it must be; None if nothing is asked of it."""
+    if must is None:
+        return None
+    sign, bound = must.split()
+    return figure <= float(bound) if sign == "≤" else figure >= float(bound)
 
 
-def ratio(samples: Samples, over: str, under: str, target: Target | None = None) -> Figure:
-    """One side over another, round by round."""
-    pairs = zip(samples[over], samples[under], strict=True)
-    return Figure(f"{over} / {under}", "×", spread([a / b for a, b in pairs]), target)
+def rounded(value: float) -> float:
+    """The value with three digits, or as a whole number where that takes more."""
+    return round(value, decimals(value))
 
 
-def difference(
-    samples: Samples, left: str, right: str, unit: str, target: Target | None = None
-) -> Figure:
-    """One side less another, round by round."""
-    pairs = zip(samples[left], samples[right], strict=True)
-    return Figure(f"{left} − {right}", unit, spread([a - b for a, b in pairs]), target)
+def decimals(value: float) -> int:
+    """How many digits after the point make three in all."""
+    return max(0, 2 - math.floor(math.log10(abs(value)))) if value else 2
 
 
-def value(what: str, unit: str, values: Sequence[float], target: Target | None = None) -> Figure:
-    """A figure that stands for itself."""
-    return Figure(what, unit, spread(values), target)
+def _compare(how: How, ours: float, other: float) -> float:
+    if how == "×":
+        return ours / other
+    return other / ours if how == "÷" else ours - other

@@ -20,7 +20,7 @@ def script(python: str, name: str, *arguments: str | Path) -> list[str | Path]:
     return [python, *ISOLATED, HERE / name, *arguments]
 
 
-def surroundings() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """The environment of each program: no proxies, no look-ups at a hub, no settings of ours."""
     kept = {
         name: value
@@ -41,7 +41,7 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env=surroundings(),
+            env=clean_environment(),
         )
 
     def read(self) -> str:
@@ -104,7 +104,7 @@ def start(command: Sequence[str | Path]) -> Start:
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, env=surroundings()
+            command, stdout=subprocess.PIPE, stderr=errors, env=clean_environment()
         ) as process,
     ):
         assert process.stdout

@@ -1,22 +1,26 @@
 """The rows by name, in the order of the table."""
 
 from collections.abc import Callable
+from functools import partial
 
-from tests.benchmarks import bulk, cold, real, sizes, warm
+from tests.benchmarks import bulk, cold, model, sizes, warm
 from tests.benchmarks.figures import Row
 from tests.benchmarks.session import Session
 
-ROWS: dict[str, Callable[[Session], Row]] = {
+ROWS: dict[str, Callable[[Session], list[Row]]] = {
     "cold": cold.cold,
-    "metadata": cold.metadata,
+    "cold-metadata": cold.cold_metadata,
     "import": cold.importing,
     "short": warm.short,
+    "short-1.0": partial(warm.short, client="client-1.0"),
     "long": warm.long,
-    "bulk": bulk.bulk,
-    "real": real.real,
+    "long-1.0": partial(warm.long, client="client-1.0", urlopen="≤ 1.6", article="≥ 4.5"),
+    "bulk": partial(bulk.bulk, encode_batch="≤ 1.5", article="≥ 20"),
+    "bulk-1.0": partial(bulk.bulk, client="client-1.0", article="≥ 50"),
+    "model": model.model,
     "threads": warm.threads,
     "stall": warm.stall,
-    "endless": bulk.endless,
+    "million": bulk.million,
     "memory": cold.memory,
     "sizes": sizes.sizes,
 }

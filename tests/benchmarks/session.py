@@ -1,4 +1,4 @@
-"""What one run of the suite has at hand."""
+"""What the rows of one run share."""
 
 import json
 from dataclasses import dataclass
@@ -7,30 +7,28 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import texts
-from tests.benchmarks.environments import Environments
+from tests.benchmarks.environments import ROOT, Environments
 from tests.benchmarks.processes import Program, script
+
+BUNDLE = ROOT / "vocab" / "distilbert-base-uncased-finetuned-sst-2-english"
+TOKENIZER = BUNDLE / "tokenizer.json"  # the same for all sides
 
 
 @dataclass
 class Session:
-    """`folder`: for what the rows write. `quick`: as little as can be, to see that it runs."""
+    """`folder`: for files that the rows write. `quick`: as little as shows that a row runs."""
 
     environments: Environments
     folder: Path
     quick: bool = False
 
     def rounds(self, number: int) -> int:
-        """How often the sides take turns."""
+        """How often each side is measured."""
         return 2 if self.quick else number
 
     def scaled(self, number: int) -> int:
-        """How many calls or texts."""
+        """How many calls or texts a measurement has."""
         return max(1, number // 20) if self.quick else number
-
-    @cached_property
-    def tokenizer(self) -> str:
-        """The vocabulary's file, the same for all sides."""
-        return str(self.environments.vocabulary() / "tokenizer.json")
 
     @cached_property
     def sentences(self) -> str:
@@ -40,7 +38,7 @@ class Session:
         return str(path)
 
     def side(self, environment: str, name: str, **setup: Any) -> Program:
-        """A side that stays warm."""
-        known = {"tokenizer": self.tokenizer, "sentences": self.sentences}
+        """Start a side that stays warm between its measurements."""
+        known = {"tokenizer": str(TOKENIZER), "sentences": self.sentences}
         python = self.environments.python(environment)
         return Program(script(python, f"sides/{name}.py", json.dumps(known | setup)))

@@ -2,41 +2,29 @@
 
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from tests.benchmarks.environments import ROOT, pip
-from tests.benchmarks.figures import Figure, Row, Target, value
+from tests.benchmarks.figures import Row, single
 from tests.benchmarks.session import Session
 
-_DEPENDENCIES = ("tokenizers", "numpy", "urllib3")
-_TARGETS = {"`--no-deps` install": Target("≤", 90), "wheel": Target("≤", 2.5)}
+_REQUIREMENTS = ("tokenizers", "numpy", "urllib3")
 
 
-def sizes(session: Session) -> Row:
-    """The checkout with what it needs, installed into empty folders."""
+def sizes(session: Session) -> list[Row]:
+    """Install the checkout with what it needs into empty folders."""
     full = _install(session.folder / "full", ROOT)
-    alone = _install(session.folder / "alone", "--no-deps", ROOT, *_DEPENDENCIES)
-    bare = _install(session.folder / "bare", "--no-deps", ROOT, "tokenizers", "urllib3")
+    alone = _install(session.folder / "alone", "--no-deps", ROOT, *_REQUIREMENTS)
     wheels = session.folder / "wheels"
     pip(sys.executable, "wheel", "--no-deps", "--wheel-dir", str(wheels), str(ROOT))
-    figures = [
-        *_both("full install", full),
-        *_both("`--no-deps` install", alone),
-        *_both("the same without numpy", bare),
-        _figure("lightclient itself", _megabytes(alone / "lightclient")),
-        _figure("wheel", _megabytes(wheels)),
+    return [
+        single("installed size", "MB", _megabytes(full)),
+        single("installed size, zipped", "MB", _zipped(full)),
+        single("installed size with `--no-deps`", "MB", _megabytes(alone), "≤ 90"),
+        single("installed size with `--no-deps`, zipped", "MB", _zipped(alone)),
+        single("installed size of lightclient itself", "MB", _megabytes(alone / "lightclient")),
+        single("the wheel", "MB", _megabytes(wheels), "≤ 2.5"),
     ]
-    return Row("sizes", "installed size", "MB", {}, figures)
-
-
-def _both(name: str, folder: Path) -> Iterator[Figure]:
-    yield _figure(name, _megabytes(folder))
-    yield _figure(f"{name}, zipped", _zipped(folder))
-
-
-def _figure(name: str, size: float) -> Figure:
-    return value(name, "MB", [size], _TARGETS.get(name))
 
 
 def _install(folder: Path, *what: object) -> Path:

@@ -3,62 +3,58 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_HEAD = ["row", "us", "compared with", "figure", "quartiles", "must", "reached"]
-_REACHED = {True: "yes", False: "no", None: ""}
+from tests.benchmarks.figures import OURS, decimals
+
+_COLUMNS = ["plain script", "article"]  # the other sides have a column together
+_MARKS = {True: " ✓", False: " ✗"}
 
 
 def render(results: Mapping[str, Any]) -> str:
     """Markdown: what was measured, on what, and with which command."""
-    lines = [_HEAD, ["---"] * len(_HEAD)]
-    for row in results["rows"].values():
-        lines += [_cells(row, figure, at) for at, figure in enumerate(row["figures"])]
-    table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    head = ["", OURS, *_COLUMNS, "other"]
+    rows = [_cells(row) for rows in results["rows"].values() for row in rows]
+    lines = ["| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows]]
+    table = "\n".join(lines)
     return f"{table}\n\n{_machine(results['machine'])} Made by `{results['command']}`."
 
 
-def _cells(row: Mapping[str, Any], figure: Mapping[str, Any], at: int) -> list[str]:
-    return [
-        row["title"] if at == 0 else "",
-        _median(row, next(iter(row["sides"]))) if at == 0 and row["sides"] else "",
-        _compared(row, figure),
-        f"{_number(figure['median'])} {figure['unit']}",
-        _quartiles(figure),
-        _target(figure["target"]),
-        _REACHED[figure["reached"]],
-    ]
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    cells = {"title": row["title"], OURS: "", **dict.fromkeys(_COLUMNS, "")}
+    cells[OURS] = _value(row, OURS) + _must(row)
+    others = []
+    for comparison in row["comparisons"]:
+        other, text = comparison["other"], _comparison(row, comparison)
+        if other in cells:
+            cells[other] = text
+        else:
+            others.append(f"{other}: {text}")
+    return [*cells.values(), "<br>".join(others)]
 
 
-def _compared(row: Mapping[str, Any], figure: Mapping[str, Any]) -> str:
-    """What is set against what, with the medians of the sides that are not ours."""
-    others = [side for side in list(row["sides"])[1:] if side in figure["what"]]
-    medians = ", ".join(f"{side}: {_median(row, side)}" for side in others)
-    return f"{figure['what']} ({medians})" if medians else figure["what"]
+def _comparison(row: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
+    """What gives lightclient's value, like `190 ms ÷ 5.6 ± 0.2`."""
+    how, value = comparison["how"], _value(row, comparison["other"])
+    figure, margin = (
+        f"{comparison[key]:.{comparison['decimals']}f}" for key in ("figure", "margin")
+    )
+    figure = f"{figure} ± {margin}"
+    term = f"{figure} × {value}" if how == "×" else f"{value} {how} {figure}"
+    return term.replace("+ -", "− ") + _must(comparison)
 
 
-def _median(row: Mapping[str, Any], side: str) -> str:
-    return f"{_number(row['sides'][side]['median'])} {row['unit']}"
+def _value(row: Mapping[str, Any], side: str) -> str:
+    value = row["values"][side]
+    return f"{value:,.{decimals(value)}f} {row['unit']}"
 
 
-def _quartiles(figure: Mapping[str, Any]) -> str:
-    if figure["low"] == figure["high"]:
-        return ""
-    return f"{_number(figure['low'])} – {_number(figure['high'])}"
-
-
-def _target(target: Mapping[str, Any] | None) -> str:
-    return f"{target['sign']} {target['must']:g}" if target and target["must"] is not None else ""
-
-
-def _number(value: float) -> str:
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+def _must(figure: Mapping[str, Any]) -> str:
+    return f" ({figure['must']}{_MARKS[figure['reached']]})" if figure["must"] else ""
 
 
 def _machine(machine: Mapping[str, Any]) -> str:
     return (
-        f"Medians; measured on {machine['cores']} cores, {machine['system']}, Python "
-        f"{machine['python']}; {'; '.join(_packages(machine['packages']))}."
+        f"Measured on {machine['cores']} cores, {machine['system']}, Python {machine['python']}; "
+        f"{'; '.join(_packages(machine['packages']))}."
     )
 
 

@@ -5,123 +5,106 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.benchmarks import texts
-from tests.benchmarks.figures import (
-    Row,
-    Samples,
-    Target,
-    difference,
-    interleave,
-    ratio,
-    spread,
-    value,
-)
+from tests.benchmarks.environments import LINES
+from tests.benchmarks.figures import OURS, Comparison, Row, Samples, interleave
 from tests.benchmarks.processes import Program, Server
 from tests.benchmarks.session import Session
 
-_ROUNDS = 30
-_CALLS = 100
+_ROUNDS = 200
+_CALLS = 20
 _THREADS = 8
 
 
-def short(session: Session) -> Row:
-    """9 tokens at a fixed length of 100."""
-    samples = _single(session, text=texts.SHORT, model="fixed", length=100)
-    title = "warm single call: 9 tokens, fixed 100"
-    return Row("short", title, "µs", samples, _figures(samples))
+def short(session: Session, client: str = "client") -> list[Row]:
+    """9 tokens, which the served model wants padded to 100."""
+    samples = _calls(session, client, text=texts.SHORT, model="fixed", length=100)
+    comparisons = [
+        Comparison("plain script", "×", "≤ 1"),
+        Comparison("article", "÷", "≥ 4.5"),
+        Comparison("bare `urlopen`", "×"),
+    ]
+    title = f"warm call, 9 tokens, tokenizers {LINES[client]}"
+    return [Row(title, "µs", samples, comparisons)]
 
 
-def long(session: Session) -> Row:
-    """400 tokens at a free length; the article's client gets 400 instead of its 100, to cut none.
+def long(
+    session: Session, client: str = "client", urlopen: str | None = None, article: str | None = None
+) -> list[Row]:
+    """400 tokens at a free length; the article's client gets room for all of them.
 
-    To tokenize alone takes longer than the exchange.
+    `urlopen`, `article`: what must be reached beside them.
     """
-    samples = _single(session, text=texts.long(), model="free", length=400)
-    pairs = zip(samples["us"], samples["encode"], samples["urlopen"], strict=True)
-    beside = spread([(us - encode) / urlopen for us, encode, urlopen in pairs])
-    figures = [
-        *_figures(samples),
-        ratio(samples, "encode", "urlopen"),
-        value("(us − encode) / urlopen", "×", [beside.low, beside.median, beside.high]),
+    samples = _calls(session, client, text=texts.long(), model="free", length=400)
+    comparisons = [
+        Comparison("plain script", "×"),
+        Comparison("article", "÷", article),
+        Comparison("bare `urlopen`", "×", urlopen),
+        Comparison("tokenizing alone", "×"),
     ]
-    return Row("long", "warm single call: 400 tokens, free length", "µs", samples, figures)
+    title = f"warm call, 400 tokens, tokenizers {LINES[client]}"
+    return [Row(title, "µs", samples, comparisons)]
 
 
-def _figures(samples: Samples) -> list[Any]:
-    return [
-        ratio(samples, "us", "urlopen", Target("≤", 1.25, 1.10)),
-        ratio(samples, "us", "floor"),
-        ratio(samples, "article", "us", Target("≥", 4.5)),
-    ]
-
-
-def _single(session: Session, **call: Any) -> dict[str, list[float]]:
+def _calls(session: Session, client: str, **call: Any) -> Samples:
     with (
         Server() as server,
-        session.side("client", "us", port=server.port) as us,
-        session.side("client", "floor", port=server.port) as floor,
+        session.side(client, "ours", port=server.port) as ours,
+        session.side(client, "plain", port=server.port) as plain,
         session.side("article", "article", port=server.port) as article,
     ):
-        ours = call | {"length": 100 if call["model"] == "fixed" else None}
+        padded = call | {"length": 100 if call["model"] == "fixed" else None}
         calls = session.scaled(_CALLS)
         sides = {
-            "us": _median(us, "classify", calls=calls, **ours),
-            "urlopen": _median(floor, "urlopen", calls=calls, **ours),
-            "floor": _median(floor, "classify", calls=calls, **ours),
-            "encode": _median(floor, "encode", calls=calls, text=call["text"]),
-            "article": _median(article, "classify", calls=calls, **call),
+            OURS: _time(ours, "classify", calls=calls, **padded),
+            "plain script": _time(plain, "classify", calls=calls, **padded),
+            "article": _time(article, "classify", calls=calls, **call),
+            "bare `urlopen`": _time(plain, "urlopen", calls=calls, **padded),
+            "tokenizing alone": _time(plain, "encode", calls=calls, text=call["text"]),
         }
-        return _warmed(sides, session.rounds(_ROUNDS))
+        return interleave(sides, session.rounds(_ROUNDS))
 
 
-def threads(session: Session) -> Row:
+def threads(session: Session) -> list[Row]:
     """Against a server that takes 20 ms for each call."""
-    calls = session.scaled(40)
-    with Server("--delay", "0.02") as server, session.side("client", "us", port=server.port) as us:
-        sides = {
-            f"{_THREADS} threads": _rate(us, _THREADS, calls),
-            "one thread": _rate(us, 1, calls),
-        }
-        samples = _warmed(sides, session.rounds(8))
-    figures = [ratio(samples, "8 threads", "one thread", Target("≥", 7.5, 7.9))]
-    title = "8 threads with one classifier, a server that takes 20 ms"
-    return Row("threads", title, "calls/s", samples, figures)
+    calls = session.scaled(10)
+    with (
+        Server("--delay", "0.02") as server,
+        session.side("client", "ours", port=server.port) as ours,
+    ):
+        sides = {OURS: _rate(ours, _THREADS, calls), "one thread": _rate(ours, 1, calls)}
+        samples = interleave(sides, session.rounds(20))
+    title = f"{_THREADS} threads with one classifier, the server takes 20 ms"
+    return [Row(title, "calls/s", samples, [Comparison("one thread", "×", "≥ 7.5")])]
 
 
-def stall(session: Session) -> Row:
-    """A small answer and one of 20 KB, in pieces and without TCP_NODELAY."""
-    calls = session.scaled(40)
+def stall(session: Session) -> list[Row]:
+    """Written in pieces and without TCP_NODELAY, so that a delayed ACK holds the second back."""
+    calls = session.scaled(10)
     with (
         Server("--piece", "16384") as server,
-        session.side("client", "us", port=server.port) as us,
-        session.side("client", "floor", port=server.port) as floor,
+        session.side("client", "ours", port=server.port) as ours,
+        session.side("client", "plain", port=server.port) as plain,
     ):
         call = {"text": texts.SHORT, "calls": calls}
         sides = {
-            "us, large": _median(us, "classify", "ms", model="large", **call),
-            "us, small": _median(us, "classify", "ms", model="free", **call),
-            "urlopen, large": _median(floor, "urlopen", "ms", model="large", **call),
-            "urlopen, small": _median(floor, "urlopen", "ms", model="free", **call),
+            OURS: _time(ours, "classify", "ms", model="large", **call),
+            "bare `urlopen`": _time(plain, "urlopen", "ms", model="large", **call),
+            "a small answer": _time(ours, "classify", "ms", model="free", **call),
         }
-        samples = _warmed(sides, session.rounds(8))
-    figures = [
-        difference(samples, "us, large", "us, small", "ms", Target("≤", 5)),
-        difference(samples, "urlopen, large", "urlopen, small", "ms"),
+        samples = interleave(sides, session.rounds(30))
+    comparisons = [
+        Comparison("a small answer", "+", "≤ 5"),
+        Comparison("bare `urlopen`", "÷"),
     ]
-    title = "an answer of 20 KB, written in pieces of 16,384 bytes"
-    return Row("stall", title, "ms", samples, figures)
+    title = "an answer of 20 KB, written in pieces of 16 KiB"
+    return [Row(title, "ms", samples, comparisons)]
 
 
-def _median(
-    side: Program, operation: str, unit: str = "µs", **arguments: Any
-) -> Callable[[], float]:
+def _time(side: Program, operation: str, unit: str = "µs", **arguments: Any) -> Callable[[], float]:
+    """The median of some calls: the first may find the processor's caches cold."""
     scale = {"µs": 1e6, "ms": 1e3}[unit]
     return lambda: statistics.median(side.ask(operation, **arguments)) * scale
 
 
-def _rate(us: Program, threads: int, calls: int) -> Callable[[], float]:
-    return lambda: threads * calls / us.ask("threads", threads=threads, calls=calls)
-
-
-def _warmed(sides: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    interleave(sides, 1)
-    return interleave(sides, rounds)
+def _rate(ours: Program, threads: int, calls: int) -> Callable[[], float]:
+    return lambda: threads * calls / ours.ask("threads", threads=threads, calls=calls)

@@ -1,4 +1,4 @@
-"""The article's client as it is printed, warm."""
+"""The article's client as it is printed, in a warm process."""
 
 import itertools
 import json

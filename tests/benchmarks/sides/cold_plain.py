@@ -1,17 +1,21 @@
-"""The shortest plain script on the same three packages: one label."""
+"""A plain script on the same three packages: one label."""
 
 import json
 import sys
 
 import numpy as np
-from tokenizers import Tokenizer
+import tokenizers
 from urllib3 import HTTPConnectionPool
 
 port, path, text = sys.argv[1:]
-tokenizer = Tokenizer.from_file(path)
-tokenizer.enable_truncation(100)
-tokenizer.enable_padding(length=100)
-row = tokenizer.encode(text)
+tokenizer = tokenizers.Tokenizer.from_file(path)
+if hasattr(tokenizer, "enable_padding"):
+    tokenizer.enable_truncation(100)
+    tokenizer.enable_padding(length=100)
+    row = tokenizer.encode(text)
+else:  # tokenizers 1.0 has no setters
+    options = {"truncation": tokenizers.Truncation(100), "padding": tokenizers.Padding(length=100)}
+    row = tokenizer.encode(text, **options)
 reply = HTTPConnectionPool("127.0.0.1", int(port)).urlopen(
     "POST",
     "/v1/models/fixed:predict",

@@ -1,4 +1,4 @@
-"""lightclient, warm."""
+"""lightclient in a warm process."""
 
 import itertools
 import json
@@ -54,7 +54,7 @@ def _run(some: list[threading.Thread]) -> None:
         thread.join()
 
 
-def endless(count: int, step: int) -> list[tuple[float, int]]:
+def million(count: int, step: int) -> list[tuple[float, int]]:
     """The clock and the memory after each `step` texts."""
     ours, seen = classifier("free", None), []
     for at, _ in enumerate(ours.classify_many(_cycle(count)), 1):
@@ -71,4 +71,4 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * PAGE
 
 
-answer_commands(classify, bulk, threads, endless)
+answer_commands(classify, bulk, threads, million)

@@ -1,13 +1,15 @@
-"""The shortest plain script on the same three packages, warm, and parts of it."""
+"""A plain script on the same three packages, in a warm process, and parts of it."""
 
 import itertools
 import json
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import tokenizers
 from commands import answer_commands, setup, spent, timed
-from tokenizers import Encoding, Tokenizer
 from urllib3 import HTTPConnectionPool
 
 SETUP = setup()
@@ -16,16 +18,25 @@ HEADERS = {"Content-Type": "application/json"}
 POOL = HTTPConnectionPool("127.0.0.1", SETUP["port"])
 
 
+def load() -> Any:
+    return tokenizers.Tokenizer.from_file(SETUP["tokenizer"])
+
+
 @lru_cache
-def tokenizer(length: int | None) -> Tokenizer:
-    loaded = Tokenizer.from_file(SETUP["tokenizer"])
-    if length:
-        loaded.enable_truncation(length)
-    loaded.enable_padding(length=length)
-    return loaded
+def encoders(length: int | None) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """`encode` and `encode_batch` that pad to a length, or to the longest text."""
+    tokenizer, options = load(), {}
+    if hasattr(tokenizer, "enable_padding"):
+        tokenizer.enable_padding(length=length)
+        if length:
+            tokenizer.enable_truncation(length)
+    else:  # tokenizers 1.0 has no setters, and is told in each call
+        options["padding"] = tokenizers.Padding(length=length)
+        options["truncation"] = tokenizers.Truncation(length) if length else None
+    return partial(tokenizer.encode, **options), partial(tokenizer.encode_batch, **options)
 
 
-def payload(rows: list[Encoding]) -> dict[str, dict[str, list[list[int]]]]:
+def payload(rows: list[Any]) -> dict[str, dict[str, list[list[int]]]]:
     ids, masks = [row.ids for row in rows], [row.attention_mask for row in rows]
     return {"inputs": {"input_ids": ids, "attention_mask": masks}}
 
@@ -43,47 +54,45 @@ def softmax(reply: bytes) -> np.ndarray:
 
 def classify(text: str, calls: int, model: str, length: int | None = None) -> list[float]:
     """One text a call."""
-    loaded = tokenizer(length)
-    return timed(
-        lambda: softmax(ask(json.dumps(payload([loaded.encode(text)])), model)).argmax(), calls
-    )
+    encode, _ = encoders(length)
+    return timed(lambda: softmax(ask(json.dumps(payload([encode(text)])), model)).argmax(), calls)
 
 
 def urlopen(text: str, calls: int, model: str, length: int | None = None) -> list[float]:
-    """The exchange alone, with a ready-made body, written as short as lightclient writes it."""
-    body = json.dumps(payload([tokenizer(length).encode(text)]), separators=(",", ":"))
+    """The exchange alone, with a ready-made body: the bytes that lightclient sends."""
+    encode, _ = encoders(length)
+    body = json.dumps(payload([encode(text)]), separators=(",", ":"))
     return timed(lambda: ask(body, model), calls)
 
 
 def encode(text: str, calls: int) -> list[float]:
     """The tokenizer alone."""
-    loaded = tokenizer(None)
-    return timed(lambda: loaded.encode(text), calls)
+    tokenizer = load()
+    return timed(lambda: tokenizer.encode(text), calls)
 
 
 def encode_batch(count: int) -> dict[str, float]:
     """The tokenizer alone, many texts at once, without padding."""
-    loaded = Tokenizer.from_file(SETUP["tokenizer"])
+    tokenizer = load()
     texts = list(itertools.islice(itertools.cycle(SENTENCES), count))
-    return spent(lambda: loaded.encode_batch(texts))
+    return spent(lambda: tokenizer.encode_batch(texts))
 
 
 def batches(count: int, size: int = 32) -> dict[str, float]:
     """Batches in order of arrival, padded to their longest."""
-    loaded = tokenizer(None)
+    _, encode_batch = encoders(None)
     texts = [SENTENCES[at : min(at + size, count)] for at in range(0, count, size)]
 
     def run() -> None:
         for some in texts:
-            softmax(ask(json.dumps(payload(loaded.encode_batch(some))), "free"))
+            softmax(ask(json.dumps(payload(encode_batch(some))), "free"))
 
     return spent(run)
 
 
 def lengths() -> list[int]:
     """The tokens of each sentence."""
-    loaded = Tokenizer.from_file(SETUP["tokenizer"])
-    return [len(row.ids) for row in loaded.encode_batch(SENTENCES)]
+    return [len(row.ids) for row in load().encode_batch(SENTENCES)]
 
 
 answer_commands(classify, urlopen, encode, encode_batch, batches, lengths)
