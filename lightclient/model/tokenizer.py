@@ -1,8 +1,8 @@
-"""A folder's tokenizer, as the model's transformers class would set it up.
+"""A folder's tokenizer, set up as the model's tokenizer class of transformers does it.
 
-Where `tokenizer.json` and `tokenizer_config.json` contradict each other, transformers' tokenizer
-class decides; the rules here are those of transformers 4.57 and 5.23, found by running both
-(tests/data/golden). Paths below are those of 4.57.
+Where `tokenizer.json` and `tokenizer_config.json` contradict each other, that class decides. The
+rules here are those of transformers 4.57 and 5.23, found by running both (tests/data/golden).
+Paths below are those of 4.57.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,7 @@ from typing import Any
 from lightclient.errors import BundleError
 from lightclient.messages import short_repr
 from lightclient.model import library
-from lightclient.model.document import (
-    Document,
-    added_token,
-    read_document,
-    wordpiece_document,
-)
+from lightclient.model.document import Document, added_token, read_document, wordpiece_document
 
 # Classes that set their normalizer by tokenizer_config.json, with defaults of their own
 # (models/bert/tokenization_bert_fast.py, __init__, and the like).
@@ -45,7 +40,7 @@ _FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
 
 @dataclass(frozen=True)
 class Padding:
-    """How a row is filled up: the pad token's id, None if there is none, its type id, the side."""
+    """How a row is padded: the pad token's id, None if there is none, its type id, the side."""
 
     token_id: int | None
     type_id: int
@@ -54,10 +49,11 @@ class Padding:
 
 @dataclass(frozen=True)
 class LoadedTokenizer:
-    """The tokenizer, and what it does not do itself.
+    """The tokenizer, and the settings that this client applies itself.
 
-    `has_type_ids`: whether its type ids count, or are to be zeros. `cut_left`: truncation takes the
-    start of a text. `longest_word`: how many letters of a word it looks at, if it is WordPiece.
+    `has_type_ids`: whether the type ids of the tokenizer are used; if not, all are 0. `cut_left`:
+    truncation cuts the start of a text. `longest_word`: how many letters of a word WordPiece reads;
+    0 for other models.
     """
 
     tokenizer: library.Tokenizer
@@ -73,7 +69,7 @@ def load_tokenizer(
     """Load `tokenizer.json`, or else WordPiece from `vocab.txt`.
 
     Args:
-        folder: the model's.
+        folder: the model's folder.
         tokens: `tokenizer_config.json`, with `special_tokens_map.json` merged in.
         config: `config.json`.
 
@@ -94,7 +90,7 @@ def load_tokenizer(
 def load_wordpiece(
     vocab: Path, tokens: Mapping[str, Any], config: Mapping[str, Any]
 ) -> LoadedTokenizer:
-    """Build WordPiece from a `vocab.txt`; the rest is as in `load_tokenizer`."""
+    """Build WordPiece from a `vocab.txt`; otherwise as `load_tokenizer`."""
     family = _family(tokens, config)
     document = wordpiece_document(vocab, tokens)
     return _load(document, tokens, config, "bert" if family in _GENERIC else family)
@@ -121,7 +117,7 @@ def _load(
 
 
 def _changes(document: Document, tokens: Mapping[str, Any], family: str) -> dict[str, Any]:
-    """What the class sets otherwise than the file."""
+    """The parts of the file that the class overrides."""
     changes: dict[str, Any] = {}
     normalizer, splitter = document.part("normalizer"), document.part("pre_tokenizer")
     if normalizer.get("type") == "BertNormalizer" and family in _BERT_LIKE:
@@ -137,11 +133,12 @@ def _changes(document: Document, tokens: Mapping[str, Any], family: str) -> dict
 
 
 def _bert_flags(tokens: Mapping[str, Any], family: str) -> dict[str, bool | None]:
-    accents = tokens.get("strip_accents")  # None: they go where letters are lowered
-    flags = {
+    flags: dict[str, bool | None] = {
         "lowercase": _flag(tokens, "do_lower_case", default=True),
-        "strip_accents": None if accents is None else _flag(tokens, "strip_accents", default=False),
+        "strip_accents": None,  # the library strips accents if it lowers letters
     }
+    if tokens.get("strip_accents") is not None:
+        flags["strip_accents"] = _flag(tokens, "strip_accents", default=False)
     if family != "mpnet":
         flags["handle_chinese_chars"] = _flag(tokens, "tokenize_chinese_chars", default=True)
     return flags
@@ -155,7 +152,7 @@ def _flag(tokens: Mapping[str, Any], key: str, *, default: bool) -> bool:
 
 
 def _new_tokens(document: Document, tokens: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The tokens that stand in tokenizer_config.json alone, as transformers adds them at loading.
+    """The tokens that only tokenizer_config.json has, which transformers adds while it loads.
 
     Their ids are those that the library gives (tokenizers 0.23, added_vocabulary.rs, add_tokens).
     """

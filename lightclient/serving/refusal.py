@@ -8,12 +8,19 @@ import json
 import re
 
 from lightclient.errors import (
-    AccessDenied, BadRequest, LightClientError, ModelNotFound, NotTensorFlowServing, Overloaded,
-    ServerFailed, SignatureNotFound, TimedOut, Unavailable,
-)  # fmt: skip
+    AccessDenied,
+    BadRequest,
+    LightClientError,
+    ModelNotFound,
+    NotTensorFlowServing,
+    Overloaded,
+    ServerFailed,
+    SignatureNotFound,
+    TimedOut,
+    Unavailable,
+)
 from lightclient.http.transport import Reply
 from lightclient.messages import printable
-
 
 # What an answer means: its error, and what to do about it.
 _Cause = tuple[type[LightClientError], str]
