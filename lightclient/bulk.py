@@ -164,17 +164,9 @@ class _Stream:
     def _answer(self, texts: Sequence[Text], rows: Sequence[Row], plan: Plan) -> list[Outcome]:
         """The outcomes of one request."""
         try:
-            return list(self._predict(rows, plan))
-        except _PERHAPS_ONE_TEXT:
-            return self._answer_again(texts, rows, plan)
-        except LightClientError as error:
-            return [error] * len(rows)
-
-    def _answer_again(
-        self, texts: Sequence[Text], rows: Sequence[Row], plan: Plan
-    ) -> list[Outcome]:
-        """Try the plan of a new version, if there is one; then parts, to find the culprit."""
-        try:
+            with suppress(*_PERHAPS_ONE_TEXT):
+                return list(self._predict(rows, plan))
+            # Perhaps a new version of the model has another plan. If not, find the culprit.
             new_plan = self._predictor.refresh_plan(plan, self._new_deadline())
             if new_plan is not None:
                 plan, rows = new_plan, self._predictor.tokenize(texts, new_plan)

@@ -103,6 +103,8 @@ def _load(
     # tokenization_utils_fast.py, PreTrainedTokenizerFast.__init__
     splits_special = tokens.get("split_special_tokens") is True
     by_class = "left" if family in _LEFT_PADDED else "right"
+    inputs = tokens.get("model_input_names")
+    has_type_ids = family not in _WITHOUT_TYPE_IDS
     return LoadedTokenizer(
         library.load(edited, splits_special=splits_special),
         Padding(
@@ -110,7 +112,7 @@ def _load(
             _XLNET_PAD_TYPE if family in _LEFT_PADDED else 0,
             _is_left("padding_side", tokens, document.part("padding"), by_class),
         ),
-        _has_type_ids(tokens, family),
+        "token_type_ids" in inputs if isinstance(inputs, list) else has_type_ids,
         _is_left("truncation_side", tokens, document.part("truncation"), "right"),
         document.longest_word(),
     )
@@ -207,31 +209,20 @@ def _pad_id(
     names = ("[PAD]", "<pad>") if by_class else (str(token),)
     token_id = document.find(*names) if by_class or token is not None else None
     if token_id is None and (by_class or token is None):
-        return _stated_pad_id(config)
+        stated = config.get("pad_token_id")
+        if stated is None or (type(stated) is int and stated >= 0):
+            return stated
+        words = f"config.json: pad_token_id must be a whole number, not {short_repr(stated)}"
+        raise BundleError(words)
     size = config.get("vocab_size")
     if token_id is None or (isinstance(size, int) and token_id >= size):
         raise BundleError(f"the pad token {short_repr(names[0])} is not in the model's vocabulary")
     return token_id
 
 
-def _stated_pad_id(config: Mapping[str, Any]) -> int | None:
-    stated = config.get("pad_token_id")
-    if stated is None or (isinstance(stated, int) and not isinstance(stated, bool) and stated >= 0):
-        return stated
-    raise BundleError(f"config.json: pad_token_id must be a whole number, not {short_repr(stated)}")
-
-
 def _is_left(key: str, tokens: Mapping[str, Any], own: Mapping[str, Any], by_class: str) -> bool:
     side = tokens.get(key) or own.get("direction") or by_class
     if str(side).lower() not in ("left", "right"):
-        raise BundleError(
-            f"tokenizer_config.json: {key} must be left or right, not {short_repr(side)}"
-        )
+        words = f"tokenizer_config.json: {key} must be left or right, not {short_repr(side)}"
+        raise BundleError(words)
     return str(side).lower() == "left"
-
-
-def _has_type_ids(tokens: Mapping[str, Any], family: str) -> bool:
-    stated = tokens.get("model_input_names")
-    if isinstance(stated, list):
-        return "token_type_ids" in stated
-    return family not in _WITHOUT_TYPE_IDS
