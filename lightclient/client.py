@@ -1,6 +1,7 @@
 """`Classifier`, and `classify` for those who need no object of their own."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args, overload
@@ -90,26 +91,16 @@ class Classifier:
             raise InputError(
                 f"signature must be a name or a Signature, not {short_repr(signature)}"
             )
-        self._open(
-            settings=settings,
-            transport={"headers": headers, "retries": retries},
-            predictor={
-                "signature": signature, "form": form, "max_length": max_length, "pad_to": pad_to,
-            },
-        )  # fmt: skip
+        self._open(settings, _Options(max_length, pad_to, signature, form, headers, retries))
 
-    def _open(
-        self, settings: Settings, transport: dict[str, Any], predictor: dict[str, Any]
-    ) -> None:
-        """Set everything up from settings, and options of `Transport` and `Predictor`."""
+    def _open(self, settings: Settings, options: "_Options") -> None:
         if settings.url is None:
             raise SettingError(
                 "no server is named: pass Classifier('http://HOST:8501/v1/models/NAME'), or --url "
                 "to the command, or set LIGHTCLIENT_URL; without a server: lightclient demo TEXT"
             )
         import_numpy_meanwhile()
-        self._settings = settings
-        self._state = {"settings": settings, "transport": transport, "predictor": predictor}
+        self._settings, self._options = settings, options
         self._address = parse_address(settings.url)
         self._bundle = Bundle.load(settings.bundle)
         self._transport = Transport(
@@ -118,9 +109,18 @@ class Classifier:
             ca_certs=settings.ca_certs,
             client_cert=settings.client_cert,
             proxy=find_proxy(self._address.scheme, self._address.host, self._address.port),
-            **transport,
+            headers=options.headers,
+            retries=options.retries,
         )
-        self._predictor = Predictor(self._address, self._bundle, self._transport, **predictor)
+        self._predictor = Predictor(
+            self._address,
+            self._bundle,
+            self._transport,
+            signature=options.signature,
+            form=options.form,
+            max_length=options.max_length,
+            pad_to=options.pad_to,
+        )
 
     def warm(self) -> None:
         """Do all that the first call would have to wait for, by one call.
@@ -216,11 +216,23 @@ class Classifier:
         return f"Classifier({str(self._address)!r}, bundle={self._bundle.name!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return self._state
+        return {"settings": self._settings, "options": self._options}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Set up again from the same settings, whatever the environment says here."""
         self._open(**state)
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What only an argument can set. Headers may be secret, so the repr does not show them."""
+
+    max_length: int | None
+    pad_to: int | None
+    signature: str | Signature | None
+    form: Form
+    headers: Mapping[str, str] | None = field(repr=False)
+    retries: int
 
 
 @overload
