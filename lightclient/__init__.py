@@ -1,40 +1,22 @@
 """Text in, label out, through TensorFlow Serving's REST API.
 
-Public are the names of this module, of `lightclient.standin`, and what the README documents. All
-other modules are internal and may change with any release.
+The public names are those of this module and of `lightclient.standin`, and what the README
+documents. All other modules are internal and may change with any release.
 
 This module is the table of contents. Importing it loads nothing heavy, reads no environment and
 opens no connection; each name loads its module when it is first used.
 """
 
-from lightclient.errors import (
-    AccessDenied,
-    BadRequest,
-    BundleError,
-    CannotConnect,
-    ConnectionLost,
-    ExportError,
-    InputError,
-    LightClientError,
-    ModelNotFound,
-    NotTensorFlowServing,
-    Overloaded,
-    RedirectRefused,
-    ReplyError,
-    ReplyTooLarge,
-    ServerError,
-    ServerFailed,
-    SettingError,
-    SignatureError,
-    SignatureNotFound,
-    TimedOut,
-    TransportError,
-    Unavailable,
-)
+from lightclient.errors import (  # noqa: I001
+    AccessDenied, BadRequest, BundleError, CannotConnect, ConnectionLost, ExportError, InputError,
+    LightClientError, ModelNotFound, NotTensorFlowServing, Overloaded, RedirectRefused, ReplyError,
+    ReplyTooLarge, ServerError, ServerFailed, SettingError, SignatureError, SignatureNotFound,
+    TimedOut, TransportError, Unavailable,
+)  # fmt: skip
 from lightclient.lazy import lazy_names
 from lightclient.version import __version__
 
-# As in lightclient.lazy, which says why.
+# lightclient.lazy says why.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lightclient.classification import Classification, Score

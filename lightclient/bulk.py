@@ -1,24 +1,24 @@
 """Many texts: read in chunks, sorted by length, cut into requests of which several are under way.
 
-The time of a model goes with the tokens it is given, padding included, so texts of like length
-share a request. A request has a bound of tokens rather than of texts: that keeps its time, and so
-the deadline it needs, the same for short texts and long ones.
+A model's time grows with the tokens it is given, padding included, so texts of similar length
+share a request. A request is bounded by tokens and not by texts, so that it takes about as long
+with short texts as with long ones, and the same deadline fits both.
 
 The two bounds are a compromise between two kinds of servers (`python -m tests.benchmarks.sweep
-URL` tries others). A processor is busy with any request, and a larger one is slower, because it
-leaves the cache: with DistilBERT on two cores 512, 1,024 and 2,048 tokens gave at best 78, 69 and
-60 texts a second. Where each request has a fixed cost, as on an accelerator, it should be large, or
-one of several: at 4 ms each, 1,024 tokens one by one gave 6,100 texts a second, four at once
-14,200, twice that size 20,200.
+URL` tries others). A processor is busy with any request, and large ones leave its cache: with
+DistilBERT on two cores 512, 1,024 and 2,048 tokens gave at best 78, 69 and 60 texts a second. Where
+each request has a fixed cost, as on an accelerator, large or simultaneous requests are better: at
+4 ms each, 1,024 tokens one by one gave 6,100 texts a second, four at once 14,200, twice that size
+20,200.
 """
 
 import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 
@@ -38,8 +38,8 @@ TOKENS_PER_REQUEST = 1024
 REQUESTS_AT_ONCE = 4
 _CHUNKS_AT_ONCE = 2
 _PADDING_ATTEMPTS = 5
-# One text of a request can cause these for all of them. The other errors concern the connection or
-# the server, and sending the texts one by one would not help.
+# One text can cause these errors for its whole request. All others come from the connection or the
+# server, and sending the texts one by one would not help.
 _PERHAPS_ONE_TEXT = (BadRequest, ReplyError, ServerFailed)
 _THREADS = "lightclient-many"
 _LOG = logging.getLogger("lightclient")
@@ -51,7 +51,7 @@ def classify_stream(
     """Classify texts as they come, in their order; see `Classifier.classify_many`."""
     pid = os.getpid()
     started: deque[tuple[Chunk, Mapping[int, _Answer]]] = deque()
-    with _running(predictor, timeout, stops_at_error=stops_at_error) as stream:
+    with _Stream(predictor, timeout, stops_at_error=stops_at_error) as stream:
         for chunk in read_chunks(texts):
             started.append((chunk, stream.start(chunk)))
             if len(started) == _CHUNKS_AT_ONCE:
@@ -91,48 +91,37 @@ def _placed(error: LightClientError, place: int) -> LightClientError:
     return placed
 
 
-@contextmanager
-def _running(predictor: Predictor, timeout: float, *, stops_at_error: bool) -> Iterator["_Stream"]:
-    """A stream that leaves nothing under way, however it ends."""
-    stop = threading.Event()
-    executor = ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix=_THREADS)
-    try:
-        yield _Stream(
-            predictor, executor, lambda: Deadline(timeout, stop), stops_at_error=stops_at_error
-        )
-    finally:
-        stop.set()
-        # A stream that nobody holds any more may be closed by the garbage collector in one of its
-        # own threads, which cannot wait for itself.
-        own = threading.current_thread().name.startswith(_THREADS)
-        executor.shutdown(wait=not own, cancel_futures=True)
-
-
 class _Stream:
-    """Sends chunks off, request by request."""
+    """Sends chunks off, request by request; leaves nothing under way at its end."""
 
-    def __init__(
-        self,
-        predictor: Predictor,
-        executor: ThreadPoolExecutor,
-        new_deadline: Callable[[], Deadline],
-        *,
-        stops_at_error: bool,
-    ) -> None:
-        self._predictor, self._executor = predictor, executor
-        self._new_deadline, self._stops_at_error = new_deadline, stops_at_error
+    def __init__(self, predictor: Predictor, timeout: float, *, stops_at_error: bool) -> None:
+        self._predictor, self._timeout = predictor, timeout
+        self._stops_at_error = stops_at_error
+        self._stop = threading.Event()
+        self._executor = ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix=_THREADS)
         self._pad_to: int | None = None
         self._pad_lock = threading.Lock()
 
+    def __enter__(self) -> "_Stream":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        # If nobody holds the stream any more, the garbage collector may close it in one of its own
+        # threads, which cannot wait for itself.
+        own = threading.current_thread().name.startswith(_THREADS)
+        self._executor.shutdown(wait=not own, cancel_futures=True)
+
+    def _new_deadline(self) -> Deadline:
+        return Deadline(self._timeout, self._stop)
+
     def start(self, chunk: Chunk) -> dict[int, _Answer]:
         """Tokenize a chunk and send its requests off; give the answer of each place."""
-        texts: dict[int, Text] = {}
-        errors: dict[int, LightClientError] = {}
-        for place, text in enumerate(chunk.texts, chunk.start):
-            if isinstance(text, LightClientError):
-                errors[place] = text
-            else:
-                texts[place] = text
+        found = dict(enumerate(chunk.texts, chunk.start))
+        texts = {at: text for at, text in found.items() if not isinstance(text, LightClientError)}
+        errors: dict[int, LightClientError] = {
+            at: error for at, error in found.items() if isinstance(error, LightClientError)
+        }
         try:
             plan = self._predictor.plan(self._new_deadline())
         except LightClientError as error:
@@ -143,19 +132,17 @@ class _Stream:
     def _tokenize(
         self, texts: Mapping[int, Text], plan: Plan, errors: dict[int, LightClientError]
     ) -> dict[int, Row]:
-        """The rows of the texts; a text that cannot be tokenized goes to `errors`."""
-        try:
+        """The rows of the texts; the error of a text that cannot be tokenized goes to `errors`."""
+        with suppress(LightClientError):
             rows = self._predictor.tokenize(list(texts.values()), plan)
             return dict(zip(texts, rows, strict=True))
-        except LightClientError:
-            pass  # one by one, to find out which
-        rows_found: dict[int, Row] = {}
-        for place, text in texts.items():
+        found: dict[int, Row] = {}
+        for place, text in texts.items():  # one by one, to find out which text it is
             try:
-                [rows_found[place]] = self._predictor.tokenize([text], plan)
+                [found[place]] = self._predictor.tokenize([text], plan)
             except LightClientError as error:
                 errors[place] = error
-        return rows_found
+        return found
 
     def _send(
         self, texts: Mapping[int, Text], rows: Mapping[int, Row], plan: Plan
@@ -177,17 +164,9 @@ class _Stream:
     def _answer(self, texts: Sequence[Text], rows: Sequence[Row], plan: Plan) -> list[Outcome]:
         """The outcomes of one request."""
         try:
-            return list(self._predict(rows, plan))
-        except _PERHAPS_ONE_TEXT:
-            return self._answer_again(texts, rows, plan)
-        except LightClientError as error:
-            return [error] * len(rows)
-
-    def _answer_again(
-        self, texts: Sequence[Text], rows: Sequence[Row], plan: Plan
-    ) -> list[Outcome]:
-        """With the plan of a new version, if there is one; then in parts, to find the culprit."""
-        try:
+            with suppress(*_PERHAPS_ONE_TEXT):
+                return list(self._predict(rows, plan))
+            # Perhaps a new version of the model has another plan. If not, find the culprit.
             new_plan = self._predictor.refresh_plan(plan, self._new_deadline())
             if new_plan is not None:
                 plan, rows = new_plan, self._predictor.tokenize(texts, new_plan)

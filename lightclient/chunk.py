@@ -16,7 +16,7 @@ MOST_CHARACTERS = 1_000_000
 class Chunk:
     """Texts that stand one after the other in a stream.
 
-    `start`: the place of the first one in the stream. `texts`: the error in the place of a value
+    `start`: the place of the first one in the stream. `texts`: has an error in the place of a value
     that is no text. `failure`: what the stream raised after the last one.
     """
 
@@ -26,7 +26,7 @@ class Chunk:
 
 
 def read_chunks(texts: Iterable[object]) -> Iterator[Chunk]:
-    """Read a stream, one chunk at a time; what it raises stands in the last one."""
+    """Read a stream chunk by chunk. If it raises an exception, the last chunk holds it."""
     stream, start, most = iter(texts), 0, FIRST_TEXTS
     while True:
         chunk = _read(stream, start, most)
@@ -42,27 +42,18 @@ def _read(stream: Iterator[object], start: int, most: int) -> Chunk:
     chunk, characters = Chunk(start), 0
     try:
         for place, value in enumerate(islice(stream, most), start):
-            text = _checked(value, place)
+            try:
+                text = check_text(value, f"texts[{place}]")
+            except InputError as error:
+                chunk.texts.append(error)
+                continue
             chunk.texts.append(text)
-            characters += _length(text)
+            characters += len(text) if isinstance(text, str) else sum(map(len, text))
             if characters >= MOST_CHARACTERS:
                 break
     except Exception as error:  # noqa: BLE001 - it is raised when its turn comes
         chunk.failure = error
     return chunk
-
-
-def _checked(value: object, place: int) -> Text | InputError:
-    try:
-        return check_text(value, f"texts[{place}]")
-    except InputError as error:
-        return error
-
-
-def _length(text: Text | InputError) -> int:
-    if isinstance(text, str):
-        return len(text)
-    return 0 if isinstance(text, InputError) else sum(map(len, text))
 
 
 def cut(lengths: Mapping[int, int], fixed: int | None, budget: int) -> Iterator[list[int]]:

@@ -17,8 +17,8 @@ class Classification:
 
     `label`, `score`: the best one. `scores`: every label, highest first, ties in the model's
     order, so that `scores[:k]` is what the pipeline gives for `top_k=k`. `logits`: the model's
-    raw output in the order of its labels. `truncated`: the text was longer than the model takes
-    and its end was not read.
+    raw output in the order of its labels. `truncated`: the text was longer than the model takes,
+    and was cut.
     """
 
     label: str
@@ -28,14 +28,9 @@ class Classification:
     truncated: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """The same in plain JSON types."""
-        return {
-            "label": self.label,
-            "score": self.score,
-            "scores": [score._asdict() for score in self.scores],
-            "logits": list(self.logits),
-            "truncated": self.truncated,
-        }
+        """The classification in plain JSON types."""
+        scores = [score._asdict() for score in self.scores]
+        return vars(self) | {"scores": scores, "logits": list(self.logits)}
 
     def __repr__(self) -> str:
         cut = ", truncated=True" if self.truncated else ""

@@ -1,4 +1,4 @@
-"""The classifier: a text's way to its label, step by step."""
+"""`Classifier`, and `classify` for those who need no object of their own."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,21 +31,21 @@ class Classifier:
     Threads may share one; it may be pickled, and used on both sides of a fork. It opens no
     connection before the first call and keeps those it has until `close`, or the end of a `with`.
 
-    What is left out of `url`, `bundle`, `timeout`, `token`, `ca_certs` and `client_cert` comes
-    from the environment: `LIGHTCLIENT_URL` and so on.
+    If `url`, `bundle`, `timeout`, `token`, `ca_certs` or `client_cert` is left out, the environment
+    decides: `LIGHTCLIENT_URL` and so on.
 
     Args:
         url: the served model, like `http://host:8501/v1/models/NAME`, with `/versions/N` or
             `/labels/L`, with or without `:predict`.
-        bundle: a shipped name, a model's Hugging Face folder, or a `Bundle`; in the end
+        bundle: a shipped name, a model's Hugging Face folder, or a `Bundle`. The default is
             distilbert-base-uncased-finetuned-sst-2-english.
-        timeout: the deadline of one call, in seconds, everything included: connecting, repeats,
-            metadata, the answer; in the end 10.
-        max_length: the most tokens of a text; what is longer is cut and says so. Left out: what
-            the bundle and the signature allow.
+        timeout: the deadline of one call in seconds, with connecting, repeats and metadata
+            included. The default is 10.
+        max_length: the most tokens of a text; a longer one is cut, and `truncated` says so. The
+            default is what the bundle and the signature allow.
         pad_to: pad every request to this many tokens, for a server that batches requests.
         signature: the name of a signature, or a `Signature` stated by hand, which saves the
-            metadata look-up. Left out: `serving_default`, as the server describes it.
+            metadata look-up. The default is `serving_default`, as the server describes it.
         form: `"columnar"` or `"row"`, for servers that know the row form only.
         headers: sent with every request.
         token: sent as a bearer token.
@@ -105,11 +105,11 @@ class Classifier:
         self._bundle = Bundle.load(settings.bundle)
         self._transport = Transport(
             self._address.origin,
-            headers=options.headers,
             token=settings.token,
             ca_certs=settings.ca_certs,
             client_cert=settings.client_cert,
             proxy=find_proxy(self._address.scheme, self._address.host, self._address.port),
+            headers=options.headers,
             retries=options.retries,
         )
         self._predictor = Predictor(
@@ -126,8 +126,8 @@ class Classifier:
         """Do all that the first call would have to wait for, by one call.
 
         It opens a connection, reads the metadata, and has the server compute once. In a Lambda,
-        call it beside the making of the classifier, outside the handler: an instance that is
-        started ahead then answers its first request as fast as any other.
+        call it where you make the classifier, outside the handler. An instance that is started
+        ahead of time then answers its first request as fast as any other.
 
         Raises what `classify` raises.
         """
@@ -142,7 +142,7 @@ class Classifier:
     def classify(self, texts: Text | Texts) -> Classification | list[Classification]:
         """Classify one text, or a list of texts in one request.
 
-        A pair of texts is a tuple. An empty list gives an empty list and asks nobody.
+        A pair of texts is a tuple. An empty list gives an empty list without a request.
 
         Raises:
             InputError: a text is not what it must be.
@@ -152,9 +152,13 @@ class Classifier:
             ReplyError: the answer is not the logits of these texts.
         """
         if not isinstance(texts, list):
-            return self._classify([check_text(texts)])[0]
-        checked = [check_text(text, f"texts[{at}]") for at, text in enumerate(texts)]
-        return self._classify(checked) if checked else []
+            checked = [check_text(texts)]
+        elif not texts:
+            return []
+        else:
+            checked = [check_text(text, f"texts[{at}]") for at, text in enumerate(texts)]
+        found = self._predictor.classify(checked, Deadline(self._settings.timeout))
+        return found if isinstance(texts, list) else found[0]
 
     @overload
     def classify_many(
@@ -174,11 +178,10 @@ class Classifier:
 
         Args:
             texts: any iterable; a pair is a tuple.
-            on_error: what becomes of a text that fails. "raise": the error is raised when its turn
-                comes, after the answers of all texts before it. "return": the error stands in its
-                place, and the others go on. A text that makes its request fail is found out by
-                sending the request again, whole and then in parts. `index` of the error is the
-                text's place.
+            on_error: what happens to a text that fails. "raise": its error is raised after the
+                answers of all texts before it. "return": its error takes the place of its answer.
+                If a request fails, it is sent again, whole and then in parts, to find the text
+                that made it fail. `index` of the error is the text's place.
 
         Raises:
             InputError: an argument, or a text, is not what it must be.
@@ -199,9 +202,6 @@ class Classifier:
             texts, self._predictor, self._settings.timeout, stops_at_error=on_error == "raise"
         )
 
-    def _classify(self, texts: list[Text]) -> list[Classification]:
-        return self._predictor.classify(texts, Deadline(self._settings.timeout))
-
     def close(self) -> None:
         """Close the idle connections; a later call opens new ones."""
         self._transport.close()
@@ -219,13 +219,13 @@ class Classifier:
         return {"settings": self._settings, "options": self._options}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Made anew from the same settings; the environment here is not asked."""
-        self._open(state["settings"], state["options"])
+        """Set up again from the same settings, whatever the environment says here."""
+        self._open(**state)
 
 
 @dataclass(frozen=True)
 class _Options:
-    """What only an argument can set."""
+    """What only an argument can set. Headers may be secret, so the repr does not show them."""
 
     max_length: int | None
     pad_to: int | None

@@ -23,8 +23,8 @@ LightClientError
 └── ReplyError                   the answer cannot be what was asked for
     └── NotTensorFlowServing     it is not this protocol at all
 
-The message of an error says how to mend it and never holds the text that was classified. What the
-server itself said stands whole in `server_message`: it may quote token ids, so keep it out of logs.
+The message of an error says how to mend it, and never holds the text that was classified. The whole
+message of the server is in `server_message`. It may quote token ids, so keep it out of logs.
 """
 
 from lightclient.messages import printable
@@ -33,9 +33,9 @@ _LONGEST_MESSAGE = 2000
 
 
 class LightClientError(Exception):
-    """The root: `except LightClientError` catches all this package raises on purpose.
+    """The root of all errors that this package raises on purpose.
 
-    `index`: the place of the text it concerns in what `classify_many` was given, else None.
+    `index`: the place of the text among those that `classify_many` was given, else None.
     """
 
     index: int | None = None
@@ -69,7 +69,7 @@ class SignatureError(LightClientError):
 
 
 class TransportError(LightClientError):
-    """No answer came. `url`: what was asked; `attempts`: how often it was tried."""
+    """No answer came. `url`: of the request; `attempts`: how often it was sent."""
 
     url: str
     attempts: int = 1
@@ -110,8 +110,8 @@ class ReplyTooLarge(TransportError):
 class ServerError(LightClientError):
     """The server answered with an error.
 
-    `url`: what was asked; `status`: the HTTP status; `server_message`: the server's own words;
-    `attempts`: how often it was tried.
+    `url`: of the request; `status`: the HTTP status; `server_message`: the server's own words;
+    `attempts`: how often the request was sent.
     """
 
     url: str
@@ -153,7 +153,7 @@ class ServerFailed(ServerError):
 
 
 class ReplyError(LightClientError):
-    """The answer cannot be what was asked for. `url`: what was asked."""
+    """The answer cannot be what was asked for. `url`: of the request."""
 
     url: str
 

@@ -1,4 +1,4 @@
-"""numpy imported in the background, because that takes as long as many a request."""
+"""The import of numpy in the background, because it takes as long as many requests do."""
 
 import os
 import sys
@@ -11,10 +11,10 @@ def import_numpy_meanwhile() -> None:
     if "numpy" in sys.modules:
         return
     thread = threading.Thread(target=_import_numpy, name="lightclient-numpy")
-    with suppress(RuntimeError):  # no thread is to be had: it is imported when it is needed
+    with suppress(RuntimeError):  # without a thread, it is imported when it is needed
         thread.start()
         if hasattr(os, "register_at_fork"):
-            # A child process would wait for ever for an import that went on in its parent.
+            # A child would wait for ever for the lock of an import that goes on in its parent.
             os.register_at_fork(before=thread.join)
 
 

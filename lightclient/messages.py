@@ -2,14 +2,14 @@
 
 
 def printable(text: str, limit: int = 500, *, kept: str = "") -> str:
-    """Somebody else's words, made safe for an error message: one line, no escapes, not too long."""
-    fit = (char if char.isprintable() or char in kept else " " for char in text[: limit + 1])
-    line = "".join(fit)
+    """Make foreign words safe for an error message: one line, no escapes, not too long."""
+    chars = (char if char.isprintable() or char in kept else " " for char in text[: limit + 1])
+    line = "".join(chars)
     return line if len(line) <= limit else line[:limit] + "…"
 
 
 def short_repr(value: object, limit: int = 80) -> str:
-    """The repr of what somebody gave, made safe for an error message."""
+    """The repr of a value, made safe for an error message."""
     try:
         return printable(repr(value), limit)
     except Exception as error:  # noqa: BLE001 - whatever a repr may raise, as for 10**5000

@@ -1,22 +1,17 @@
 """Logits into classifications, in numpy, as transformers' text-classification pipeline does it.
 
-The formulas, which of them applies, and the order are those of transformers,
-pipelines/text_classification.py. Everything is float32, as there, so that the scores are equal bit
-for bit: with another rounding, two scores that tie in the pipeline would not tie here.
+The formulas, the choice between them, and the order are those of transformers,
+pipelines/text_classification.py. Everything is float32, as it is there, so that the scores are
+equal bit for bit. With another rounding, two scores that tie in the pipeline would not tie here.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from lightclient.classification import Classification, Score
 from lightclient.model.bundle import Bundle
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-Floats: TypeAlias = "NDArray[np.float32]"
+from lightclient.serving.reply import Floats
 
 
 def classify_logits(
@@ -32,19 +27,12 @@ def classify_logits(
     scores = probabilities(logits, bundle)
     # A stable sort of the negative scores leaves ties in the order of the labels.
     ranks = np.argsort(-scores, axis=-1, kind="stable")
+    found = []
     rows = zip(ranks.tolist(), scores.tolist(), logits.tolist(), truncated, strict=True)
-    return [_classification(*row, bundle.labels) for row in rows]
-
-
-def _classification(
-    rank: list[int],
-    scores: list[float],
-    logits: list[float],
-    truncated: bool,
-    labels: tuple[str, ...],
-) -> Classification:
-    ranked = tuple([Score(labels[at], scores[at]) for at in rank])
-    return Classification(*ranked[0], ranked, tuple(logits), truncated)
+    for rank, row, raw, cut in rows:
+        ranked = tuple([Score(bundle.labels[at], row[at]) for at in rank])
+        found.append(Classification(*ranked[0], ranked, tuple(raw), cut))
+    return found
 
 
 def probabilities(logits: Floats, bundle: Bundle) -> Floats:

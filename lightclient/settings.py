@@ -1,7 +1,4 @@
-"""What a classifier needs besides its model: given as arguments, or else by the environment.
-
-Nothing else reads `os.environ`.
-"""
+"""Settings from arguments or the environment. No other module of the client reads `os.environ`."""
 
 import math
 import os
@@ -16,7 +13,7 @@ from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle
 
 DEFAULT_TIMEOUT = 10.0
-_LONGEST = 366 * 24 * 3600  # the system's own waits overflow at some point beyond
+_LONGEST = 366 * 24 * 3600  # far beyond it, the waits of the system overflow
 
 
 @dataclass(frozen=True)
@@ -36,9 +33,9 @@ class Settings:
 
 
 def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
-    """The settings as they are now: what is given by hand, else the environment, else the default.
+    """Read each setting from the arguments, or else the environment, or else its default.
 
-    A variable that is empty counts as absent, and one that is not needed is not looked at.
+    An empty variable counts as absent. One that an argument replaces is not looked at.
 
     Args:
         environ: the environment, `os.environ` if left out.
@@ -77,24 +74,21 @@ def _is_seconds(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= _LONGEST
 
 
-_PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
-
-
 def proxy_variables() -> tuple[str | None, ...]:
     """HTTP_PROXY, HTTPS_PROXY and NO_PROXY as they are now, in small letters or capitals."""
-    environ = os.environ
-    return tuple(environ.get(name) or environ.get(name.upper()) for name in _PROXY_VARIABLES)
+    names = ("http_proxy", "https_proxy", "no_proxy")
+    return tuple(os.environ.get(name) or os.environ.get(name.upper()) for name in names)
 
 
 def find_proxy(scheme: str, host: str, port: int) -> str | None:
     """The URL of the proxy that the environment names for a server; None if there is none.
 
-    Which variables count, and which hosts NO_PROXY means, is left to the standard library, as in
-    urllib.request and requests.
+    The standard library decides, as for urllib.request and requests, which variables count and
+    which hosts NO_PROXY means.
 
     Raises:
-        SettingError: it is no URL of an http proxy. The message does not show it, because it may
-            hold a password.
+        SettingError: it is not the URL of an http proxy. The message does not show it, because it
+            may hold a password.
     """
     if not any(proxy_variables()):
         return None
@@ -108,10 +102,7 @@ def find_proxy(scheme: str, host: str, port: int) -> str | None:
     proxy = proxies.get(scheme)
     if not proxy or proxy_bypass_environment(f"{host}:{port}", proxies):
         return None
-    return _checked_proxy(proxy if "://" in proxy else f"http://{proxy}", scheme)
-
-
-def _checked_proxy(proxy: str, scheme: str) -> str:
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
     try:
         parts = urlsplit(proxy)
         sound = parts.scheme == "http" and parts.hostname and parts.port != 0

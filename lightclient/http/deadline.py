@@ -24,46 +24,35 @@ class Deadline:
         return not self.allows(0)
 
     def allows(self, pause: float) -> bool:
-        """Whether some time would be left after a pause of so many seconds."""
+        """Whether some time would be left after a pause of `pause` seconds."""
         if self._stop is not None and self._stop.is_set():
             return False
         return time.monotonic() + pause < self._end
 
-    def remaining(self) -> float:
-        """The seconds that are left, always more than 0.
+    def next_wait(self) -> float:
+        """The seconds that one wait may take; after it, ask again.
+
+        Always more than 0, and short where there is a `stop`, because nothing wakes a thread that
+        waits in a socket.
 
         Raises:
             TimeoutError: none are left.
         """
         left = self._end - time.monotonic()
-        if left <= 0 or self.over:
+        if self.over:
             raise TimeoutError("the deadline has passed")
-        return left
-
-    def next_wait(self) -> float:
-        """The seconds that one wait may take; after it, ask again.
-
-        It is short where there is a `stop`, because nothing wakes a thread that waits in a socket.
-
-        Raises:
-            TimeoutError: none are left.
-        """
-        left = self.remaining()
         return left if self._stop is None else min(left, _LONGEST_WAIT)
 
     def part(self, parts: int) -> "Deadline":
         """A deadline at the end of the first of `parts` equal parts of what is left.
 
-        A host with several addresses tries them in turn. Each gets its share of the time, so that
-        one which does not answer leaves some for the next.
-
-        Raises:
-            TimeoutError: none is left.
+        The addresses of a host are tried in turn. Each gets its share of the time, so that one
+        which does not answer leaves some for the next.
         """
-        return Deadline(self.remaining() / parts, self._stop)
+        return Deadline((self._end - time.monotonic()) / parts, self._stop)
 
     def pause(self, seconds: float) -> None:
-        """Sleep for so long, or until `stop` is set."""
+        """Sleep for `seconds`, or until `stop` is set."""
         if self._stop is None:
             time.sleep(seconds)
         else:

@@ -13,34 +13,33 @@ _FRAMING_BYTES = 1024 * 1024
 class Exchange(Timeout):
     """What urllib3 and http.client hand down to the socket in place of a number of seconds.
 
-    They do not look into it, so that it reaches the socket, which asks it before each wait. A
-    number bounds one wait only, and a server that sends a byte a second would never be late.
+    A number would bound each single wait, and a server that sends a byte a second would never be
+    late. urllib3 and http.client pass this object on without looking into it, and the socket asks
+    it before each wait.
 
     `most_bytes`: the largest body. `dialled`: a connection had to be opened. `connecting`: it is
-    not yet open. `received`: how many bytes came. `ended`: the server has closed its side.
-    `surplus`: bytes came beyond the answer.
+    not open yet. `received`: how many bytes came. `ended`: the server has closed its side.
+    `complete`: the whole answer is here, so that no read waits for more. `surplus`: bytes came
+    beyond the answer.
     """
 
     def __init__(self, deadline: Deadline, most_bytes: int) -> None:
         super().__init__()
         self.deadline = deadline
         self.most_bytes = most_bytes
-        self.dialled = False
-        self.connecting = False
-        self.ended = False
-        self.surplus = False
+        self.dialled = self.connecting = False
+        self.ended = self.complete = self.surplus = False
         self.received = 0
-        self._complete = False
 
     def clone(self) -> "Exchange":
-        """The exchange itself, as are the two timeouts that urllib3 asks it for."""
+        """The exchange itself, so that urllib3 hands on this object and no copy of it."""
         return self
 
     connect_timeout = read_timeout = property(clone)
 
     @property
     def too_large(self) -> bool:
-        """Whether more came, or was announced, than one exchange may have."""
+        """Whether more bytes came, or were announced, than one exchange may have."""
         return self.received > self.most_bytes + _FRAMING_BYTES
 
     def expect(self, size: int) -> None:
@@ -64,10 +63,6 @@ class Exchange(Timeout):
         if self.too_large:
             raise OSError("more bytes came than one exchange may have")
 
-    def complete(self) -> None:
-        """Say that the answer is whole: from now on, no read waits for more."""
-        self._complete = True
-
     def next_wait(self) -> float:
         """The seconds that the next wait for the server may take.
 
@@ -75,6 +70,6 @@ class Exchange(Timeout):
             TimeoutError: the deadline has passed.
             BlockingIOError: the answer is whole.
         """
-        if self._complete:
+        if self.complete:
             raise BlockingIOError(EAGAIN, "the answer is whole")
         return self.deadline.next_wait()

@@ -37,7 +37,10 @@ def failure_of(error: Exception, url: str, exchange: Exchange) -> LightClientErr
     if isinstance(cause, ssl.SSLError) and (exchange.connecting or _about_certificates(cause)):
         return CannotConnect(f"{url}: no TLS ({_reason(cause)}): {_mend_tls(cause)}", url=url)
     if isinstance(cause, (OSError, IncompleteRead)):
-        return _unconnected(cause, url) if exchange.connecting else _lost(cause, url)
+        if exchange.connecting:
+            return _unconnected(cause, url)
+        words = f"{url}: the connection broke before the answer ({_reason(cause)})"
+        return ConnectionLost(words, url=url)
     return NotTensorFlowServing(f"{url} {_about_the_answer(cause)}", url=url)
 
 
@@ -110,11 +113,6 @@ def _unconnected(cause: BaseException, url: str) -> CannotConnect:
         "port right (8501 for REST)?"
     )
     return CannotConnect(f"cannot connect to {url} ({_reason(cause)}): {mend}", url=url)
-
-
-def _lost(cause: BaseException, url: str) -> ConnectionLost:
-    reason = _reason(cause)
-    return ConnectionLost(f"{url}: the connection broke before the answer ({reason})", url=url)
 
 
 def _about_the_answer(cause: BaseException | None) -> str:

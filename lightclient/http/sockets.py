@@ -18,7 +18,7 @@ _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 
 
 class _Timed:
-    """Makes a socket class take an `Exchange` as its timeout, and obey it in every wait."""
+    """Makes a socket class take an `Exchange` as its timeout and ask it before every wait."""
 
     exchange: Exchange
 
@@ -32,26 +32,18 @@ class _Timed:
         """The exchange. The ssl module copies it to the socket that it makes of this one."""
         return self.exchange
 
-    def recv(self, *args: Any) -> bytes:
-        data: bytes = self._receive(super().recv, *args)  # type: ignore[misc]
-        self.exchange.count(len(data))
-        return data
-
     def recv_into(self, *args: Any) -> int:
-        size: int = self._receive(super().recv_into, *args)  # type: ignore[misc]
-        self.exchange.count(size)
-        return size
-
-    def _receive(self, receive: Any, *args: Any) -> Any:
         while True:
             super().settimeout(self.exchange.next_wait())  # type: ignore[misc]
             if _QUICKACK is not None and self.exchange.received:
-                # TensorFlow Serving sends a long answer in pieces of 16 KiB and holds each back
-                # until the one before is acknowledged, which Linux puts off by 40 ms unless it is
-                # told to be quick. It forgets that, so it is told before every further read.
+                # TensorFlow Serving sends a long answer in pieces of 16 KiB, and each one waits
+                # until the one before is acknowledged. Linux puts that off by 40 ms unless it is
+                # told to be quick, and it forgets, so tell it before every further read.
                 self.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)  # type: ignore[attr-defined]
             with suppress(TimeoutError):
-                return receive(*args)
+                size: int = super().recv_into(*args)  # type: ignore[misc]
+                self.exchange.count(size)
+                return size
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         rest = memoryview(data)
@@ -69,7 +61,7 @@ class TimedTLSSocket(_Timed, ssl.SSLSocket):
     """A TLS socket under a deadline; `SSLContext.sslsocket_class` makes them."""
 
     def do_handshake(self, block: bool = False) -> None:
-        """Agree on keys with the server, and verify its certificate."""
+        """Do the TLS handshake, which verifies the server's certificate."""
         while True:
             socket.socket.settimeout(self, self.exchange.next_wait())
             with suppress(TimeoutError):
@@ -114,7 +106,7 @@ def _connect(sock: socket.socket, address: Any, deadline: Deadline) -> None:
 
 
 def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
-    """Look a host name up, in a thread of its own: the system's look-up knows no deadline.
+    """Look a host name up in a thread of its own, since the system's look-up knows no deadline.
 
     Raises:
         socket.gaierror: there is no such name. TimeoutError: the deadline passed.
@@ -126,7 +118,10 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
     def look_up() -> None:
         try:
             outcome.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
+        except UnicodeError:
+            words = "the host name cannot be looked up"
+            outcome.append(socket.gaierror(socket.EAI_NONAME, words))
+        except OSError as error:
             outcome.append(error)
 
     thread = threading.Thread(target=look_up, name="lightclient-resolve", daemon=True)
@@ -136,9 +131,7 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
         raise OSError(str(error)) from error
     while thread.is_alive():
         thread.join(deadline.next_wait())
-    if isinstance(outcome[0], UnicodeError):
-        raise socket.gaierror(socket.EAI_NONAME, "the host name cannot be looked up")
-    if isinstance(outcome[0], OSError):
-        raise outcome[0]
-    found: list[Any] = outcome[0]
-    return found
+    [found] = outcome
+    if isinstance(found, Exception):
+        raise found
+    return list(found)

@@ -1,4 +1,4 @@
-"""Whom to trust over TLS, and who to be."""
+"""The certificates that a connection over https trusts and shows."""
 
 import ssl
 from pathlib import Path
@@ -46,5 +46,5 @@ def _load_client_cert(context: ssl.SSLContext, given: str | Path | tuple[str, st
 
 
 def _no_password() -> str:
-    """Instead of OpenSSL's own way, which is to ask at the terminal."""
+    """Refuse an encrypted key. OpenSSL would ask for its password at the terminal."""
     raise ValueError("the key is encrypted, and there is no password for it")

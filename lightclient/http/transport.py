@@ -6,7 +6,9 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 from urllib3 import BaseHTTPResponse, Retry
 
@@ -21,17 +23,17 @@ from lightclient.http.deadline import Deadline
 from lightclient.http.exchange import Exchange
 from lightclient.http.failures import FAILURES, failure_of, too_large, would_recur
 from lightclient.http.headers import request_headers
-from lightclient.http.route import open_route
+from lightclient.http.pool import open_pool
 from lightclient.http.tls import tls_context
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 REPEATED_STATUSES = frozenset({429, 503})
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
-# Not the generator of the random module: processes restored from one snapshot share its state, and
-# would all come back at the same moment.
+# Processes that are restored from one snapshot share the state of the random module, and would all
+# come back at the same moment.
 _RANDOM = random.SystemRandom()
-# Each repeat of urllib3's own is one more call on the stack, and a warning in the log.
+# urllib3's own repeats recurse, and each one is a warning in the log.
 _NO_RETRIES = Retry(False, redirect=False)
 
 
@@ -51,13 +53,15 @@ class Reply:
 
 
 class Transport:
-    """The way to one server, shared between threads; urllib3 keeps its connections.
+    """Exchanges requests for replies with one server, over connections that urllib3 keeps.
+
+    Threads may share one.
 
     Args:
         origin: the server's scheme, host and port, like `http://host:8501`.
         headers: sent with every request; they win over ours.
         token: sent as a bearer token.
-        ca_certs, client_cert: whom to trust over https, and who to be; see tls.py.
+        ca_certs, client_cert: for https, as in `tls_context`.
         proxy: the URL of a proxy, with its credentials; None: there is none.
         retries: how often an exchange is repeated, inside its deadline, after 429, 503 or a
             broken connection. Predicting has no side effects, so that a repeat is safe.
@@ -85,22 +89,26 @@ class Transport:
         self._max_reply_bytes = max_reply_bytes
         secure = origin.startswith("https:")
         context = tls_context(ca_certs, client_cert) if secure else None
-        self._route = open_route(origin, context, proxy)
+        self._pool = open_pool(origin, context, proxy)
+        # A proxy gets the whole URL of an http request. For https, it opens a tunnel to the server
+        # (RFC 9112, 3.2.2 and 3.2.3).
+        self._prefix = origin if proxy and not secure else ""
 
     def close(self) -> None:
         """Close the idle connections; a later call opens new ones."""
-        self._route.close()
+        idle: Any = self._pool.pool
+        idle.close()
 
     def get(self, path: str, deadline: Deadline) -> Reply:
-        """Ask for `path`. Raises as `send` does."""
+        """Get `path`; raises what `send` does."""
         return self.send("GET", path, None, deadline)
 
     def post(self, path: str, body: bytes, deadline: Deadline) -> Reply:
-        """Send `body`, JSON, to `path`. Raises as `send` does."""
+        """Post `body`, JSON, to `path`; raises what `send` does."""
         return self.send("POST", path, body, deadline)
 
     def send(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> Reply:
-        """Exchange a request for a reply; what its status means is not looked at here.
+        """Send a request and return the reply, whatever its status says.
 
         Raises:
             TimedOut: the deadline passed first.
@@ -109,17 +117,19 @@ class Transport:
             NotTensorFlowServing: what answers does not speak HTTP.
         """
         outcome: Reply | TransportError
-        attempt = 0
-        while True:
-            attempt += 1
+        for attempt in count(1):
             try:
                 outcome = self._attempt(method, path, body, deadline)
             except (CannotConnect, ConnectionLost) as error:
                 outcome = error
             pause = _pause(outcome, attempt)
             if attempt > self._retries or pause is None or not deadline.allows(pause):
-                return _settle(outcome, attempt)
+                break
             deadline.pause(pause)
+        if isinstance(outcome, TransportError):
+            outcome.attempts = attempt
+            raise outcome
+        return outcome if attempt == 1 else replace(outcome, attempts=attempt)
 
     def _attempt(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> Reply:
         while True:
@@ -128,16 +138,16 @@ class Transport:
                 return self._exchange(method, path, body, exchange)
             except ConnectionLost:
                 # A kept connection that died while it was idle, as after the freeze of a Lambda,
-                # says nothing about the server. The next one at once, and not as a repeat.
+                # says nothing about the server. Take the next one at once; it is no repeat.
                 if exchange.dialled:
                     raise
 
     def _exchange(self, method: str, path: str, body: bytes | None, exchange: Exchange) -> Reply:
         url = self._origin + path
         try:
-            response = self._route.pool.urlopen(
+            response = self._pool.urlopen(
                 method,
-                self._route.target(path),
+                self._prefix + path,
                 body,
                 dict(self._headers),  # a copy: tracing adds headers of its own to it
                 retries=_NO_RETRIES,
@@ -151,13 +161,6 @@ class Transport:
         _refuse_redirect(response, url)
         body = _body(response, url, exchange.most_bytes)
         return Reply(response.status, body, url, retry_after=_retry_after(response))
-
-
-def _settle(outcome: Reply | TransportError, attempts: int) -> Reply:
-    if isinstance(outcome, TransportError):
-        outcome.attempts = attempts
-        raise outcome
-    return outcome if attempts == 1 else replace(outcome, attempts=attempts)
 
 
 def _pause(outcome: Reply | TransportError, attempt: int) -> float | None:

@@ -1,4 +1,4 @@
-"""What the client must know of a model, read once from a folder as Hugging Face lays it out."""
+"""What the client must know of a model, read from its Hugging Face folder."""
 
 import json
 import os
@@ -13,8 +13,9 @@ from lightclient.model.tokenizer import LoadedTokenizer, load_tokenizer, load_wo
 
 DEFAULT_BUNDLE = "distilbert-base-uncased-finetuned-sst-2-english"
 
-# Their position ids begin at pad_token_id + 1, so that many of max_position_embeddings are lost
-# (transformers, models/roberta/modeling_roberta.py, create_position_ids_from_input_ids).
+# Their position ids begin at pad_token_id + 1, so that fewer tokens fit than
+# max_position_embeddings says (transformers, models/roberta/modeling_roberta.py,
+# create_position_ids_from_input_ids).
 _OFFSET_POSITIONS = frozenset({
     "camembert", "data2vec-text", "ibert", "longformer", "luke", "mpnet", "roberta",
     "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
@@ -26,11 +27,10 @@ _MOST_LABELS = 100_000
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model as the client knows it: tokenizer, labels, limits.
+    """A model as the client knows it: tokenizer, labels, limits. Threads may share one.
 
-    The tokenizer is never changed after loading, so that threads share it. `max_length` counts
-    tokens, special ones included; None: no limit is known. `needs_type_ids`: without type ids the
-    model would read the second text of a pair as the first.
+    `max_length`: the most tokens, special ones included; None: no limit is known.
+    `needs_type_ids`: without type ids, the model takes the second text of a pair for the first.
     """
 
     name: str
@@ -46,9 +46,9 @@ class Bundle:
 
         Args:
             source: the name of a shipped bundle, or a folder with `config.json` and either
-                `tokenizer.json` or `vocab.txt` (WordPiece); `tokenizer_config.json` and
-                `special_tokens_map.json` are read if there. None: the default bundle. A bundle
-                that is loaded already is given back.
+                `tokenizer.json` or `vocab.txt` (WordPiece), and perhaps `tokenizer_config.json`
+                and `special_tokens_map.json`. None: the default bundle. A `Bundle` is returned
+                as it is.
 
         Raises:
             BundleError: a file is missing, broken, or contradicts another.
@@ -57,8 +57,14 @@ class Bundle:
         if isinstance(source, Bundle):
             return source
         folder = _folder(source)
-        config = _read_json(folder / "config.json", required=True)
-        tokens = _token_settings(folder)
+        config = _read_json(folder / "config.json")
+        if config is None:
+            raise BundleError(
+                f"{folder / 'config.json'} is missing; copy it from the model's Hugging Face folder"
+            )
+        tokens = _read_json(folder / "tokenizer_config.json") or {}
+        if "added_tokens_decoder" not in tokens:  # an older file, with another one beside it
+            tokens |= _read_json(folder / "special_tokens_map.json") or {}
         return _bundle(folder.name, load_tokenizer(folder, tokens, config), config, tokens)
 
     @classmethod
@@ -81,12 +87,8 @@ class Bundle:
             BundleError: the vocabulary is missing, broken, or lacks a special token.
             InputError: an argument is not what it must be.
         """
-        if (
-            not isinstance(labels, Sequence)
-            or isinstance(labels, str)
-            or not labels
-            or not all(isinstance(label, str) for label in labels)
-        ):
+        is_list = isinstance(labels, Sequence) and not isinstance(labels, str) and labels
+        if not is_list or not all(isinstance(label, str) for label in labels):
             raise InputError(f"labels must be a list of one or more str, not {short_repr(labels)}")
         if not isinstance(vocab, (str, Path)):
             raise InputError(f"vocab must be a file's path, not {type(vocab).__name__}")
@@ -102,11 +104,12 @@ class Bundle:
 
 
 def _folder(source: str | Path | None) -> Path:
-    if source is None:
-        source = DEFAULT_BUNDLE
+    source = DEFAULT_BUNDLE if source is None else source
     if not isinstance(source, (str, Path)):
         raise InputError(f"bundle must be a name or a folder's path, not {type(source).__name__}")
-    shipped = _vocab_folder()
+    # Shipped bundles are inside the package in a wheel, and beside it in a checkout.
+    package = Path(__file__).resolve().parent.parent
+    shipped = package / "vocab" if (package / "vocab").is_dir() else package.parent / "vocab"
     names = sorted(entry.name for entry in shipped.iterdir() if entry.is_dir())
     if source in names:
         return shipped / source
@@ -119,18 +122,10 @@ def _folder(source: str | Path | None) -> Path:
     return folder
 
 
-def _vocab_folder() -> Path:
-    """Inside the package in a wheel, beside it in a checkout and an editable install."""
-    package = Path(__file__).resolve().parent.parent
-    inside = package / "vocab"
-    return inside if inside.is_dir() else package.parent / "vocab"
-
-
-def _read_json(path: Path, *, required: bool) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a file; None if there is no file."""
     if not path.is_file():
-        if required:
-            raise BundleError(f"{path} is missing; copy it from the model's Hugging Face folder")
-        return {}
+        return None
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
@@ -140,24 +135,18 @@ def _read_json(path: Path, *, required: bool) -> dict[str, Any]:
     return found
 
 
-def _token_settings(folder: Path) -> dict[str, Any]:
-    """tokenizer_config.json; older ones, without added tokens, under special_tokens_map.json."""
-    settings = _read_json(folder / "tokenizer_config.json", required=False)
-    if "added_tokens_decoder" in settings:
-        return settings
-    return settings | _read_json(folder / "special_tokens_map.json", required=False)
-
-
 def _bundle(
     name: str, loaded: LoadedTokenizer, config: Mapping[str, Any], tokens: Mapping[str, Any]
 ) -> Bundle:
+    limits = [_tokenizer_limit(tokens), _position_limit(config, loaded.padding.token_id)]
+    types = _int(config.get("type_vocab_size", 0), "config.json: type_vocab_size")
     return Bundle(
         name=name,
         loaded=loaded,
         labels=_labels(config),
         problem_type=_problem_type(config),
-        max_length=_max_length(config, tokens, loaded.padding.token_id),
-        needs_type_ids=loaded.has_type_ids and _type_count(config) > 1,
+        max_length=min((limit for limit in limits if limit is not None), default=None),
+        needs_type_ids=loaded.has_type_ids and types > 1,
     )
 
 
@@ -186,9 +175,8 @@ def _labels(config: Mapping[str, Any]) -> tuple[str, ...]:
     if by_id is None:
         count = _int(config.get("num_labels", config.get("_num_labels", 2)), "num_labels")
         if not 1 <= count <= _MOST_LABELS:
-            raise BundleError(
-                f"config.json: num_labels must be from 1 to {_MOST_LABELS}, not {count}"
-            )
+            words = f"config.json: num_labels must be from 1 to {_MOST_LABELS}, not {count}"
+            raise BundleError(words)
         return tuple(f"LABEL_{at}" for at in range(count))
     if not isinstance(by_id, dict) or not by_id:
         raise BundleError("config.json: id2label must be an object from '0', '1', … to labels")
@@ -202,14 +190,6 @@ def _labels(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(names[str(at)] for at in range(len(names)))
 
 
-def _max_length(
-    config: Mapping[str, Any], tokens: Mapping[str, Any], pad_id: int | None
-) -> int | None:
-    """The smaller of the tokenizer's limit and the model's positions."""
-    limits = [_tokenizer_limit(tokens), _position_limit(config, pad_id)]
-    return min((limit for limit in limits if limit is not None), default=None)
-
-
 def _tokenizer_limit(tokens: Mapping[str, Any]) -> int | None:
     stated = tokens.get("model_max_length", tokens.get("max_len"))
     if stated is None or (isinstance(stated, (int, float)) and stated >= _NO_LIMIT):
@@ -221,17 +201,13 @@ def _tokenizer_limit(tokens: Mapping[str, Any]) -> int | None:
 
 def _position_limit(config: Mapping[str, Any], pad_id: int | None) -> int | None:
     stated = config.get("max_position_embeddings", config.get("n_positions"))
-    # Relative positions alone set no limit (DeBERTa; transformers, configuration_deberta_v2.py).
+    # A model with relative positions only has no limit (DeBERTa; configuration_deberta_v2.py).
     if stated is None or stated == -1 or config.get("position_biased_input") is False:
         return None
     limit = _int(stated, "config.json: max_position_embeddings")
     if str(config.get("model_type")) in _OFFSET_POSITIONS:
         limit -= (1 if pad_id is None else pad_id) + 1
     return _positive(limit, "config.json: max_position_embeddings")
-
-
-def _type_count(config: Mapping[str, Any]) -> int:
-    return _int(config.get("type_vocab_size", 0), "config.json: type_vocab_size")
 
 
 def _positive(limit: int, name: str) -> int:

@@ -1,4 +1,4 @@
-"""`tokenizer.json` as plain values, to be edited before the tokenizers library sees it."""
+"""`tokenizer.json` as plain values, which are edited before the tokenizers library loads them."""
 
 import json
 import re
@@ -13,10 +13,10 @@ _PARTS = {"truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer"
 
 
 class Document(NamedTuple):
-    """What stands in a `tokenizer.json`.
+    """The contents of a `tokenizer.json`.
 
-    `model`: the JSON of the model, to the end of the file. It is most of the file and seldom looked
-    into, so it is not parsed. `edited`: whether the file at `path` says something else.
+    `model`: the JSON of the model, to the end of the file. It is most of the file and is seldom
+    needed, so it is not parsed. `edited`: whether this differs from the file at `path`.
     """
 
     parts: dict[str, Any]
@@ -25,7 +25,7 @@ class Document(NamedTuple):
     edited: bool = False
 
     def part(self, name: str) -> dict[str, Any]:
-        """A part that is an object, an empty one if it is not there."""
+        """A part that is an object; an empty one if there is none."""
         found = self.parts.get(name)
         return found if isinstance(found, dict) else {}
 
@@ -35,7 +35,7 @@ class Document(NamedTuple):
         return [t for t in found if isinstance(t, dict)] if isinstance(found, list) else []
 
     def added_ids(self) -> dict[str, int]:
-        """Their ids."""
+        """The ids of the added tokens."""
         pairs = ((token.get("content"), token.get("id")) for token in self.added_tokens())
         return {name: at for name, at in pairs if isinstance(name, str) and isinstance(at, int)}
 
@@ -71,12 +71,12 @@ class Document(NamedTuple):
         return int(found[1]) if found else 0
 
     def edit(self, **changes: Any) -> "Document":
-        """The same with other parts, or itself if they are not others."""
+        """A copy with other parts, or the document itself if nothing changes."""
         parts = self.parts | changes
         return self if parts == self.parts else self._replace(parts=parts, edited=True)
 
     def dump(self) -> str:
-        """The whole as JSON."""
+        """The whole document as JSON."""
         return f'{json.dumps(self.parts)[:-1]},"model":{self.model.decode()}'
 
 
@@ -106,18 +106,15 @@ def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
 
 # transformers 4.57, models/bert/tokenization_bert_fast.py, BertTokenizerFast.__init__
 _SPECIAL = {
-    "pad_token": "[PAD]",
-    "unk_token": "[UNK]",
-    "cls_token": "[CLS]",
-    "sep_token": "[SEP]",
+    "pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]",
     "mask_token": "[MASK]",
-}
+}  # fmt: skip
 
 
 def wordpiece_document(path: Path, settings: Mapping[str, Any]) -> Document:
     """Write the tokenizer that transformers makes of BERT's `vocab.txt`.
 
-    It is that of transformers 4.57, convert_slow_tokenizer.py, BertConverter.
+    The rules are those of transformers 4.57, convert_slow_tokenizer.py, BertConverter.
 
     Args:
         path: one token a line; a line's number is the token's id.
@@ -126,7 +123,11 @@ def wordpiece_document(path: Path, settings: Mapping[str, Any]) -> Document:
     Raises:
         BundleError: the file is missing, not UTF-8, or lacks a special token.
     """
-    vocab = _read_vocab(path)
+    try:
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    vocab = {line: at for at, line in enumerate(lines)}
     stated = {role: settings.get(role, default) for role, default in _SPECIAL.items()}
     special = {k: str(v.get("content") if isinstance(v, dict) else v) for k, v in stated.items()}
     missing = [token for token in special.values() if token not in vocab]
@@ -152,17 +153,7 @@ def wordpiece_document(path: Path, settings: Mapping[str, Any]) -> Document:
     return Document(parts, json.dumps(model).encode() + b"}", path, edited=True)
 
 
-def _read_vocab(path: Path) -> dict[str, int]:
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read as UTF-8 text: {error}") from error
-    if lines[-1] == "":
-        del lines[-1]
-    return {line: at for at, line in enumerate(lines)}
-
-
 def added_token(content: str, token_id: int, **flags: bool) -> dict[str, Any]:
-    """A token as it stands among the added ones: a special one, unless the flags say otherwise."""
+    """An entry of `added_tokens`; the token is special unless the flags say otherwise."""
     defaults = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     return {"id": token_id, "content": content, **defaults, "special": True, **flags}

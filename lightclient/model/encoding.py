@@ -68,7 +68,7 @@ def _check_unicode(text: str, where: str) -> None:
 def encode(
     texts: Sequence[Text], bundle: Bundle, limit: int | None = None, length: int | None = None
 ) -> Batch:
-    """Tokenize the texts of one request, in `tokenize`, and pad them, in `make_batch`."""
+    """Tokenize the texts of one request, by `tokenize`, and put them together, by `make_batch`."""
     return make_batch(tokenize(texts, bundle, limit), bundle, length)
 
 
@@ -87,15 +87,14 @@ def tokenize(texts: Sequence[Text], bundle: Bundle, limit: int | None = None) ->
     """
     loaded = bundle.loaded
     inputs = [_readable(text, limit, loaded) for text in texts]
-    rows = []
-    for at, encoding in enumerate(loaded.tokenizer.encode(inputs)):
-        row = _row(inputs[at], encoding, limit, loaded)
+    encodings = loaded.tokenizer.encode(inputs)
+    rows = [_row(*pair, limit, loaded) for pair in zip(inputs, encodings, strict=True)]
+    for at, row in enumerate(rows):
         if not row.input_ids:
             raise InputError(
                 f"text {at} of the request has no tokens, and the tokenizer of {bundle.name!r} "
                 "adds none of its own; leave empty texts out"
             )
-        rows.append(row)
     return rows
 
 
@@ -123,7 +122,7 @@ def make_batch(rows: Sequence[Row], bundle: Bundle, length: int | None = None) -
 
 
 def _readable(text: Text, limit: int | None, loaded: LoadedTokenizer) -> Text:
-    """The text without what could not be read anyway."""
+    """The text without the parts that the model cannot read anyway."""
     if isinstance(text, str):
         return text if limit is None else shorten(text, limit, loaded)
     if not text[1]:  # the pipeline takes an empty second text for none (transformers, text_pair)

@@ -1,8 +1,8 @@
-"""The tokenizers library, in the few calls that this client makes. No other module imports it.
+"""The few calls of the tokenizers library that this client makes. No other module imports it.
 
-Two release lines of it work. In 0.x, methods of a tokenizer change how it encodes; they are called
-once, at loading. In 1.x every call says how to encode, and only a file can be loaded. `Tokenizer`
-and `_load_1` are written for 1.x, `_Tokenizer0` and `_load_0` for 0.x.
+Two release lines of it work. In 0.x, a tokenizer has setters for how it encodes, which are called
+once, while it is loaded. In 1.x, each call says how to encode, and a tokenizer can be loaded from a
+file only. `Tokenizer` and `_load_1` are for 1.x, `_Tokenizer0` and `_load_0` for 0.x.
 """
 # mypy: disable-error-code="no-any-return"
 
@@ -32,7 +32,7 @@ class Encoding:
 
 
 class Tokenizer:
-    """Neither pads nor truncates. It is never changed after loading, so that threads share it."""
+    """Encodes without padding. It never changes after loading, so that threads can share it."""
 
     def __init__(self, loaded: Any, splits_special: bool) -> None:
         self._loaded, self._splits_special = loaded, splits_special
@@ -42,7 +42,7 @@ class Tokenizer:
         with _AT_A_TEXT:
             if len(texts) == 1:
                 return [self._encode(texts[0])]
-            # A batch starts threads, which a fork loses: the child would wait for them for ever.
+            # A batch uses threads, which do not survive a fork: a child would wait for ever.
             if os.getpid() != _PID:
                 return [self._encode(text) for text in texts]
             return self._encode_batch(list(texts))
@@ -53,7 +53,7 @@ class Tokenizer:
             return self._encode(text, special=False).ids
 
     def special_count(self, *, pair: bool) -> int:
-        """How many special tokens a text gets, or a pair."""
+        """How many special tokens a text or a pair gets."""
         text = ("", "") if pair else ""
         [encoding] = self.encode([text])
         return len(encoding.ids) - len(self.bare_ids(text))
@@ -61,8 +61,8 @@ class Tokenizer:
     def cut(self, text: Text, encoding: Encoding, limit: int, *, left: bool) -> Encoding:
         """Shorten the encoding of a text, as transformers does with `truncation=True`.
 
-        The special tokens stay. A text loses its end, or its start if `left`; of a pair the longer
-        text loses first.
+        The special tokens stay. A text loses its end, or with `left` its start. The longer text of
+        a pair is cut first.
 
         Raises:
             InputError: there is no room for the special tokens.
@@ -110,7 +110,7 @@ class _Tokenizer0(Tokenizer):
         return self._loaded.encode_batch_fast(texts)  # fast: without the offsets of characters
 
     def _cut(self, text: Text, encoding: Any, limit: int, left: bool) -> Encoding:
-        """By hand: to truncate by itself, the tokenizer would have to be changed for each limit."""
+        """Cut by hand, because only a setter could make the tokenizer truncate to this limit."""
         sequences, ids, type_ids = encoding.sequence_ids, encoding.ids, encoding.type_ids
         texts = [[at for at, found in enumerate(sequences) if found == n] for n in (0, 1)]
         counts = [len(places) for places in texts]
@@ -133,8 +133,8 @@ def load(document: Document, *, splits_special: bool) -> Tokenizer:
     """Load a tokenizer.
 
     Args:
-        document: its padding and truncation count for nothing.
-        splits_special: a special token within a text is read as plain letters.
+        document: the file, whose padding and truncation are ignored.
+        splits_special: whether a special token within a text is read as plain letters.
 
     Raises:
         BundleError: the library cannot run it, or has calls that this client does not know.
@@ -187,17 +187,18 @@ _PREFIX_SPACE = {
 
 
 def _as_1_reads(document: Document) -> Document:
-    """Put in other words what 1.0.0rc3 refuses or misreads in a file that 0.x has written.
+    """Rewrite what 1.0.0rc3 refuses or misreads in a file that 0.x has written.
 
-    It refuses `add_prefix_space`, and Metaspace as the only member of a Sequence. It sets the
-    spaces of Metaspace before it looks for "normalized" tokens, as we do for `add_prefix_space`,
-    and so sets none behind such a token. A special token needs no normalizing.
+    It refuses `add_prefix_space`, and Metaspace as the only member of a Sequence. It adds the
+    spaces of Metaspace before it looks for "normalized" tokens, and so none behind such a token.
+    The same is true of our replacement for `add_prefix_space`. So special tokens become tokens
+    that are not "normalized", which is the same for them.
     """
     changes: dict[str, Any] = {}
     match document.part("pre_tokenizer"):
         case {"type": "ByteLevel", "add_prefix_space": True} as splitter:
             if document.part("normalizer"):
-                return document  # which the library will refuse
+                return document  # the library will refuse it
             changes["normalizer"] = _PREFIX_SPACE
             changes["pre_tokenizer"] = {**splitter, "add_prefix_space": False}
         case {"type": "Sequence", "pretokenizers": [{"type": "Metaspace"} as only]}:
@@ -215,7 +216,7 @@ class _OurErrors:
     """Turns whatever the library raises into a BundleError.
 
     It raises plain Exception, and for a panic a class of its own below BaseException. Its words may
-    quote a text, so they are told of a file only.
+    quote a text, so they are repeated only where a file is loaded.
     """
 
     def __init__(self, path: Path | None = None) -> None:

@@ -1,6 +1,6 @@
-"""The part of a very long text that its first tokens come from.
+"""Very long texts, cut to a piece that has the same first tokens.
 
-A model reads some hundred tokens; ten megabytes take a tokenizer many seconds.
+A model reads a few hundred tokens, but a tokenizer takes many seconds for ten megabytes.
 """
 
 from itertools import takewhile
@@ -15,13 +15,12 @@ _WORTH_IT = 8  # for shorter texts the two trials cost more than they save
 def shorten(text: str, limit: int, loaded: LoadedTokenizer) -> str:
     """Cut a long text to a piece whose first `limit` tokens are those of the whole text.
 
-    With `cut_left` it is the end of the text, and its last tokens. The piece has more than `limit`
-    tokens, so that it is still seen to be too long.
+    With `cut_left`, the piece is the end of the text and has its last tokens. A piece has more than
+    `limit` tokens, so that it still counts as too long.
 
-    What comes after a piece must have had no say in the tokens that count. So there have to be as
-    many tokens again behind them, and more than a word can have; and a piece twice as long has to
-    begin with the same ones. A text that has no such piece, as one endless word has none, is given
-    back whole.
+    The text after a piece must not influence the tokens that are kept. So the piece has twice as
+    many tokens, and more than one word can have, and a piece twice as long must begin with the same
+    tokens. A text without such a piece, like one endless word, is returned whole.
     """
     size = _CHARACTERS_PER_TOKEN * max(limit, 1)
     while _WORTH_IT * size < len(text):
@@ -38,8 +37,8 @@ def shorten(text: str, limit: int, loaded: LoadedTokenizer) -> str:
 def shorten_pair(pair: tuple[str, str], limit: int, loaded: LoadedTokenizer) -> tuple[str, str]:
     """Shorten the longer text of a pair.
 
-    Which of the two is longer must not change, since that one loses its tokens first. A pair of two
-    very long texts is therefore given back whole.
+    It must stay the longer one, because the longer text loses its tokens first. So a pair of two
+    very long texts is returned whole.
     """
     first, second = (shorten(text, limit, loaded) for text in pair)
     whole = [text for text in pair if text in (first, second)]
@@ -51,13 +50,10 @@ def shorten_pair(pair: tuple[str, str], limit: int, loaded: LoadedTokenizer) -> 
 def _piece(text: str, size: int, from_end: bool) -> str:
     """A piece without the spaces and the combining marks at its cut.
 
-    A run of them belongs together however long it is: an added token swallows all spaces before
-    it (`lstrip`), and a mark finds its place among all others (Unicode, canonical ordering).
+    A run of them must stay together, however long it is: an added token takes all spaces before
+    it (`lstrip`), and marks are sorted among each other (Unicode, canonical ordering).
     """
     piece = text[-size:] if from_end else text[:size]
-    run = sum(1 for _ in takewhile(_is_soft, piece if from_end else reversed(piece)))
+    chars = piece if from_end else reversed(piece)
+    run = sum(1 for _ in takewhile(lambda char: char.isspace() or combining(char), chars))
     return piece[run:] if from_end else piece[: len(piece) - run]
-
-
-def _is_soft(char: str) -> bool:
-    return char.isspace() or combining(char) != 0

@@ -1,8 +1,8 @@
-"""A folder's tokenizer, as the model's transformers class would set it up.
+"""A folder's tokenizer, set up as the model's tokenizer class of transformers does it.
 
-Where `tokenizer.json` and `tokenizer_config.json` contradict each other, transformers' tokenizer
-class decides; the rules here are those of transformers 4.57 and 5.23, found by running both
-(tests/data/golden). Paths below are those of 4.57.
+Where `tokenizer.json` and `tokenizer_config.json` contradict each other, that class decides. The
+rules here are those of transformers 4.57 and 5.23, found by running both (tests/data/golden).
+Paths below are those of 4.57.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,7 @@ from typing import Any
 from lightclient.errors import BundleError
 from lightclient.messages import short_repr
 from lightclient.model import library
-from lightclient.model.document import (
-    Document,
-    added_token,
-    read_document,
-    wordpiece_document,
-)
+from lightclient.model.document import Document, added_token, read_document, wordpiece_document
 
 # Classes that set their normalizer by tokenizer_config.json, with defaults of their own
 # (models/bert/tokenization_bert_fast.py, __init__, and the like).
@@ -45,7 +40,7 @@ _FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
 
 @dataclass(frozen=True)
 class Padding:
-    """How a row is filled up: the pad token's id, None if there is none, its type id, the side."""
+    """How a row is padded: the pad token's id, None if there is none, its type id, the side."""
 
     token_id: int | None
     type_id: int
@@ -54,10 +49,11 @@ class Padding:
 
 @dataclass(frozen=True)
 class LoadedTokenizer:
-    """The tokenizer, and what it does not do itself.
+    """The tokenizer, and the settings that this client applies itself.
 
-    `has_type_ids`: whether its type ids count, or are to be zeros. `cut_left`: truncation takes the
-    start of a text. `longest_word`: how many letters of a word it looks at, if it is WordPiece.
+    `has_type_ids`: whether the type ids of the tokenizer are used; if not, all are 0. `cut_left`:
+    truncation cuts the start of a text. `longest_word`: how many letters of a word WordPiece reads;
+    0 for other models.
     """
 
     tokenizer: library.Tokenizer
@@ -73,7 +69,7 @@ def load_tokenizer(
     """Load `tokenizer.json`, or else WordPiece from `vocab.txt`.
 
     Args:
-        folder: the model's.
+        folder: the model's folder.
         tokens: `tokenizer_config.json`, with `special_tokens_map.json` merged in.
         config: `config.json`.
 
@@ -94,7 +90,7 @@ def load_tokenizer(
 def load_wordpiece(
     vocab: Path, tokens: Mapping[str, Any], config: Mapping[str, Any]
 ) -> LoadedTokenizer:
-    """Build WordPiece from a `vocab.txt`; the rest is as in `load_tokenizer`."""
+    """Build WordPiece from a `vocab.txt`; otherwise as `load_tokenizer`."""
     family = _family(tokens, config)
     document = wordpiece_document(vocab, tokens)
     return _load(document, tokens, config, "bert" if family in _GENERIC else family)
@@ -107,6 +103,8 @@ def _load(
     # tokenization_utils_fast.py, PreTrainedTokenizerFast.__init__
     splits_special = tokens.get("split_special_tokens") is True
     by_class = "left" if family in _LEFT_PADDED else "right"
+    inputs = tokens.get("model_input_names")
+    has_type_ids = family not in _WITHOUT_TYPE_IDS
     return LoadedTokenizer(
         library.load(edited, splits_special=splits_special),
         Padding(
@@ -114,14 +112,14 @@ def _load(
             _XLNET_PAD_TYPE if family in _LEFT_PADDED else 0,
             _is_left("padding_side", tokens, document.part("padding"), by_class),
         ),
-        _has_type_ids(tokens, family),
+        "token_type_ids" in inputs if isinstance(inputs, list) else has_type_ids,
         _is_left("truncation_side", tokens, document.part("truncation"), "right"),
         document.longest_word(),
     )
 
 
 def _changes(document: Document, tokens: Mapping[str, Any], family: str) -> dict[str, Any]:
-    """What the class sets otherwise than the file."""
+    """The parts of the file that the class overrides."""
     changes: dict[str, Any] = {}
     normalizer, splitter = document.part("normalizer"), document.part("pre_tokenizer")
     if normalizer.get("type") == "BertNormalizer" and family in _BERT_LIKE:
@@ -137,11 +135,12 @@ def _changes(document: Document, tokens: Mapping[str, Any], family: str) -> dict
 
 
 def _bert_flags(tokens: Mapping[str, Any], family: str) -> dict[str, bool | None]:
-    accents = tokens.get("strip_accents")  # None: they go where letters are lowered
-    flags = {
+    flags: dict[str, bool | None] = {
         "lowercase": _flag(tokens, "do_lower_case", default=True),
-        "strip_accents": None if accents is None else _flag(tokens, "strip_accents", default=False),
+        "strip_accents": None,  # the library strips accents if it lowers letters
     }
+    if tokens.get("strip_accents") is not None:
+        flags["strip_accents"] = _flag(tokens, "strip_accents", default=False)
     if family != "mpnet":
         flags["handle_chinese_chars"] = _flag(tokens, "tokenize_chinese_chars", default=True)
     return flags
@@ -155,7 +154,7 @@ def _flag(tokens: Mapping[str, Any], key: str, *, default: bool) -> bool:
 
 
 def _new_tokens(document: Document, tokens: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The tokens that stand in tokenizer_config.json alone, as transformers adds them at loading.
+    """The tokens that only tokenizer_config.json has, which transformers adds while it loads.
 
     Their ids are those that the library gives (tokenizers 0.23, added_vocabulary.rs, add_tokens).
     """
@@ -210,31 +209,20 @@ def _pad_id(
     names = ("[PAD]", "<pad>") if by_class else (str(token),)
     token_id = document.find(*names) if by_class or token is not None else None
     if token_id is None and (by_class or token is None):
-        return _stated_pad_id(config)
+        stated = config.get("pad_token_id")
+        if stated is None or (type(stated) is int and stated >= 0):
+            return stated
+        words = f"config.json: pad_token_id must be a whole number, not {short_repr(stated)}"
+        raise BundleError(words)
     size = config.get("vocab_size")
     if token_id is None or (isinstance(size, int) and token_id >= size):
         raise BundleError(f"the pad token {short_repr(names[0])} is not in the model's vocabulary")
     return token_id
 
 
-def _stated_pad_id(config: Mapping[str, Any]) -> int | None:
-    stated = config.get("pad_token_id")
-    if stated is None or (isinstance(stated, int) and not isinstance(stated, bool) and stated >= 0):
-        return stated
-    raise BundleError(f"config.json: pad_token_id must be a whole number, not {short_repr(stated)}")
-
-
 def _is_left(key: str, tokens: Mapping[str, Any], own: Mapping[str, Any], by_class: str) -> bool:
     side = tokens.get(key) or own.get("direction") or by_class
     if str(side).lower() not in ("left", "right"):
-        raise BundleError(
-            f"tokenizer_config.json: {key} must be left or right, not {short_repr(side)}"
-        )
+        words = f"tokenizer_config.json: {key} must be left or right, not {short_repr(side)}"
+        raise BundleError(words)
     return str(side).lower() == "left"
-
-
-def _has_type_ids(tokens: Mapping[str, Any], family: str) -> bool:
-    stated = tokens.get("model_input_names")
-    if isinstance(stated, list):
-        return "token_type_ids" in stated
-    return family not in _WITHOUT_TYPE_IDS

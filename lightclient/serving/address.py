@@ -1,4 +1,4 @@
-"""The URL of a served model, taken apart once."""
+"""The URL of a served model and its parts."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _SHAPE = "http://HOST:8501/v1/models/NAME"
 # prefix that a gateway adds.
 _MODEL_PATH = re.compile(
     r"(?:/[^/]+)*?/v1/models/(?P<model>[^/:]+)"
-    r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?(?::predict)?/?"
+    r"(?:/versions/\d+|/labels/[^/:]+)?(?::predict)?/?"
 )
 
 
@@ -32,11 +32,8 @@ class Address:
     @property
     def origin(self) -> str:
         """Scheme, host and port."""
-        return f"{self.scheme}://{self._host}:{self.port}"
-
-    @property
-    def _host(self) -> str:
-        return f"[{self.host}]" if ":" in self.host else self.host
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
 
     @property
     def status(self) -> str:
@@ -58,7 +55,7 @@ class Address:
 
 
 def parse_address(url: str) -> Address:
-    """Take a model's URL apart.
+    """Parse a model's URL.
 
     Forms: `http(s)://host[:port][/prefix]/v1/models/M`, with `/versions/N` or `/labels/L`, with or
     without `:predict` at the end (TensorFlow Serving, g3doc/api_rest.md).
@@ -71,7 +68,7 @@ def parse_address(url: str) -> Address:
     url = url.strip()
     if not url.isascii() or not url.isprintable() or " " in url:
         raise InputError(f"url has a space, a control or a non-ASCII character; write {_SHAPE}")
-    if "@" in url:  # looked for first: no message may show what stands before it
+    if "@" in url:  # checked before any message quotes the URL, which may hold a password
         raise InputError("url holds credentials; take them out and pass token= or headers=")
     if "?" in url or "#" in url:
         raise InputError(f"url must end with the model, without '?' or '#': {_SHAPE}")
@@ -82,13 +79,9 @@ def parse_address(url: str) -> Address:
         raise InputError(f"url has a broken host or port; write {_SHAPE}") from error
     if parts.scheme not in _PORTS or not parts.hostname:
         raise InputError(f"url {url!r} must start with http:// or https:// and a host: {_SHAPE}")
-    return _address(url, parts.scheme, parts.hostname, port, parts.path)
-
-
-def _address(url: str, scheme: str, host: str, port: int | None, path: str) -> Address:
-    match = _MODEL_PATH.fullmatch(path)
+    match = _MODEL_PATH.fullmatch(parts.path)
     if match is None:
         raise InputError(f"url {url!r} names no model; write {_SHAPE}")
-    model_path = path.rstrip("/").removesuffix(":predict")
-    port = _PORTS[scheme] if port is None else port
-    return Address(scheme, host, port, model_path, match["model"])
+    path = parts.path.rstrip("/").removesuffix(":predict")
+    port = _PORTS[parts.scheme] if port is None else port
+    return Address(parts.scheme, parts.hostname, port, path, match["model"])

@@ -1,4 +1,4 @@
-"""The way of a text, in its order, for one served model and its bundle."""
+"""From texts to classifications, step by step, for one served model and its bundle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ from lightclient.serving.signature import Signature, read_signature
 
 @dataclass(frozen=True)
 class Plan:
-    """What the served model and the bundle agree on: how every request is made.
+    """How requests are made, so that they fit both the served model and the bundle.
 
-    `limit`: the most tokens of a text; what is longer is cut; None: there is no limit.
-    `length`: the tokens every row is padded to; None: the longest of its request.
-    `takes_pairs`: whether a pair reaches the model as one.
+    `limit`: the most tokens of a text, which is cut there; None: there is no limit.
+    `length`: the tokens that every row is padded to; None: the longest of its request.
+    `takes_pairs`: whether the model can tell the two texts of a pair apart.
     """
 
     signature: Signature
@@ -38,23 +38,11 @@ class Plan:
     length: int | None
     takes_pairs: bool = True
 
-    def check(self, texts: Sequence[Text]) -> None:
-        """Refuse what the model would answer wrongly.
-
-        Raises:
-            SignatureError: there is a pair, and no way to tell its texts apart.
-        """
-        if not self.takes_pairs and any(isinstance(text, tuple) and text[1] for text in texts):
-            raise SignatureError(
-                "the served model takes no token_type_ids, but this bundle's model tells the texts "
-                "of a pair apart by them; export it with token_type_ids"
-            )
-
 
 def make_plan(
     signature: Signature, bundle: Bundle, max_length: int | None = None, pad_to: int | None = None
 ) -> Plan:
-    """Bring a served model's signature and a bundle together.
+    """Make the plan for a served model's signature and a bundle.
 
     Raises:
         SignatureError: the model gives another number of logits than the bundle has labels.
@@ -83,29 +71,22 @@ def check_lengths(bundle: Bundle, max_length: object, pad_to: object) -> None:
     for name, value in (("max_length", max_length), ("pad_to", pad_to)):
         if value is None:
             continue
+        shown = short_repr(value)
         if not isinstance(value, int) or isinstance(value, bool):
-            raise InputError(f"{name} must be a whole number, not {short_repr(value)}")
+            raise InputError(f"{name} must be a whole number, not {shown}")
         if value < smallest:
-            raise InputError(
-                f"{name}={short_repr(value)} has no room for text; the least is {smallest}"
-            )
+            raise InputError(f"{name}={shown} has no room for text; the least is {smallest}")
         if bundle.max_length is not None and value > bundle.max_length:
             raise InputError(
-                f"{name}={short_repr(value)}, but the model of {bundle.name!r} takes "
-                f"{bundle.max_length} tokens at most"
+                f"{name}={shown}, but the model of {bundle.name!r} takes {bundle.max_length} "
+                "tokens at most"
             )
 
 
 class Predictor:
-    """Classifies rows of tokens; threads share one.
+    """Tokenizes texts, asks the server for their logits, and scores them.
 
-    Args:
-        address: the served model.
-        bundle: its tokenizer and labels.
-        transport: the way to the server.
-        signature: one stated by hand, or the name of one to look up; None: the default one.
-        form: of the requests.
-        max_length, pad_to: as for `Classifier`.
+    Threads may share one. `signature`, `form`, `max_length` and `pad_to` are those of `Classifier`.
     """
 
     def __init__(
@@ -142,7 +123,7 @@ class Predictor:
     ) -> list[Classification]:
         rows = self.tokenize(texts, plan)
         if deadline.over:
-            # The tokenizer knows no deadline. Say so rather than blame the server.
+            # The tokenizer knows no deadline. Tell the user, rather than blame the server.
             raise TimedOut(
                 f"tokenizing {len(texts)} texts alone took longer than the {deadline.seconds:g} s "
                 "of a call: send fewer or shorter texts at once",
@@ -153,8 +134,17 @@ class Predictor:
         return self.predict(rows, plan, deadline)
 
     def tokenize(self, texts: Sequence[Text], plan: Plan) -> list[Row]:
-        """Turn texts into tokens, as many as the plan allows."""
-        plan.check(texts)
+        """Turn texts into tokens, as many as the plan allows.
+
+        Raises:
+            SignatureError: there is a pair, which the model would answer wrongly.
+            InputError, BundleError: as `encoding.tokenize`.
+        """
+        if not plan.takes_pairs and any(isinstance(text, tuple) and text[1] for text in texts):
+            raise SignatureError(
+                "the served model takes no token_type_ids, but this bundle's model tells the texts "
+                "of a pair apart by them; export it with token_type_ids"
+            )
         return tokenize(texts, self._bundle, plan.limit)
 
     def predict(self, rows: Sequence[Row], plan: Plan, deadline: Deadline) -> list[Classification]:
@@ -162,7 +152,7 @@ class Predictor:
         batch = make_batch(rows, self._bundle, plan.length)
         request = build_request(batch, plan.signature, self._form)
         reply = self._transport.post(self._address.predict, request, deadline)
-        # Imported here, for these two need numpy.
+        # Imported here, because these two need numpy.
         from lightclient.scoring import classify_logits
         from lightclient.serving.reply import read_logits
 
@@ -172,7 +162,7 @@ class Predictor:
     def plan(self, deadline: Deadline) -> Plan:
         """The plan, which the first call makes from the server's metadata.
 
-        There is no lock: threads that begin together may each ask, and all get the same.
+        There is no lock. Threads that begin together may each ask, and all get the same plan.
         """
         if self._plan is None:
             self._plan = self._look_up(deadline)
@@ -189,8 +179,10 @@ class Predictor:
     def refresh_plan(self, plan: Plan, deadline: Deadline) -> Plan | None:
         """Ask for the metadata again, after an error that a new version of the model may explain.
 
-        None where the plan is still the same, or the server cannot be asked. A new version that
-        does not fit the bundle is raised.
+        None if the plan is still the same, or the server cannot be asked.
+
+        Raises:
+            SignatureError, InputError: the new version does not fit the bundle or the options.
         """
         if self._stated:
             return None

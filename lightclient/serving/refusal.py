@@ -1,13 +1,11 @@
-"""An answer with an error status, turned into its error, with the way to mend it.
+"""Answers with an error status, turned into errors that say what to do.
 
-The statuses and messages are those of TensorFlow Serving (model_servers/http_server.cc), and those
-of the proxies that stand before it.
+The statuses and messages are those of TensorFlow Serving (model_servers/http_server.cc) and of the
+proxies in front of it.
 """
 
 import json
 import re
-from http import HTTPStatus
-from typing import NamedTuple
 
 from lightclient.errors import (
     AccessDenied,
@@ -24,34 +22,22 @@ from lightclient.errors import (
 from lightclient.http.transport import Reply
 from lightclient.messages import printable
 
-
-class _Cause(NamedTuple):
-    """What an error answer means: `kind` is its error, `mend` is what to do about it."""
-
-    kind: type[LightClientError]
-    mend: str
-
-
-_BY_STATUS = {
-    401: _Cause(AccessDenied, "Pass token= or headers=, or set LIGHTCLIENT_TOKEN."),
-    403: _Cause(AccessDenied, "These credentials may not use this model; pass others by token=."),
-    404: _Cause(
+# What an answer means: its error, and what to do about it.
+_Cause = tuple[type[LightClientError], str]
+_BY_STATUS: dict[int, _Cause] = {
+    401: (AccessDenied, "Pass token= or headers=, or set LIGHTCLIENT_TOKEN."),
+    403: (AccessDenied, "These credentials may not use this model; pass others by token=."),
+    404: (
         ModelNotFound,
         "Check the model's name and version in the URL, and that the server has loaded it: "
         "its status is at GET /v1/models/NAME, and `lightclient check` walks through.",
     ),
-    407: _Cause(
-        AccessDenied, "The proxy wants credentials: HTTP_PROXY=http://USER:PASSWORD@HOST:PORT."
-    ),
-    408: _Cause(TimedOut, "The server gave up waiting; try again, or send fewer texts at once."),
-    413: _Cause(
-        BadRequest, "The request is too large for the server or a proxy; send fewer texts."
-    ),
-    429: _Cause(Overloaded, "The server has too much to do; send less at once, or add servers."),
-    503: _Cause(
-        Unavailable, "The server is not ready: is the model still loading? Try again later."
-    ),
-    504: _Cause(
+    407: (AccessDenied, "The proxy wants credentials: HTTP_PROXY=http://USER:PASSWORD@HOST:PORT."),
+    408: (TimedOut, "The server gave up waiting; try again, or send fewer texts at once."),
+    413: (BadRequest, "The request is too large for the server or a proxy; send fewer texts."),
+    429: (Overloaded, "The server has too much to do; send less at once, or add servers."),
+    503: (Unavailable, "The server is not ready: is the model still loading? Try again later."),
+    504: (
         TimedOut,
         "The server's own time limit passed (--rest_api_timeout_in_ms); send fewer or shorter "
         "texts at once, or raise it.",
@@ -61,20 +47,20 @@ _BY_STATUS = {
 _OF_PROXIES = _BY_STATUS.keys() - {404}
 # A server that batches requests says so (batching/batching_session.cc).
 _MIXED_LENGTHS = "padding is turned off"
-_BY_WORDS_OF_400 = {
-    "version label": _Cause(
+_BY_WORDS_OF_400: dict[str, _Cause] = {
+    "version label": (
         ModelNotFound,
         "Check the label in the URL; labels are set in the server's model config file.",
     ),
-    "not found in signature def": _Cause(
+    "not found in signature def": (
         SignatureNotFound,
         "`lightclient check` shows the signatures there are; pass one as signature=.",
     ),
-    _MIXED_LENGTHS: _Cause(
+    _MIXED_LENGTHS: (
         BadRequest,
         "The server batches requests of different lengths: pass pad_to=N, one length for all.",
     ),
-    "Incompatible shapes": _Cause(
+    "Incompatible shapes": (
         BadRequest,
         "The model takes another length: leave signature= out, so that the client asks for it.",
     ),
@@ -82,14 +68,14 @@ _BY_WORDS_OF_400 = {
 
 
 def raise_for_status(reply: Reply) -> None:
-    """Turn an error answer into its error; do nothing for status 200.
+    """Raise the error that an answer means, unless its status is 200.
 
     Raises:
         ServerError: the class says which.
         TimedOut: the server's own time limit passed.
-        NotTensorFlowServing: the answer has not the form of this protocol.
+        NotTensorFlowServing: the answer is not one of this protocol.
     """
-    if reply.status == HTTPStatus.OK:
+    if reply.status == 200:
         return
     message = _server_message(reply)
     if message is None and reply.status not in _OF_PROXIES and reply.status < 500:
@@ -131,16 +117,17 @@ def _cause(status: int, message: str) -> _Cause:
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if status >= 500:
-        return _Cause(ServerFailed, "The server failed; its log tells why.")
+        return ServerFailed, "The server failed; its log tells why."
     for words, cause in _BY_WORDS_OF_400.items():
         if words in message:
             return cause
-    return _Cause(BadRequest, "Does the served model fit this bundle? `lightclient check` tells.")
+    return BadRequest, "Does the served model fit this bundle? `lightclient check` tells."
 
 
 # The server quotes the request, and so the token ids of somebody's text, behind these words.
 _QUOTED = re.compile(r"(JSON (?:Value|object): )(\{.*\}|\[.*\]|[\[{].*|\"[^\"]*\"|\S+)", re.DOTALL)
-# A proxy may do so anywhere: a list of lists, of an input's name, or longer than a tensor's shape.
+# A proxy may quote it anywhere. These lists are ids: a list of lists, one behind an input's name,
+# and one that is too long to be a tensor's shape.
 _LISTS = re.compile(
     r"\[\s*\[\s*\d[\d\s,\[\]]*"
     r"|(?<=[\"']:)\s*\[[\d\s,\]]*"

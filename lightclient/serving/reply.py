@@ -31,8 +31,7 @@ def read_logits(reply: Reply, rows: int, labels: int, output: str | None = None)
         float32 of shape [rows, labels], all finite.
 
     Raises:
-        ServerError: the server answered with an error; the class says which.
-        TimedOut: the server's own time limit passed (504).
+        ServerError, TimedOut: the server answered with an error; see `raise_for_status`.
         ReplyError: the answer is not the logits of these rows.
         NotTensorFlowServing: it is not an answer of this protocol.
     """
@@ -67,7 +66,15 @@ def _float32(rows: list[list[float]]) -> Floats:
 
 def _predictions(reply: Reply) -> Any:
     """`predictions` of a row answer, `outputs` of a columnar one (g3doc/api_rest.md)."""
-    answer = _json(reply)
+    try:
+        answer = json.loads(reply.body)
+    except (ValueError, RecursionError) as error:
+        raise NotTensorFlowServing(
+            f"{reply.url} answered {reply.status} with {len(reply.body)} bytes that are no JSON: "
+            "is it TensorFlow Serving's REST port (8501), and no proxy in the way?",
+            url=reply.url,
+            status=reply.status,
+        ) from error
     if isinstance(answer, dict):
         for key in ("outputs", "predictions"):
             if key in answer:
@@ -77,18 +84,6 @@ def _predictions(reply: Reply) -> Any:
         url=reply.url,
         status=reply.status,
     )
-
-
-def _json(reply: Reply) -> Any:
-    try:
-        return json.loads(reply.body)
-    except (ValueError, RecursionError) as error:
-        raise NotTensorFlowServing(
-            f"{reply.url} answered {reply.status} with {len(reply.body)} bytes that are no JSON: "
-            "is it TensorFlow Serving's REST port (8501), and no proxy in the way?",
-            url=reply.url,
-            status=reply.status,
-        ) from error
 
 
 def _tensor(reply: Reply, found: Any, output: str | None) -> Any:
@@ -130,7 +125,7 @@ def _check_shape(reply: Reply, found: Any, rows: int, labels: int) -> None:
 
 
 def _is_row(row: Any, labels: int) -> bool:
-    """A list of numbers; neither strings nor booleans, which float32 would take for numbers."""
+    """A list of numbers. Strings and booleans are none, though numpy would convert them."""
     return isinstance(row, list) and len(row) == labels and _NUMBERS.issuperset(map(type, row))
 
 

@@ -22,7 +22,7 @@ _NUMBERS = frozenset({
     "DT_UINT64", "DT_FLOAT", "DT_DOUBLE",
 })  # fmt: skip
 _MASKS = _NUMBERS | {"DT_BOOL"}
-# Far beyond any text model; a larger one would only make the client pad without end.
+# No text model takes more. A larger number would only make the client pad without end.
 _LONGEST = 65_536
 
 
@@ -56,11 +56,10 @@ class Signature:
                 "Signature(mask_dtype=...) must be a number type or DT_BOOL, not "
                 f"{short_repr(self.mask_dtype)}"
             )
-        if self.length is not None and not (
-            type(self.length) is int and 1 <= self.length <= _LONGEST
-        ):
+        length = self.length
+        if length is not None and not (type(length) is int and 1 <= length <= _LONGEST):
             raise InputError(
-                f"Signature(length=...) must be from 1 to {_LONGEST}, not {short_repr(self.length)}"
+                f"Signature(length=...) must be from 1 to {_LONGEST}, not {short_repr(length)}"
             )
 
     def _check_names(self) -> None:
@@ -74,15 +73,15 @@ class Signature:
 
 
 def read_signature(body: bytes, name: str | None = None) -> Signature:
-    """Read the answer of `GET /v1/models/M/metadata` (g3doc/api_rest.md).
+    """Read a signature from the answer to `GET /v1/models/M/metadata` (g3doc/api_rest.md).
 
     Args:
         body: the answer, a JSON object.
         name: the signature to take; None takes `serving_default`, or the only one there is.
 
     Raises:
-        SignatureError: the answer is no metadata, or no such signature is there, or it takes or
-            gives what this client cannot fit.
+        SignatureError: the answer is no metadata, or has no such signature, or this client cannot
+            send what the signature takes.
     """
     try:
         found = json.loads(body)["metadata"]["signature_def"]["signature_def"]
@@ -111,7 +110,10 @@ def _choose(signatures: Mapping[str, Any], name: str | None) -> str:
 
 
 def _signature(name: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Signature:
-    by_role = {role: _named(inputs, aliases) for role, aliases in _ALIASES.items()}
+    by_role = {
+        role: next((alias for alias in aliases if alias in inputs), None)
+        for role, aliases in _ALIASES.items()
+    }
     strange = sorted(set(inputs) - set(by_role.values()))
     if strange or by_role["input_ids"] is None:
         raise SignatureError(
@@ -120,15 +122,13 @@ def _signature(name: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any])
             "(signature=Signature(input_ids=...)) or export the model with input_ids and "
             "attention_mask"
         )
-    lengths = {key: _length(key, inputs[key]) for key in by_role.values() if key}
+    lengths = {key: _length(key, inputs[key], role) for role, key in by_role.items() if key}
     fixed = {length for length in lengths.values() if length is not None}
     if len(fixed) > 1:
         raise SignatureError(f"signature {name!r} takes inputs of different lengths: {lengths}")
-    for role, key in by_role.items():
-        if key:
-            _check_dtype(key, inputs[key]["dtype"], role)
     mask = by_role["attention_mask"]
     output = _output(name, outputs)
+    dims = _dims(outputs[output])
     return Signature(
         input_ids=by_role["input_ids"],
         attention_mask=mask,
@@ -136,13 +136,9 @@ def _signature(name: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any])
         mask_dtype=inputs[mask]["dtype"] if mask else "DT_INT32",
         length=fixed.pop() if fixed else None,
         output=output if len(outputs) > 1 else None,
-        classes=_classes(outputs[output]),
+        classes=dims[1] if dims and len(dims) == 2 and dims[1] != -1 else None,
         name=name,
     )
-
-
-def _named(inputs: Mapping[str, Any], aliases: tuple[str, ...]) -> str | None:
-    return next((alias for alias in aliases if alias in inputs), None)
 
 
 def _names(names: object) -> str:
@@ -157,7 +153,13 @@ def _dims(tensor: Mapping[str, Any]) -> list[int] | None:
     return [int(dim["size"]) for dim in shape["dim"]]
 
 
-def _length(name: str, tensor: Mapping[str, Any]) -> int | None:
+def _length(name: str, tensor: Mapping[str, Any], role: str) -> int | None:
+    """The tokens that an input's rows must have; None where any number will do."""
+    if tensor["dtype"] not in (_MASKS if role == "attention_mask" else _NUMBERS):
+        raise SignatureError(
+            f"input {name!r} takes {tensor['dtype']}; this client sends token ids: export the "
+            "model with int32 inputs"
+        )
     dims = _dims(tensor)
     if dims is None:
         return None
@@ -171,14 +173,6 @@ def _length(name: str, tensor: Mapping[str, Any]) -> int | None:
     return None if dims[1] == -1 else dims[1]
 
 
-def _check_dtype(name: str, dtype: str, role: str) -> None:
-    if dtype not in (_MASKS if role == "attention_mask" else _NUMBERS):
-        raise SignatureError(
-            f"input {name!r} takes {dtype}; this client sends token ids: export the model with "
-            "int32 inputs"
-        )
-
-
 def _output(name: str, outputs: Mapping[str, Any]) -> str:
     if "logits" in outputs:
         return "logits"
@@ -188,8 +182,3 @@ def _output(name: str, outputs: Mapping[str, Any]) -> str:
         f"signature {name!r} gives {_names(outputs)}: which one holds the logits? Say so: "
         "signature=Signature(output=...)"
     )
-
-
-def _classes(tensor: Mapping[str, Any]) -> int | None:
-    dims = _dims(tensor)
-    return dims[-1] if dims and len(dims) == 2 and dims[-1] != -1 else None
