@@ -71,6 +71,12 @@ def test_stated_tokens_are_added(copy: Callable[..., Path]) -> None:
     assert bundle.loaded.tokenizer.tokens([244, 700, 701]) == ["the", "<e1>", "<e2>"]
 
 
+def test_a_token_that_is_stated_twice_is_as_it_is_first(copy: Callable[..., Path]) -> None:
+    more = [{"content": "<e1>", "lstrip": True}, "<e1>"]
+    bundle = Bundle.load(copy("roberta", {"additional_special_tokens": more}))
+    assert encode(["a  <e1>"], bundle).input_ids == encode(["a<e1>"], bundle).input_ids
+
+
 def test_the_pad_token_may_be_a_new_one(copy: Callable[..., Path]) -> None:
     folder = copy("bert-uncased", {"pad_token": "<p>"})
     with pytest.raises(BundleError, match="pad token '<p>' is not in the model's vocabulary"):

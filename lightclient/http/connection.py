@@ -127,7 +127,9 @@ class _Kept(_Base):
             super().request(*args, **options)
         finally:
             self._unsent = None
-        self.send(b"".join(unsent))
+        # The server may have answered before it closed the connection, so the answer is read.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.send(b"".join(unsent))
 
     def send(self, data: Any) -> None:
         """Send bytes, or hold them back while `request` puts a request together."""

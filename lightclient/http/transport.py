@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from lightclient.errors import (
     ConnectionLost,
     NotTensorFlowServing,
     RedirectRefused,
-    TransportError,
 )
 from lightclient.http.deadline import Deadline
 from lightclient.http.exchange import Exchange
@@ -116,20 +114,21 @@ class Transport:
             RedirectRefused, ReplyTooLarge: at once.
             NotTensorFlowServing: what answers does not speak HTTP.
         """
-        outcome: Reply | TransportError
-        for attempt in count(1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
-                outcome = self._attempt(method, path, body, deadline)
+                reply = self._attempt(method, path, body, deadline)
+                pause = _pause_after(reply, attempt)
+                if pause is None or attempt > self._retries or not deadline.allows(pause):
+                    return replace(reply, attempts=attempt)
             except (CannotConnect, ConnectionLost) as error:
-                outcome = error
-            pause = _pause(outcome, attempt)
-            if attempt > self._retries or pause is None or not deadline.allows(pause):
-                break
+                pause = _backoff(attempt)
+                last = attempt > self._retries or not deadline.allows(pause)
+                if last or would_recur(error):
+                    error.attempts = attempt
+                    raise
             deadline.pause(pause)
-        if isinstance(outcome, TransportError):
-            outcome.attempts = attempt
-            raise outcome
-        return outcome if attempt == 1 else replace(outcome, attempts=attempt)
 
     def _attempt(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> Reply:
         while True:
@@ -159,19 +158,18 @@ class Transport:
         except FAILURES as error:
             raise failure_of(error, url, exchange) from error
         _refuse_redirect(response, url)
-        body = _body(response, url, exchange.most_bytes)
-        return Reply(response.status, body, url, retry_after=_retry_after(response))
+        content = _body(response, url, exchange.most_bytes)
+        return Reply(response.status, content, url, retry_after=_retry_after(response))
 
 
-def _pause(outcome: Reply | TransportError, attempt: int) -> float | None:
-    """The seconds to wait before the next attempt; None if another would not help."""
-    if isinstance(outcome, Reply):
-        if outcome.status not in REPEATED_STATUSES:
-            return None
-        if outcome.retry_after:  # 0 would repeat without a pause
-            return outcome.retry_after
-    elif would_recur(outcome):
+def _pause_after(reply: Reply, attempt: int) -> float | None:
+    """The seconds to wait before the next attempt; None if this reply is final."""
+    if reply.status not in REPEATED_STATUSES:
         return None
+    return reply.retry_after or _backoff(attempt)  # a Retry-After of 0 would repeat at once
+
+
+def _backoff(attempt: int) -> float:
     # Doubling, with jitter, so that clients that failed together do not come back together.
     pause = min(_FIRST_PAUSE * 2.0 ** min(attempt - 1, 10), _LONGEST_PAUSE)
     return pause * _RANDOM.uniform(0.5, 1)

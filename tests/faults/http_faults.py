@@ -175,7 +175,7 @@ STATUSES = [
     _status("404 for good", ModelNotFound, _error(404, _NOT_FOUND)),
     _status("404 with HTML", NotTensorFlowServing, response(404, _HTML)),
     _status("405 with HTML", NotTensorFlowServing, response(405, _HTML)),
-    _status("407 of a proxy", NotTensorFlowServing, response(407, _HTML)),
+    _status("407 of a proxy", AccessDenied, response(407, _HTML)),
     _status("408", TimedOut, response(408, "")),
     _status("413", BadRequest, response(413, _HTML)),
     _status("418 with JSON", BadRequest, _error(418, "teapot")),

@@ -143,14 +143,14 @@ def test_a_listener_that_never_accepts(call: str, records: Records) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_the_proxy_of_the_environment_is_not_used(
+def test_a_proxy_is_not_used_for_the_hosts_of_no_proxy(
     call: str, monkeypatch: pytest.MonkeyPatch, records: Records
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         for name in ("http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
             monkeypatch.setenv(name.upper(), f"http://127.0.0.1:{proxy.getsockname()[1]}")
-        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
         with case_of("a proxy in the environment", records) as (case, server):
             classifier = classifier_of(server.url)
             case.ask(classifier, CALLS[call], RIGHT, 10.0)
