@@ -129,6 +129,7 @@ def test_labels(folder: Path, changes: dict[str, Any], labels: tuple[str, ...]) 
         (write("config.json", model_type=[], max_position_embeddings=0), "leaves 0 tokens"),
         (write("config.json", id2label="absent", num_labels=10**9), "num_labels must be from 1"),
         (write("tokenizer_config.json", pad_token="\ud800"), r"'\\ud800' is no token"),
+        (write("tokenizer_config.json", pad_token="a\ud800"), r"'a\\ud800' is no token"),
         (write("tokenizer_config.json", additional_special_tokens=[3]), "3 is no token"),
         (write("tokenizer_config.json", extra_special_tokens=3), "no list of tokens"),
         (write("tokenizer_config.json", do_lower_case="yes"), "do_lower_case must be"),
@@ -166,6 +167,17 @@ def test_a_vocab_txt_alone(tmp_path: Path) -> None:
         text = text if case.get("text_pair") is None else (text, case["text_pair"])
         assert encode([text], bundle, case["max_length"]).input_ids == [case["input_ids"]]
     assert (bundle.labels, bundle.max_length) == (("no", "yes"), 512)
+
+
+def test_a_line_of_a_vocab_txt_is_an_id(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(GOLDEN / "bert-slow", tmp_path / "model"))
+    write("config.json", vocab_size=710)(folder)
+    write("tokenizer_config.json", additional_special_tokens=["<e1>"])(folder)
+    lines = (folder / "vocab.txt").read_text(encoding="utf-8")
+    for end, new in (("", 700), ("\n", 701)):  # an empty line is a token as well
+        (folder / "vocab.txt").write_text(lines + end, encoding="utf-8")
+        ids = encode(["a <e1>"], Bundle.load(folder)).input_ids
+        assert ids == [[2, 164, new, 3]]
 
 
 def test_the_flags_of_a_vocab_txt(tmp_path: Path) -> None:

@@ -56,6 +56,15 @@ def test_the_model_is_not_read_if_it_need_not_be(tmp_path: Path) -> None:
         document.find("the")
 
 
+def test_a_model_within_another_part(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    found = {"decoder": {"model": {"a": 1}}, "added_tokens": [], "model": {"vocab": {"b": 2}}}
+    path.write_text(json.dumps(found))
+    document = read_document(path)
+    assert document.part("decoder") == {"model": {"a": 1}}
+    assert document.vocabulary() == {"b": 2}
+
+
 def test_an_edit() -> None:
     document = read_document(GOLDEN / "bert-uncased" / "tokenizer.json")
     assert document.edit() is document

@@ -203,6 +203,12 @@ def test_a_limit_below_the_special_tokens(bundle: Bundle) -> None:
         encode([("a", "b")], bundle, 2)
 
 
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_of_nothing(limit: int, bundle: Bundle) -> None:
+    with pytest.raises(InputError, match="no room for 2 special ones"):
+        encode(["a long text " * 1000], bundle, limit)
+
+
 def test_no_pad_token() -> None:
     bundle = Bundle.load(GOLDEN / "gpt2")
     padding = dataclasses.replace(bundle.loaded.padding, token_id=None)

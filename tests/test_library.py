@@ -63,7 +63,7 @@ def test_special_tokens_read_as_letters(copy: Callable[..., Path]) -> None:
 
 def test_stated_tokens_are_added(copy: Callable[..., Path]) -> None:
     """As transformers adds them at loading: with ids of the vocabulary, or new ones behind it."""
-    more = ["<e1>", "the", {"content": "<e2>", "lstrip": True}, "<e1>", "[SEP]"]
+    more = ["<e1>", "the", {"content": "<e2>", "lstrip": True}, "<e1>", "<e2>", "[SEP]"]
     bundle = Bundle.load(copy("bert-uncased", {"additional_special_tokens": more}))
     assert encode(["a<e1>THE the  <e2> b"], bundle).input_ids == [
         [2, 164, 700, 244, 244, 701, 165, 3]
@@ -71,13 +71,50 @@ def test_stated_tokens_are_added(copy: Callable[..., Path]) -> None:
     assert bundle.loaded.tokenizer.tokens([244, 700, 701]) == ["the", "<e1>", "<e2>"]
 
 
+def test_a_token_that_is_stated_twice_is_as_it_is_first(copy: Callable[..., Path]) -> None:
+    more = [{"content": "<e1>", "lstrip": True}, "<e1>"]
+    bundle = Bundle.load(copy("roberta", {"additional_special_tokens": more}))
+    assert encode(["a  <e1>"], bundle).input_ids == encode(["a<e1>"], bundle).input_ids
+
+
 def test_the_pad_token_may_be_a_new_one(copy: Callable[..., Path]) -> None:
     folder = copy("bert-uncased", {"pad_token": "<p>"})
     with pytest.raises(BundleError, match="pad token '<p>' is not in the model's vocabulary"):
         Bundle.load(folder)  # which has 700 embeddings only
-    config = json.loads((folder / "config.json").read_bytes()) | {"vocab_size": 701}
+    config = json.loads((folder / "config.json").read_bytes()) | {"vocab_size": 710}
     (folder / "config.json").write_text(json.dumps(config))
     assert Bundle.load(folder).loaded.padding.token_id == 700
+    settings = json.loads((folder / "tokenizer_config.json").read_bytes())
+    settings["added_tokens_decoder"] = {"800": {"content": "<e1>"}, "801": {"content": "the"}}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    bundle = Bundle.load(folder)
+    assert bundle.loaded.padding.token_id == 701
+    assert encode(["<e1> <p>"], bundle).input_ids == [[2, 700, 701, 3]]
+
+
+def test_the_padding_of_the_file_names_a_token_that_is_not_there(copy: Callable[..., Path]) -> None:
+    padding = {"strategy": "BatchLongest", "direction": "Left", "pad_to_multiple_of": None,
+               "pad_id": 0, "pad_type_id": 0, "pad_token": "[NOPE]"}  # fmt: skip
+    folder = copy("conflict-bert-generic-class", {}, padding=padding)
+    settings = json.loads((folder / "tokenizer_config.json").read_bytes())
+    del settings["pad_token"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(BundleError, match=r"pad token '\[NOPE\]' is not in"):
+        Bundle.load(folder)
+
+
+@pytest.mark.parametrize("in_file", [True, False])
+@pytest.mark.parametrize("stated", [True, False])
+def test_the_prefix_space_of_a_generic_class(
+    in_file: bool, stated: bool, copy: Callable[..., Path]
+) -> None:
+    """Transformers 5.23 follows the file; 4.57 does not."""
+    splitter = {"type": "ByteLevel", "add_prefix_space": in_file, "trim_offsets": True,
+                "use_regex": True}  # fmt: skip
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "add_prefix_space": stated}
+    bundle = Bundle.load(copy("roberta", settings, pre_tokenizer=splitter))
+    with_space, without = encode([" film", "film"], bundle).input_ids
+    assert (with_space == without) == in_file
 
 
 @pytest.mark.parametrize("name", ["bert-uncased", "xlm-roberta"])
@@ -147,8 +184,21 @@ def test_no_temporary_file_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert list(tmp_path.iterdir()) == []
 
 
+WORKING = """
+__version__ = '2.0.0'
+class Encoding:
+    ids, type_ids = [1, 2], [0, 0]
+class Tokenizer:
+    @staticmethod
+    def from_file(path):
+        return Tokenizer()
+    def encode(self, text, **how):
+        return Encoding()
+    def encode_batch(self, texts, **how):
+        return [Encoding()] * len(texts)
+"""
 UNKNOWN = {
-    "a second line to come": "__version__ = '2.0.0'",
+    "a next line, of which nothing is known": WORKING,
     "no version": "class Tokenizer: ...",
     "no Tokenizer": "__version__ = '1.3.0'",
     "nothing that loads": "__version__ = '1.3.0'\nclass Tokenizer: ...",
@@ -174,21 +224,45 @@ for texts in (["private"], ["private", "words"]):
 """
 
 
-@pytest.mark.parametrize("words", UNKNOWN)
-def test_a_version_that_this_client_does_not_know(words: str, tmp_path: Path) -> None:
-    (tmp_path / "tokenizers").mkdir()
-    (tmp_path / "tokenizers" / "__init__.py").write_text(UNKNOWN[words])
-    package = Path(lightclient.__file__).parent.parent
-    path = os.pathsep.join([str(tmp_path), str(package)])
+def with_fake(folder: Path, source: str) -> list[str]:
+    """Two calls with another library of this name: the message of each."""
+    (folder / "tokenizers").mkdir()
+    (folder / "tokenizers" / "__init__.py").write_text(source)
+    path = os.pathsep.join([str(folder), str(Path(lightclient.__file__).parent.parent)])
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], env=os.environ | {"PYTHONPATH": path}, check=False,
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.stderr == ""
-    told = done.stdout.splitlines()
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("words", UNKNOWN)
+def test_a_version_that_this_client_does_not_know(words: str, tmp_path: Path) -> None:
+    told = with_fake(tmp_path, UNKNOWN[words])
     assert len(told) == 2
     for line in told:
         assert "pip install 'tokenizers>=0.21,<2'" in line
+        assert "private" not in line
+
+
+def test_what_the_library_says_of_a_text_is_not_told(tmp_path: Path) -> None:
+    told = with_fake(
+        tmp_path,
+        """
+__version__ = '1.9.0'
+class Tokenizer:
+    @staticmethod
+    def from_file(path):
+        return Tokenizer()
+    def encode(self, text, **how):
+        raise ValueError(f"cannot read {text}")
+    encode_batch = encode
+""",
+    )
+    assert len(told) == 2
+    for line in told:
+        assert "not a tokenizer that tokenizers 1.9.0 can run: ValueError" in line
         assert "private" not in line
 
 

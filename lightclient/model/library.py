@@ -54,9 +54,8 @@ class Tokenizer:
 
     def special_count(self, *, pair: bool) -> int:
         """How many special tokens a text gets, or a pair."""
-        text = ("", "") if pair else ""
-        [encoding] = self.encode([text])
-        return len(encoding.ids) - len(self.bare_ids(text))
+        [encoding] = self.encode([("", "") if pair else ""])
+        return len(encoding.ids)
 
     def cut(self, text: Text, encoding: Encoding, limit: int, *, left: bool) -> Encoding:
         """Shorten the encoding of a text, as transformers does with `truncation=True`.

@@ -126,7 +126,7 @@ def _changes(document: Document, tokens: Mapping[str, Any], family: str) -> dict
     normalizer, splitter = document.part("normalizer"), document.part("pre_tokenizer")
     if normalizer.get("type") == "BertNormalizer" and family in _BERT_LIKE:
         changes["normalizer"] = normalizer | _bert_flags(tokens, family)
-    # PreTrainedTokenizerFast.__init__, at its end
+    # PreTrainedTokenizerFast.__init__ of 4.57, at its end; the generic class of 5.23 does not.
     if splitter.get("type") == "ByteLevel" and family not in _GENERIC:
         prefix = _flag(tokens, "add_prefix_space", default=False)
         changes["pre_tokenizer"] = splitter | {"add_prefix_space": prefix}
