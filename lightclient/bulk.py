@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from copy import copy
 from dataclasses import replace
 
@@ -157,7 +158,8 @@ class _Stream:
         self, texts: Sequence[Text], rows: Sequence[Row], plan: Plan
     ) -> "Future[list[Outcome]]":
         try:
-            return self._executor.submit(self._answer, texts, rows, plan)
+            # In the caller's context, so that tracing knows which span the request belongs to.
+            return self._executor.submit(copy_context().run, self._answer, texts, rows, plan)
         except RuntimeError:  # no thread is to be had, as at the interpreter's end
             return _done(self._answer(texts, rows, plan))
 

@@ -5,20 +5,23 @@ import sys
 import threading
 from contextlib import suppress
 
+_LOCK = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    # A child would wait for ever for the lock of an import that goes on in its parent. So no
+    # process forks before the import has ended, and none begins it before the fork has ended.
+    os.register_at_fork(
+        before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release
+    )
+
 
 def import_numpy_meanwhile() -> None:
     """Begin to import numpy, in a thread, while the tokenizer is loaded and the server computes."""
-    if "numpy" in sys.modules:
-        return
-    thread = threading.Thread(target=_import_numpy, name="lightclient-numpy")
-    with suppress(RuntimeError):  # without a thread, it is imported when it is needed
-        thread.start()
-        if hasattr(os, "register_at_fork"):
-            # A child would wait for ever for the lock of an import that goes on in its parent.
-            os.register_at_fork(before=thread.join)
+    if "numpy" not in sys.modules:
+        with suppress(RuntimeError):  # without a thread, it is imported when it is needed
+            threading.Thread(target=_import_numpy, name="lightclient-numpy").start()
 
 
 def _import_numpy() -> None:
-    with suppress(ImportError):  # raised again where numpy is needed
+    with _LOCK, suppress(ImportError):  # raised again where numpy is needed
         import lightclient.scoring
         import lightclient.serving.reply  # noqa: F401

@@ -46,13 +46,14 @@ def probabilities(logits: Floats, bundle: Bundle) -> Floats:
 
 def sigmoid(logits: Floats) -> Floats:
     """1 / (1 + exp(-x)), value by value."""
-    with np.errstate(over="ignore"):  # exp becomes infinite, and the right 0 comes out
+    with np.errstate(all="ignore"):  # exp becomes infinite, and the right 0 comes out
         found: Floats = np.divide(1, 1 + np.exp(-logits), dtype=np.float32)
     return found
 
 
 def softmax(logits: Floats) -> Floats:
     """exp(x - max) / Σ exp(x - max) over the labels of each row."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    found: Floats = powers / powers.sum(axis=-1, keepdims=True)
+    with np.errstate(all="ignore"):  # the difference may be infinite, and a power too small: 0
+        powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        found: Floats = powers / powers.sum(axis=-1, keepdims=True)
     return found

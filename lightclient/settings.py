@@ -2,11 +2,11 @@
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from lightclient.errors import InputError, SettingError
 from lightclient.messages import short_repr
@@ -80,6 +80,13 @@ def proxy_variables() -> tuple[str | None, ...]:
     return tuple(os.environ.get(name) or os.environ.get(name.upper()) for name in names)
 
 
+# Stricter than the parsers of URLs, which differ about what is odd.
+_PROXY = re.compile(
+    r"http://(?:[A-Za-z0-9._~%!$&'()*+,;=:-]*@)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
+    r"(?::[1-9][0-9]{0,4})?/?"
+)
+
+
 def find_proxy(scheme: str, host: str, port: int) -> str | None:
     """The URL of the proxy that the environment names for a server; None if there is none.
 
@@ -103,12 +110,7 @@ def find_proxy(scheme: str, host: str, port: int) -> str | None:
     if not proxy or proxy_bypass_environment(f"{host}:{port}", proxies):
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
-    try:
-        parts = urlsplit(proxy)
-        sound = parts.scheme == "http" and parts.hostname and parts.port != 0
-    except ValueError:
-        sound = False
-    if not sound or not proxy.isascii() or not proxy.isprintable():
+    if not _PROXY.fullmatch(proxy):
         raise SettingError(
             f"{scheme.upper()}_PROXY must be the URL of an http proxy, like http://HOST:3128 or "
             "http://USER:PASSWORD@HOST:3128; or name the server's host in NO_PROXY"

@@ -1,6 +1,8 @@
 """HTTP answers in any pieces: read whole, or refused, and nothing of one taken for the next."""
 
+import logging
 import socket
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from lightclient import ConnectionLost, LightClientError, NotTensorFlowServing, ReplyTooLarge
 from lightclient.http.deadline import Deadline
 from lightclient.http.transport import Reply, Transport
-from tests.scripted import ScriptedServer, read_request, response, serving
+from tests.scripted import ScriptedServer, answering, read_request, response, serving
 
 NEXT = b"the next answer"
 
@@ -188,6 +190,10 @@ def test_100_is_passed_over(answers: Answers) -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\n12345",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n12345",
         b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n12345",
+        b"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\n12345",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0_5\r\n\r\n12345",
+        b"HTTP/1.1 200 OK\r\nContent-Length: %b\r\n\r\n12345" % (b"9" * 5000),
+        b"HTTP/1.1 200 OK\r\n" + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1_0\r\n\r\n",
@@ -206,7 +212,7 @@ def test_what_is_malformed(answers: Answers, data: bytes) -> None:
     [
         b"Content-Length: 11\r\n\r\n" + b"x" * 11,
         b"Content-Length: 99999999999\r\n\r\n",
-        b"Content-Length: %b\r\n\r\n" % (b"9" * 30),
+        b"Content-Length: %b\r\n\r\n" % (b"9" * 18),
         b"Transfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n6\r\n123456\r\n0\r\n\r\n",
         b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffff\r\n",
         b"\r\n" + b"x" * 11,
@@ -215,3 +221,24 @@ def test_what_is_malformed(answers: Answers, data: bytes) -> None:
 def test_more_than_is_allowed(answers: Answers, data: bytes) -> None:
     with pytest.raises(ReplyTooLarge):
         answers.read(b"HTTP/1.1 200 OK\r\n" + data, most=10)
+
+
+def test_no_warning_is_logged(answers: Answers, caplog: pytest.LogCaptureFixture) -> None:
+    both = b"Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+    assert answers.read(b"HTTP/1.1 200 OK\r\n" + both).body == b"{}"
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_what_the_server_sent_stands_in_no_traceback(answers: Answers) -> None:
+    for line in (b"HTTP/1.1 abc hidden", b"hidden", b"HTTP/9.9 hidden"):
+        with pytest.raises(NotTensorFlowServing) as caught:
+            answers.read(line + b"\r\n\r\n")
+        assert "hidden" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_kept_connection_that_is_given_up_as_the_request_comes() -> None:
+    late = response(408, "", "Connection: close")
+    with serving(answering(response(200, "1"), late), answering(response(200, "2"))) as server:
+        transport = Transport(server.origin, retries=0)
+        assert [transport.get("/", Deadline(5)).body for _ in range(2)] == [b"1", b"2"]
+        transport.close()

@@ -65,6 +65,33 @@ def test_a_fork_meanwhile(url: str) -> None:
     assert done.stdout.split() == ["0"] * 5, done.stderr
 
 
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="needs fork")
+def test_a_fork_by_another_thread_meanwhile(url: str) -> None:
+    done = run(
+        """
+        import time
+
+        def fork():
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(20)
+                global classifier
+                classifier = Classifier(sys.argv[1])
+                os._exit(0 if right() else 1)
+            print(os.waitpid(pid, 0)[1])
+
+        maker = threading.Thread(target=lambda: Classifier(sys.argv[1]))
+        forkers = [threading.Timer(at / 200, fork) for at in range(8)]
+        for thread in (maker, *forkers):
+            thread.start()
+        for thread in (maker, *forkers):
+            thread.join()
+        """,
+        url,
+    )
+    assert done.stdout.split() == ["0"] * 8, done.stderr
+
+
 def test_without_a_thread_to_be_had(url: str) -> None:
     done = run(
         """

@@ -4,6 +4,7 @@ import base64
 import logging
 import pickle
 import socket
+import struct
 import time
 import traceback
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from lightclient import (
     AccessDenied,
     CannotConnect,
     Classifier,
+    ConnectionLost,
     LightClientError,
     SettingError,
     Signature,
@@ -111,7 +113,8 @@ def test_no_proxy_names_hosts(no_proxy: str, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     "value",
     ["socks5://user:sesame@h:1080", "https://user:sesame@h", "http://user:sesame@", "http://h:x",
-     "http://sésame@h", "http://h\n", "://"],
+     "http://sésame@h", "http://h\n", "://", "http://user:sesame#x@h:3128", "http://h\\x:3",
+     "http://a%zz:3", "http://[v1.a]:3"],
 )  # fmt: skip
 def test_what_is_no_http_proxy(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", value)
@@ -130,6 +133,27 @@ def telling(error: LightClientError, *others: str) -> str:
     return "".join([*traceback.format_exception(error), repr(vars(error)), *others])
 
 
+def test_a_password_in_any_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://user:p%E2%82%AC@127.0.0.1:9")
+    with pytest.raises(CannotConnect, match="through the proxy"):
+        Classifier(MODEL, signature=Signature(), retries=0).classify("a text")
+
+
+def test_a_proxy_that_resets_before_the_handshake(
+    monkeypatch: pytest.MonkeyPatch, certificates: Certificates
+) -> None:
+    def script(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 ok\r\n\r\n")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with serving(script) as server:
+        classifier = refusing("https", server.port, monkeypatch)
+        for _ in range(20):
+            with pytest.raises((CannotConnect, ConnectionLost)):
+                classifier.classify("a text")
+
+
 @pytest.mark.parametrize(("scheme", "kind"), [("http", AccessDenied), ("https", CannotConnect)])
 def test_a_proxy_that_wants_other_credentials(
     scheme: str, kind: type[LightClientError], monkeypatch: pytest.MonkeyPatch,
@@ -137,6 +161,7 @@ def test_a_proxy_that_wants_other_credentials(
 ) -> None:  # fmt: skip
     caplog.set_level(logging.DEBUG)
     refusal = response(407, "who are you?", "Proxy-Authenticate: Basic")
+    refusal = refusal.replace(b"Whatever", SECRETS[1].encode())
     with serving(answering(refusal)) as server:
         classifier = refusing(scheme, server.port, monkeypatch)
         with pytest.raises(kind, match="407") as caught:

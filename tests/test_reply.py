@@ -235,3 +235,11 @@ def test_any_json_is_finite_logits_or_our_error(body: Any, status: int) -> None:
 def test_any_bytes_are_our_error(body: bytes, status: int) -> None:
     with pytest.raises(LightClientError):
         read_logits(reply(body, status), 1, 2)
+
+
+@pytest.mark.parametrize("message", ["[1 ," * 10**6, "[ " * 10**6, ("[" + " " * 2000) * 1000])
+def test_a_long_message_is_read_at_once(message: str) -> None:
+    started = time.process_time()
+    with pytest.raises(BadRequest):
+        read_logits(reply({"error": message}, 400), 1, 2)
+    assert time.process_time() - started < 2  # patterns over all of it took much longer

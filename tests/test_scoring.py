@@ -129,3 +129,10 @@ def test_a_classification_is_plain_and_frozen() -> None:
     with pytest.raises(AttributeError):
         answer.label = "B"  # type: ignore[misc]
     assert all(math.isfinite(value) for value in answer.logits)
+
+
+@pytest.mark.parametrize("row", [[3.4e38, -3.4e38], [0.0, -200.0], [-3.4e38, 1.0]])
+def test_extreme_logits_give_scores_and_no_warning(row: list[float]) -> None:
+    with np.errstate(all="raise"):
+        for scores in (softmax(floats(row)), sigmoid(floats(row))):
+            assert np.isfinite(scores).all()

@@ -55,6 +55,15 @@ def test_the_server_sees_the_span_that_called_it(spans: InMemorySpanExporter) ->
     assert sorted(seen) == sorted(made)  # each its own, although several are under way at once
 
 
+def test_requests_of_a_stream_belong_to_the_span_around_it(spans: InMemorySpanExporter) -> None:
+    around = TracerProvider().get_tracer("tests").start_as_current_span("mine")
+    with StandIn() as url, Classifier(url) as classifier, around as mine:
+        assert len(list(classifier.classify_many(["a", "b c d"] * 500))) == 1000
+    found = spans.get_finished_spans()
+    assert len(found) > 3
+    assert {span.context.trace_id for span in found} == {mine.get_span_context().trace_id}
+
+
 def test_a_repeat_is_a_span_of_its_own(spans: InMemorySpanExporter) -> None:
     busy = response(503, '{"error": "later"}', "Connection: close")
     with serving(once(busy), once(outputs())) as server:

@@ -16,6 +16,7 @@ from lightclient.http.sockets import TimedSocket, dial
 # A connection is not used for longer, so that a server which is added behind a DNS name gets its
 # share of the calls.
 _MOST_SECONDS = 300
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?\n")
 
 if TYPE_CHECKING:
@@ -68,14 +69,16 @@ class StrictResponse(http.client.HTTPResponse):
             raise MalformedAnswer(f"an interim answer of status {self.status}")
         if self.headers.defects or self.headers.get_payload():
             raise MalformedAnswer("a line of the head is no header")
-        coding, length = self.headers.get("transfer-encoding"), self.headers.get("content-length")
-        if coding is not None and not self.chunked:
+        codings = self.headers.get_all("transfer-encoding", [])
+        lengths = self.headers.get_all("content-length", [])
+        if codings and [coding.lower() for coding in codings] != ["chunked"]:
             raise MalformedAnswer("an unknown transfer coding")
-        if coding is not None and length is not None:
+        if len(set(lengths)) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
+            raise MalformedAnswer("a length that is none")
+        if codings and lengths:
             # A proxy may take this for two answers (RFC 9112, 6.3). Use the connection only once.
             self.will_close = True
-        elif length is not None and self.length is None:
-            raise MalformedAnswer("a length that is none")
+            del self.headers["content-length"]  # urllib3 would warn about it
         self._exchange.expect(self.length or 0)
 
     def _read_next_chunk_size(self) -> int:

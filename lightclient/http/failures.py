@@ -26,8 +26,20 @@ _ABOUT_CERTIFICATES = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILU
 
 
 def failure_of(error: Exception, url: str, exchange: Exchange) -> LightClientError:
-    """The error of ours for one of `FAILURES` that ended `exchange`, which asked for `url`."""
+    """The error of ours for one of `FAILURES` that ended `exchange`, which asked for `url`.
+
+    Its cause is the error of the system or of TLS behind it. Other foreign errors may quote what
+    the server sent, and are left out.
+    """
     cause = _root(error)
+    failure = _failure(error, cause, url, exchange)
+    failure.__cause__ = cause if getattr(cause, "errno", None) is not None else None
+    return failure
+
+
+def _failure(
+    error: Exception, cause: BaseException | None, url: str, exchange: Exchange
+) -> LightClientError:
     if exchange.too_large:
         return too_large(url, exchange.most_bytes)
     if exchange.deadline.over:

@@ -9,8 +9,8 @@ from lightclient.version import __version__
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
 # The client sets these itself. Another value would contradict the body that it sends.
 _FRAMING = frozenset({
-    "connection", "content-encoding", "content-length", "expect", "keep-alive", "te", "trailer",
-    "transfer-encoding", "upgrade",
+    "connection", "content-encoding", "content-length", "expect", "keep-alive",
+    "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade",
 })  # fmt: skip
 
 
@@ -36,6 +36,8 @@ def request_headers(headers: Mapping[str, str] | None, token: str | None) -> dic
             raise InputError(f"headers: {name} is set by the client itself; leave it out")
         _check(f"headers[{name!r}]", value)
     replaced = {name.lower() for name in headers}
+    if len(replaced) < len(headers):
+        raise InputError("headers: a name stands there twice, in small letters and in capitals")
     return {k: v for k, v in ours.items() if k.lower() not in replaced} | dict(headers)
 
 

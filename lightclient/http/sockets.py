@@ -60,6 +60,14 @@ class TimedSocket(_Timed, socket.socket):
 class TimedTLSSocket(_Timed, ssl.SSLSocket):
     """A TLS socket under a deadline; `SSLContext.sslsocket_class` makes them."""
 
+    def recv(self, *args: Any) -> bytes:
+        """Read, for the ssl module only: it tries out a socket whose peer has gone."""
+        try:
+            return super().recv(*args)
+        except OSError:
+            self.close()  # the ssl module forgets to
+            raise
+
     def do_handshake(self, block: bool = False) -> None:
         """Do the TLS handshake, which verifies the server's certificate."""
         while True:

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from urllib3 import BaseHTTPResponse, Retry
 from lightclient.errors import (
     CannotConnect,
     ConnectionLost,
+    LightClientError,
     NotTensorFlowServing,
     RedirectRefused,
 )
@@ -134,7 +136,10 @@ class Transport:
         while True:
             exchange = Exchange(deadline, self._max_reply_bytes)
             try:
-                return self._exchange(method, path, body, exchange)
+                reply = self._exchange(method, path, body, exchange)
+                if reply.status != HTTPStatus.REQUEST_TIMEOUT or exchange.dialled:
+                    return reply
+                # The server gave the idle connection up as the request was on its way.
             except ConnectionLost:
                 # A kept connection that died while it was idle, as after the freeze of a Lambda,
                 # says nothing about the server. Take the next one at once; it is no repeat.
@@ -143,6 +148,7 @@ class Transport:
 
     def _exchange(self, method: str, path: str, body: bytes | None, exchange: Exchange) -> Reply:
         url = self._origin + path
+        failure: LightClientError | None = None
         try:
             response = self._pool.urlopen(
                 method,
@@ -156,7 +162,14 @@ class Transport:
                 decode_content=False,
             )
         except FAILURES as error:
-            raise failure_of(error, url, exchange) from error
+            failure = failure_of(error, url, exchange)
+        if failure is not None:
+            # Raised here and not above, because a traceback would show the foreign error, which
+            # may quote what the server sent. Deleted, because it would hold on to this frame.
+            try:
+                raise failure
+            finally:
+                del failure
         _refuse_redirect(response, url)
         content = _body(response, url, exchange.most_bytes)
         return Reply(response.status, content, url, retry_after=_retry_after(response))

@@ -10,6 +10,7 @@ _PORTS = {"http": 80, "https": 443}
 _SHAPE = "http://HOST:8501/v1/models/NAME"
 # The same three parts as in TensorFlow Serving (model_servers/http_rest_api_util.cc), behind any
 # prefix that a gateway adds.
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")  # a name, or an address of either kind
 _MODEL_PATH = re.compile(
     r"(?:/[^/]+)*?/v1/models/(?P<model>[^/:]+)"
     r"(?:/versions/\d+|/labels/[^/:]+)?(?::predict)?/?"
@@ -77,11 +78,12 @@ def parse_address(url: str) -> Address:
         port = parts.port
     except ValueError as error:
         raise InputError(f"url has a broken host or port; write {_SHAPE}") from error
-    if parts.scheme not in _PORTS or not parts.hostname:
+    host = parts.hostname or ""
+    if parts.scheme not in _PORTS or not _HOST.fullmatch(host):
         raise InputError(f"url {url!r} must start with http:// or https:// and a host: {_SHAPE}")
     match = _MODEL_PATH.fullmatch(parts.path)
     if match is None:
         raise InputError(f"url {url!r} names no model; write {_SHAPE}")
     path = parts.path.rstrip("/").removesuffix(":predict")
     port = _PORTS[parts.scheme] if port is None else port
-    return Address(parts.scheme, parts.hostname, port, path, match["model"])
+    return Address(parts.scheme, host, port, path, match["model"])

@@ -135,5 +135,9 @@ _LISTS = re.compile(
 )
 
 
+_LONGEST = 4096
+
+
 def _without_ids(message: str) -> str:
-    return printable(_LISTS.sub("[…]", _QUOTED.sub(r"\1…", message)))
+    # Cut first: the patterns take long over a message of megabytes, and its end is not shown.
+    return printable(_LISTS.sub("[…]", _QUOTED.sub(r"\1…", message[:_LONGEST])))

@@ -56,7 +56,7 @@ def _finite(reply: Reply, rows: list[list[float]]) -> Floats:
 
 def _float32(rows: list[list[float]]) -> Floats:
     """The numbers rounded to float32; what is beyond it becomes infinite."""
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         try:
             return np.array(rows, dtype=np.float32)
         except OverflowError:  # a whole number beyond float64
