@@ -219,25 +219,35 @@ def _as_1_reads(document: Document, searched: list[dict[str, Any]]) -> Document:
                 added_tokens=[token | {"normalized": False} for token in document.added_tokens()],
             )
         case {"type": "Metaspace"} as only:
-            before = []
+            before: list[Any] = []
         case {"type": "Sequence", "pretokenizers": [*before, {"type": "Metaspace"} as only]}:
             pass
         case _:
             return document
+    if only.get("prepend_scheme") == "first" and document.part("normalizer"):
+        # In 0.x, a text whose start the normalizer removes gets no first mark.
+        raise _unlike_0(document, "with Metaspace's first mark beside a normalizer")
     if not searched:
         return document if before else document.edit(pre_tokenizer=only)
     by_word = before == [{"type": "WhitespaceSplit"}]
     steps = _metaspace_steps(searched, by_word=by_word)
     marks = {"replacement": "▁", "prepend_scheme": "always", "split": True}
     if steps is None or (before and not by_word) or only != only | marks:
-        raise _unlike_0(document, searched)
+        raise _unlike_0(document, _normalized(searched))
     normalizer = document.part("normalizer")
+    if _BY_PLACE.search(repr(normalizer)):
+        raise _unlike_0(document, _normalized(searched))
     return document.edit(
-        normalizer={"type": "Sequence", "normalizers": ([normalizer] if normalizer else []) + steps},
+        normalizer={
+            "type": "Sequence",
+            "normalizers": ([normalizer] if normalizer else []) + steps,
+        },
         pre_tokenizer={**only, "prepend_scheme": "never"},
     )
 
 
+# Normalizers that look at the place of a letter: 0.x changes the token that it searches for too.
+_BY_PLACE = re.compile(r"'Prepend'|\^|\\A|\(\?")
 # Tokens like <mask> or [UNK]: two of them cannot overlap in a text.
 _BRACKETED = re.compile(r"[<\[][^<>\[\]\s▁]+[>\]]")
 
@@ -262,7 +272,7 @@ def _metaspace_steps(
     starts = [r"\A", *(f"(?<={name})" for name in names), *([r"(?<=\s)"] if by_word else [])]
     marked = [r"\z", "▁", r"\s" if by_word else " ", *names]
     steps.append(_replace(f"(?:{'|'.join(starts)})(?!{'|'.join(marked)})", "▁"))
-    return steps + [_replace(r"\s+", "")] if by_word else steps
+    return [*steps, _replace(r"\s+", "")] if by_word else steps
 
 
 def _replace(pattern: str, content: str) -> dict[str, Any]:
@@ -274,14 +284,17 @@ def _check_found(tokenizer: Tokenizer, document: Document, searched: list[dict[s
     around = tokenizer.bare_ids("a")
     for token in searched:
         if tokenizer.bare_ids(f"a{token['content']}a") != [*around, token["id"], *around]:
-            raise _unlike_0(document, [token])
+            raise _unlike_0(document, _normalized([token]))
 
 
-def _unlike_0(document: Document, tokens: list[dict[str, Any]]) -> BundleError:
-    names = ", ".join(str(token.get("content")) for token in tokens)
+def _normalized(tokens: list[dict[str, Any]]) -> str:
+    return f'with the "normalized" {", ".join(str(token.get("content")) for token in tokens)}'
+
+
+def _unlike_0(document: Document, what: str) -> BundleError:
     return BundleError(
-        f"tokenizers {_VERSION} would read texts with {names:.200} otherwise than tokenizers 0.x, "
-        f'because {document.path} says that they are "normalized"; pip install \'tokenizers<1\''
+        f"{document.path} is a tokenizer {what:.200}, which tokenizers {_VERSION} cannot read as "
+        "tokenizers 0.x does; pip install 'tokenizers<1'"
     )
 
 
