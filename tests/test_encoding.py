@@ -54,6 +54,14 @@ def test_every_golden_text(folder: Path) -> None:
         assert_case(case, bundle)
 
 
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_special_tokens_and_spaces_are_read_as_0_x_reads_them(folder: Path) -> None:
+    bundle = Bundle.load(folder)
+    expected = read(GOLDEN / "special.json")[folder.name]
+    assert len(expected) > 50
+    assert {text: encode([text], bundle).input_ids[0] for text in expected} == expected
+
+
 def test_every_golden_text_of_the_default_bundle(bundle: Bundle) -> None:
     cases = read(GOLDEN / "bert-base-uncased.json")["cases"]
     assert len(cases) > 150

@@ -164,6 +164,54 @@ def test_a_prefix_space_beside_a_normalizer(copy: Callable[..., Path]) -> None:
         assert encode(["Film"], Bundle.load(folder)).input_ids == with_space
 
 
+def token(at: int, content: str, **flags: bool) -> dict[str, Any]:
+    return {"id": at, "content": content, "single_word": False, "lstrip": False, "rstrip": False,
+            "normalized": True, "special": True} | flags  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["deberta-v2", "xlm-roberta"])
+def test_normalized_tokens_that_take_spaces(name: str, copy: Callable[..., Path]) -> None:
+    """The mark of a word is put where no token is, and the spaces go that a token takes."""
+    [known] = encode(["a"], Bundle.load(GOLDEN / name)).input_ids
+    first, *a, last = known
+    own = json.loads((GOLDEN / name / "tokenizer.json").read_bytes())["added_tokens"]
+    at = own[-1]["id"] + 1
+    more = [token(at, "<e-1>", rstrip=True), token(at + 1, "<e2>", lstrip=True, special=False)]
+    folder = copy(name, {}, added_tokens=own + more)
+    settings = json.loads((folder / "config.json").read_bytes()) | {"vocab_size": at + 2}
+    (folder / "config.json").write_text(json.dumps(settings))
+    bundle = Bundle.load(folder)
+    for text, ids in (
+        ("<e-1>a", [at, *a]),
+        ("<e-1> a<e2>a", [at, *a, at + 1, *a]),
+        ("a <e2><e-1> <e2> a", [*a, at + 1, at, at + 1, *a]),
+    ):
+        assert encode([text], bundle).input_ids == [[first, *ids, last]]
+
+
+@needs_1
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        ("the", {}),
+        ("<mask>", {"normalizer": {"type": "Replace", "pattern": {"String": "m"}, "content": "n"}}),
+        ("<mask>", {"normalizer": {"type": "Prepend", "prepend": " "}}),
+        ("<mask>", {"pre_tokenizer": {"type": "Metaspace", "replacement": "▁",
+                                      "prepend_scheme": "never", "split": True}}),
+        ("first mark", {"pre_tokenizer": {"type": "Metaspace", "replacement": "▁",
+                                          "prepend_scheme": "first", "split": True}}),
+    ],
+)  # fmt: skip
+def test_what_1_x_cannot_read_alike_is_refused(
+    content: str, parts: dict[str, Any], copy: Callable[..., Path]
+) -> None:
+    if content == "the":
+        own = json.loads((GOLDEN / "xlm-roberta" / "tokenizer.json").read_bytes())["added_tokens"]
+        parts = {"added_tokens": [*own, token(602, "the")]}
+    with pytest.raises(BundleError, match=f"{content}.*cannot read as .*'tokenizers<1'"):
+        Bundle.load(copy("xlm-roberta", {}, **parts))
+
+
 @needs_1
 def test_no_folder_for_a_temporary_file(
     copy: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -7,6 +7,7 @@ file only. `Tokenizer` and `_load_1` are for 1.x, `_Tokenizer0` and `_load_0` fo
 # mypy: disable-error-code="no-any-return"
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +144,7 @@ def load(document: Document, *, splits_special: bool) -> Tokenizer:
         if line == "0":
             return _Tokenizer0(_load_0(document, splits_special), splits_special)
         if line == "1":
-            return Tokenizer(_load_1(_as_1_reads(document)), splits_special)
+            return _faithful_1(document, splits_special)
     raise _wrong_version()
 
 
@@ -156,6 +157,18 @@ def _load_0(document: Document, splits_special: bool) -> Any:
     loaded.no_truncation()
     loaded.encode_special_tokens = splits_special
     return loaded
+
+
+def _faithful_1(document: Document, splits_special: bool) -> Tokenizer:
+    searched = [
+        token for token in document.added_tokens()
+        if token.get("normalized") and not (splits_special and token.get("special"))
+    ]  # fmt: skip
+    changed = _as_1_reads(document, searched)
+    tokenizer = Tokenizer(_load_1(changed), splits_special)
+    if changed.part("pre_tokenizer").get("type") == "Metaspace":
+        _check_found(tokenizer, document, searched)
+    return tokenizer
 
 
 def _load_1(document: Document) -> Any:
@@ -185,30 +198,104 @@ _PREFIX_SPACE = {
 }
 
 
-def _as_1_reads(document: Document) -> Document:
+def _as_1_reads(document: Document, searched: list[dict[str, Any]]) -> Document:
     """Rewrite what 1.0.0rc3 refuses or misreads in a file that 0.x has written.
 
     It refuses `add_prefix_space`, and Metaspace as the only member of a Sequence. It adds the
-    spaces of Metaspace before it looks for "normalized" tokens, and so none behind such a token.
-    The same is true of our replacement for `add_prefix_space`. So special tokens become tokens
-    that are not "normalized", which is the same for them.
+    spaces of Metaspace before it looks for "normalized" tokens, so that one is before such a token
+    and none behind it.
+
+    Args:
+        searched: the "normalized" tokens that are searched for.
     """
-    changes: dict[str, Any] = {}
     match document.part("pre_tokenizer"):
         case {"type": "ByteLevel", "add_prefix_space": True} as splitter:
             if document.part("normalizer"):
                 return document  # the library will refuse it
-            changes["normalizer"] = _PREFIX_SPACE
-            changes["pre_tokenizer"] = {**splitter, "add_prefix_space": False}
-        case {"type": "Sequence", "pretokenizers": [{"type": "Metaspace"} as only]}:
-            changes["pre_tokenizer"] = only
-        case {"type": "Metaspace"} | {"pretokenizers": [*_, {"type": "Metaspace"}]}:
+            # Our prefix space has the same fault, but without a normalizer the flag means nothing.
+            return document.edit(
+                normalizer=_PREFIX_SPACE,
+                pre_tokenizer={**splitter, "add_prefix_space": False},
+                added_tokens=[token | {"normalized": False} for token in document.added_tokens()],
+            )
+        case {"type": "Metaspace"} as only:
+            before: list[Any] = []
+        case {"type": "Sequence", "pretokenizers": [*before, {"type": "Metaspace"} as only]}:
             pass
         case _:
             return document
-    plain = {"normalized": False}
-    tokens = [t | plain if t.get("special") else t for t in document.added_tokens()]
-    return document.edit(**changes, added_tokens=tokens)
+    if only.get("prepend_scheme") == "first" and document.part("normalizer"):
+        # In 0.x, a text whose start the normalizer removes gets no first mark.
+        raise _unlike_0(document, "with Metaspace's first mark beside a normalizer")
+    if not searched:
+        return document if before else document.edit(pre_tokenizer=only)
+    by_word = before == [{"type": "WhitespaceSplit"}]
+    steps = _metaspace_steps(searched, by_word=by_word)
+    marks = {"replacement": "▁", "prepend_scheme": "always", "split": True}
+    if steps is None or (before and not by_word) or only != only | marks:
+        raise _unlike_0(document, _normalized(searched))
+    normalizer = document.part("normalizer")
+    if _BY_PLACE.search(repr(normalizer)):
+        raise _unlike_0(document, _normalized(searched))
+    return document.edit(
+        normalizer={
+            "type": "Sequence",
+            "normalizers": ([normalizer] if normalizer else []) + steps,
+        },
+        pre_tokenizer={**only, "prepend_scheme": "never"},
+    )
+
+
+# Normalizers that look at the place of a letter: 0.x changes the token that it searches for too.
+_BY_PLACE = re.compile(r"'Prepend'|\^|\\A|\(\?")
+# Tokens like <mask> or [UNK]: two of them cannot overlap in a text.
+_BRACKETED = re.compile(r"[<\[][^<>\[\]\s▁]+[>\]]")
+
+
+def _metaspace_steps(
+    searched: list[dict[str, Any]], *, by_word: bool
+) -> list[dict[str, Any]] | None:
+    """What Metaspace does to the text between tokens, as Replace normalizers; None if unknown.
+
+    Args:
+        searched: the tokens.
+        by_word: whether WhitespaceSplit comes before Metaspace.
+    """
+    steps = []
+    for token in searched:
+        if token.get("single_word") or not _BRACKETED.fullmatch(token["content"]):
+            return None
+        name = re.escape(token["content"])
+        steps += [_replace(rf"\s+(?={name})", "")] if token.get("lstrip") else []
+        steps += [_replace(rf"(?<={name})\s+", "")] if token.get("rstrip") else []
+    names = [re.escape(token["content"]) for token in searched]
+    starts = [r"\A", *(f"(?<={name})" for name in names), *([r"(?<=\s)"] if by_word else [])]
+    marked = [r"\z", "▁", r"\s" if by_word else " ", *names]
+    steps.append(_replace(f"(?:{'|'.join(starts)})(?!{'|'.join(marked)})", "▁"))
+    return [*steps, _replace(r"\s+", "")] if by_word else steps
+
+
+def _replace(pattern: str, content: str) -> dict[str, Any]:
+    return {"type": "Replace", "pattern": {"Regex": pattern}, "content": content}
+
+
+def _check_found(tokenizer: Tokenizer, document: Document, searched: list[dict[str, Any]]) -> None:
+    """Refuse tokens that the normalizer changes: 1.x may search for them in another form."""
+    around = tokenizer.bare_ids("a")
+    for token in searched:
+        if tokenizer.bare_ids(f"a{token['content']}a") != [*around, token["id"], *around]:
+            raise _unlike_0(document, _normalized([token]))
+
+
+def _normalized(tokens: list[dict[str, Any]]) -> str:
+    return f'with the "normalized" {", ".join(str(token.get("content")) for token in tokens)}'
+
+
+def _unlike_0(document: Document, what: str) -> BundleError:
+    return BundleError(
+        f"{document.path} is a tokenizer {what:.200}, which tokenizers {_VERSION} cannot read as "
+        "tokenizers 0.x does; pip install 'tokenizers<1'"
+    )
 
 
 class _OurErrors:
