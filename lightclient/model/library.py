@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import tokenizers
 
@@ -34,8 +35,11 @@ class Encoding:
 class Tokenizer:
     """Neither pads nor truncates. It is never changed after loading, so that threads share it."""
 
-    def __init__(self, loaded: Any, splits_special: bool) -> None:
-        self._loaded, self._splits_special = loaded, splits_special
+    def __init__(self, loaded: Any, document: Document, splits_special: bool) -> None:
+        self._loaded, self._document, self._splits_special = loaded, document, splits_special
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return load, (self._document._replace(edited=True), self._splits_special)
 
     def encode(self, texts: Sequence[Text]) -> list[Encoding]:
         """Turn texts into tokens, special ones included."""
@@ -97,10 +101,6 @@ class Tokenizer:
 
 
 class _Tokenizer0(Tokenizer):
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._loaded.encode_special_tokens = self._splits_special  # the library's pickle forgets it
-
     def _encode(self, text: Text, *, special: bool = True, truncation: Any = None) -> Encoding:
         first, second = (text, None) if isinstance(text, str) else text
         return self._loaded.encode(first, second, add_special_tokens=special)
@@ -128,8 +128,13 @@ class _Tokenizer0(Tokenizer):
         return [self._loaded.id_to_token(token) or "" for token in ids]
 
 
-def load(document: Document, *, splits_special: bool) -> Tokenizer:
-    """Load a tokenizer.
+# A tokenizer is loaded once, so that copies, pickles and forked processes need not wait for it.
+_LOADED: WeakValueDictionary[Any, Tokenizer] = WeakValueDictionary()
+_LOADED_IN: set[int] = set()
+
+
+def load(document: Document, splits_special: bool) -> Tokenizer:
+    """Load a tokenizer, or give the one that is loaded already.
 
     Args:
         document: its padding and truncation count for nothing.
@@ -138,12 +143,20 @@ def load(document: Document, *, splits_special: bool) -> Tokenizer:
     Raises:
         BundleError: the library cannot run it, or has calls that this client does not know.
     """
+    key = str(document.parts), document.model, splits_special
+    found = _LOADED.get(key)
+    if found is None:
+        found = _LOADED[key] = _load(document, splits_special)
+    return found
+
+
+def _load(document: Document, splits_special: bool) -> Tokenizer:
     line = _VERSION.partition(".")[0]
     with _OurErrors(document.path):
         if line == "0":
-            return _Tokenizer0(_load_0(document, splits_special), splits_special)
+            return _Tokenizer0(_load_0(document, splits_special), document, splits_special)
         if line == "1":
-            return Tokenizer(_load_1(_as_1_reads(document)), splits_special)
+            return Tokenizer(_load_1(_as_1_reads(document)), document, splits_special)
     raise _wrong_version()
 
 
@@ -159,6 +172,13 @@ def _load_0(document: Document, splits_special: bool) -> Any:
 
 
 def _load_1(document: Document) -> Any:
+    # Loading starts threads, and in 1.0.0rc3 waits for ever for those that a fork has lost.
+    if _LOADED_IN and os.getpid() not in _LOADED_IN:
+        raise BundleError(
+            f"tokenizers {_VERSION} cannot load {document.path} in a forked process, after its "
+            "parent has loaded another; load it before the fork, or start processes by 'spawn'"
+        )
+    _LOADED_IN.add(os.getpid())
     if not document.edited:
         return _LIBRARY.Tokenizer.from_file(document.path)
     from tempfile import TemporaryDirectory
@@ -170,9 +190,9 @@ def _load_1(document: Document) -> Any:
             return _LIBRARY.Tokenizer.from_file(path)
     except OSError as error:
         raise BundleError(
-            f"{document.path} has to be changed before tokenizers {_VERSION} can load it, which "
-            f"takes a temporary file: {error}; set TMPDIR to a folder that can be written, or "
-            "pip install 'tokenizers<1'"
+            f"tokenizers {_VERSION} loads files only, and what is made of {document.path} cannot "
+            f"be written to a temporary one ({error}); set TMPDIR to a folder that can be written, "
+            "or pip install 'tokenizers<1'"
         ) from error
 
 

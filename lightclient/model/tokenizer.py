@@ -108,7 +108,7 @@ def _load(
     splits_special = tokens.get("split_special_tokens") is True
     by_class = "left" if family in _LEFT_PADDED else "right"
     return LoadedTokenizer(
-        library.load(edited, splits_special=splits_special),
+        library.load(edited, splits_special),
         Padding(
             _pad_id(edited, tokens, config, family),
             _XLNET_PAD_TYPE if family in _LEFT_PADDED else 0,
