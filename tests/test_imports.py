@@ -75,9 +75,8 @@ def test_a_fork_by_another_thread_meanwhile(url: str) -> None:
             pid = os.fork()
             if pid == 0:
                 signal.alarm(20)
-                global classifier
-                classifier = Classifier(sys.argv[1])
-                os._exit(0 if right() else 1)
+                import numpy
+                os._exit(0)
             print(os.waitpid(pid, 0)[1])
 
         maker = threading.Thread(target=lambda: Classifier(sys.argv[1]))

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import tokenizers
 
@@ -35,8 +36,11 @@ class Encoding:
 class Tokenizer:
     """Encodes without padding. It never changes after loading, so that threads can share it."""
 
-    def __init__(self, loaded: Any, splits_special: bool) -> None:
-        self._loaded, self._splits_special = loaded, splits_special
+    def __init__(self, loaded: Any, document: Document, splits_special: bool) -> None:
+        self._loaded, self._document, self._splits_special = loaded, document, splits_special
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return load, (self._document._replace(edited=True), self._splits_special)
 
     def encode(self, texts: Sequence[Text]) -> list[Encoding]:
         """Turn texts into tokens, special ones included."""
@@ -98,10 +102,6 @@ class Tokenizer:
 
 
 class _Tokenizer0(Tokenizer):
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._loaded.encode_special_tokens = self._splits_special  # the library's pickle forgets it
-
     def _encode(self, text: Text, *, special: bool = True, truncation: Any = None) -> Encoding:
         first, second = (text, None) if isinstance(text, str) else text
         return self._loaded.encode(first, second, add_special_tokens=special)
@@ -129,8 +129,13 @@ class _Tokenizer0(Tokenizer):
         return [self._loaded.id_to_token(token) or "" for token in ids]
 
 
-def load(document: Document, *, splits_special: bool) -> Tokenizer:
-    """Load a tokenizer.
+# A tokenizer is loaded once, so that copies, pickles and forked processes need not wait for it.
+_LOADED: WeakValueDictionary[Any, Tokenizer] = WeakValueDictionary()
+_LOADED_IN: set[int] = set()
+
+
+def load(document: Document, splits_special: bool) -> Tokenizer:
+    """Load a tokenizer, or give the one that is loaded already.
 
     Args:
         document: the file, whose padding and truncation are ignored.
@@ -139,10 +144,18 @@ def load(document: Document, *, splits_special: bool) -> Tokenizer:
     Raises:
         BundleError: the library cannot run it, or has calls that this client does not know.
     """
+    key = str(document.parts), document.model, splits_special
+    found = _LOADED.get(key)
+    if found is None:
+        found = _LOADED[key] = _load(document, splits_special)
+    return found
+
+
+def _load(document: Document, splits_special: bool) -> Tokenizer:
     line = _VERSION.partition(".")[0]
     with _OurErrors(document.path):
         if line == "0":
-            return _Tokenizer0(_load_0(document, splits_special), splits_special)
+            return _Tokenizer0(_load_0(document, splits_special), document, splits_special)
         if line == "1":
             return _faithful_1(document, splits_special)
     raise _wrong_version()
@@ -165,13 +178,20 @@ def _faithful_1(document: Document, splits_special: bool) -> Tokenizer:
         if token.get("normalized") and not (splits_special and token.get("special"))
     ]  # fmt: skip
     changed = _as_1_reads(document, searched)
-    tokenizer = Tokenizer(_load_1(changed), splits_special)
+    tokenizer = Tokenizer(_load_1(changed), document, splits_special)
     if changed.part("pre_tokenizer").get("type") == "Metaspace":
         _check_found(tokenizer, document, searched)
     return tokenizer
 
 
 def _load_1(document: Document) -> Any:
+    # Loading starts threads, and in 1.0.0rc3 waits for ever for those that a fork has lost.
+    if _LOADED_IN and os.getpid() not in _LOADED_IN:
+        raise BundleError(
+            f"tokenizers {_VERSION} cannot load {document.path} in a forked process, after its "
+            "parent has loaded another; load it before the fork, or start processes by 'spawn'"
+        )
+    _LOADED_IN.add(os.getpid())
     if not document.edited:
         return _LIBRARY.Tokenizer.from_file(document.path)
     from tempfile import TemporaryDirectory
@@ -183,9 +203,9 @@ def _load_1(document: Document) -> Any:
             return _LIBRARY.Tokenizer.from_file(path)
     except OSError as error:
         raise BundleError(
-            f"{document.path} has to be changed before tokenizers {_VERSION} can load it, which "
-            f"takes a temporary file: {error}; set TMPDIR to a folder that can be written, or "
-            "pip install 'tokenizers<1'"
+            f"tokenizers {_VERSION} loads files only, and what is made of {document.path} cannot "
+            f"be written to a temporary one ({error}); set TMPDIR to a folder that can be written, "
+            "or pip install 'tokenizers<1'"
         ) from error
 
 

@@ -106,7 +106,7 @@ def _load(
     inputs = tokens.get("model_input_names")
     has_type_ids = family not in _WITHOUT_TYPE_IDS
     return LoadedTokenizer(
-        library.load(edited, splits_special=splits_special),
+        library.load(edited, splits_special),
         Padding(
             _pad_id(edited, tokens, config, family),
             _XLNET_PAD_TYPE if family in _LEFT_PADDED else 0,
