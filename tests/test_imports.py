@@ -69,7 +69,7 @@ def test_a_fork_meanwhile(url: str) -> None:
 def test_a_fork_by_another_thread_meanwhile(url: str) -> None:
     done = run(
         """
-        import time
+        statuses = []
 
         def fork():
             pid = os.fork()
@@ -77,7 +77,7 @@ def test_a_fork_by_another_thread_meanwhile(url: str) -> None:
                 signal.alarm(20)
                 import numpy
                 os._exit(0)
-            print(os.waitpid(pid, 0)[1])
+            statuses.append(os.waitpid(pid, 0)[1])
 
         maker = threading.Thread(target=lambda: Classifier(sys.argv[1]))
         forkers = [threading.Timer(at / 200, fork) for at in range(8)]
@@ -85,6 +85,7 @@ def test_a_fork_by_another_thread_meanwhile(url: str) -> None:
             thread.start()
         for thread in (maker, *forkers):
             thread.join()
+        print(*statuses)
         """,
         url,
     )
