@@ -40,6 +40,7 @@ class StrictResponse(http.client.HTTPResponse):
     def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
         self._exchange: Exchange = sock.gettimeout()
+        self._exchange.reader = self.fp
 
     def begin(self) -> None:
         """Read status and headers.
@@ -119,8 +120,15 @@ class _Kept(_Base):
 
     def connect(self) -> None:
         """Open the connection, through a proxy and a TLS handshake where there is one."""
-        super().connect()
-        cast(Exchange, self.timeout).connecting = False
+        exchange = cast(Exchange, self.timeout)
+        try:
+            super().connect()
+        except BaseException:
+            # Python 3.10 leaves the answer of a proxy open, and with it the socket.
+            if exchange.reader is not None:
+                exchange.reader.close()
+            raise
+        exchange.connecting = False
 
     def request(self, *args: Any, **options: Any) -> None:
         """Send a request, head and body in one write, which saves a packet and a wake-up."""

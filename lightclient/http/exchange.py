@@ -1,6 +1,7 @@
 """One request and its answer: the time and the bytes that it may take, and what became of it."""
 
 from errno import EAGAIN
+from typing import IO
 
 from urllib3 import Timeout
 
@@ -20,7 +21,7 @@ class Exchange(Timeout):
     `most_bytes`: the largest body. `dialled`: a connection had to be opened. `connecting`: it is
     not open yet. `received`: how many bytes came. `ended`: the server has closed its side.
     `complete`: the whole answer is here, so that no read waits for more. `surplus`: bytes came
-    beyond the answer.
+    beyond the answer. `reader`: what reads the answer from the socket.
     """
 
     def __init__(self, deadline: Deadline, most_bytes: int) -> None:
@@ -30,6 +31,7 @@ class Exchange(Timeout):
         self.dialled = self.connecting = False
         self.ended = self.complete = self.surplus = False
         self.received = 0
+        self.reader: IO[bytes] | None = None
 
     def clone(self) -> "Exchange":
         """The exchange itself, so that urllib3 hands on this object and no copy of it."""
