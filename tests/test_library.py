@@ -290,12 +290,18 @@ def test_no_folder_for_a_temporary_file(
     copy: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a container that is read only; a tokenizer that is right as it is needs none."""
+    # With a token that no other test has, because a tokenizer is loaded once only.
+    changed = copy("bert-uncased", {"additional_special_tokens": ["[ONLY HERE]"]})
+    vocab = tmp_path / "vocab.txt"
+    vocab.write_text(
+        (GOLDEN / "bert-slow" / "vocab.txt").read_text("utf-8") + "onlyhere\n", "utf-8"
+    )
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
     Bundle.load()
     with pytest.raises(BundleError, match="TMPDIR to a folder that can be written"):
-        Bundle.load(GOLDEN / "conflict-bert-config-says-cased")
+        Bundle.load(changed)
     with pytest.raises(BundleError, match="TMPDIR"):
-        Bundle.from_vocab(GOLDEN / "bert-slow" / "vocab.txt", labels=["a"])
+        Bundle.from_vocab(vocab, labels=["a"])
 
 
 def test_no_temporary_file_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
