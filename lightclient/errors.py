@@ -16,7 +16,7 @@ LightClientError
 │   ├── ModelNotFound            404, or an unknown version label
 │   ├── SignatureNotFound        400, the signature's name
 │   ├── BadRequest               400, 413: the server refuses what was sent
-│   ├── AccessDenied             401, 403
+│   ├── AccessDenied             401, 403, 407
 │   ├── Overloaded               429
 │   ├── Unavailable              503
 │   └── ServerFailed             every other status of 400 and above
@@ -133,7 +133,7 @@ class BadRequest(ServerError):
 
 
 class AccessDenied(ServerError):
-    """The server wants credentials, or others."""
+    """The server, or a proxy before it, wants credentials, or others."""
 
 
 class Overloaded(ServerError):
