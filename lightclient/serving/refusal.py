@@ -1,4 +1,4 @@
-"""Answers with an error status, turned into errors that say what to do.
+"""Answers of the server: their JSON, or the error that they mean and what to do about it.
 
 The statuses and messages are those of TensorFlow Serving (model_servers/http_server.cc) and of the
 proxies in front of it.
@@ -6,65 +6,81 @@ proxies in front of it.
 
 import json
 import re
+from typing import Any
 
-from lightclient.errors import (
-    AccessDenied,
-    BadRequest,
-    LightClientError,
-    ModelNotFound,
-    NotTensorFlowServing,
-    Overloaded,
-    ServerFailed,
-    SignatureNotFound,
-    TimedOut,
-    Unavailable,
-)
+from lightclient import errors
 from lightclient.http.transport import Reply
 from lightclient.messages import printable
 
-# What an answer means: its error, and what to do about it.
-_Cause = tuple[type[LightClientError], str]
-_BY_STATUS: dict[int, _Cause] = {
-    401: (AccessDenied, "Pass token= or headers=, or set LIGHTCLIENT_TOKEN."),
-    403: (AccessDenied, "These credentials may not use this model; pass others by token=."),
-    404: (
-        ModelNotFound,
-        "Check the model's name and version in the URL, and that the server has loaded it: "
-        "its status is at GET /v1/models/NAME, and `lightclient check` walks through.",
-    ),
-    407: (AccessDenied, "The proxy wants credentials: HTTP_PROXY=http://USER:PASSWORD@HOST:PORT."),
-    408: (TimedOut, "The server gave up waiting; try again, or send fewer texts at once."),
-    413: (BadRequest, "The request is too large for the server or a proxy; send fewer texts."),
-    429: (Overloaded, "The server has too much to do; send less at once, or add servers."),
-    503: (Unavailable, "The server is not ready: is the model still loading? Try again later."),
-    504: (
-        TimedOut,
-        "The server's own time limit passed (--rest_api_timeout_in_ms); send fewer or shorter "
-        "texts at once, or raise it.",
-    ),
-}
-# Proxies answer with these too, and without the JSON error of TensorFlow Serving.
-_OF_PROXIES = _BY_STATUS.keys() - {404}
+# Whole numbers are read as floats. They mean the same where logits are expected, and Python would
+# refuse those of very many digits.
+_DECODER = json.JSONDecoder(parse_int=float)
+# The command leaves this sentence out, when it is `lightclient check` that meets the error.
+SEE_CHECK = " `lightclient check` tells more."
 # A server that batches requests says so (batching/batching_session.cc).
 _MIXED_LENGTHS = "padding is turned off"
-_BY_WORDS_OF_400: dict[str, _Cause] = {
-    "version label": (
-        ModelNotFound,
-        "Check the label in the URL; labels are set in the server's model config file.",
-    ),
-    "not found in signature def": (
-        SignatureNotFound,
-        "`lightclient check` shows the signatures there are; pass one as signature=.",
-    ),
-    _MIXED_LENGTHS: (
-        BadRequest,
-        "The server batches requests of different lengths: pass pad_to=N, one length for all.",
-    ),
-    "Incompatible shapes": (
-        BadRequest,
-        "The model takes another length: leave signature= out, so that the client asks for it.",
-    ),
-}
+# What an answer means: its status, words in its message, its error, and what to do about it.
+_CAUSES = (
+    (401, "", errors.AccessDenied, "Pass token= or headers=, or set LIGHTCLIENT_TOKEN."),
+    (403, "", errors.AccessDenied,
+     "These credentials may not use this model; pass others by token=."),
+    (404, "", errors.ModelNotFound,
+     "Check the model's name and version in the URL, and that the server has loaded it: its status "
+     "is at GET /v1/models/NAME." + SEE_CHECK),
+    (407, "", errors.AccessDenied,
+     "The proxy wants credentials: HTTP_PROXY=http://USER:PASSWORD@HOST:PORT."),
+    (408, "", errors.TimedOut,
+     "The server gave up waiting; try again, or send fewer texts at once."),
+    (413, "", errors.BadRequest,
+     "The request is too large for the server or a proxy; send fewer texts."),
+    (429, "", errors.Overloaded,
+     "The server has too much to do; send less at once, or add servers."),
+    (503, "", errors.Unavailable,
+     "The server is not ready: is the model still loading? Try again later."),
+    (504, "", errors.TimedOut,
+     "The server's own time limit passed (--rest_api_timeout_in_ms); send fewer or shorter texts "
+     "at once, or raise it."),
+    (None, "version label", errors.ModelNotFound,
+     "Check the label in the URL; labels are set in the server's model config file."),
+    (None, "not found in signature def", errors.SignatureNotFound,
+     "Pass one of the model's signatures as signature=." + SEE_CHECK),
+    (None, _MIXED_LENGTHS, errors.BadRequest,
+     "The server batches requests of different lengths: pass pad_to=N, one length for all."),
+    (None, "Incompatible shapes", errors.BadRequest,
+     "The model takes another length: leave signature= out, so that the client asks for it."),
+    (None, "", errors.BadRequest, "Does the served model fit this bundle?" + SEE_CHECK),
+)  # fmt: skip
+# Proxies answer with these too, and with 500 and above, without TensorFlow Serving's JSON.
+_OF_PROXIES = (401, 403, 407, 408, 413, 429)
+# The server quotes the request, and so the token ids of somebody's text, behind these words.
+_QUOTED = re.compile(r"(JSON (?:Value|object): )(\{.*\}|\[.*\]|[\[{].*|\"[^\"]*\"|\S+)", re.DOTALL)
+# A proxy may quote it anywhere. These lists are ids: a list of lists, one behind an input's name,
+# and one that is too long to be a tensor's shape.
+_LISTS = re.compile(
+    r"\[\s*\[\s*\d[\d\s,\[\]]*"
+    r"|(?<=[\"']:)\s*\[[\d\s,\]]*"
+    r"|\[\s*\d+(?:\s*,\s*\d+){4,}[\s,\]]*"
+)
+_LONGEST = 4096
+
+
+def read_json(reply: Reply) -> Any:
+    """Read the JSON of an answer, in which every number is a float.
+
+    Raises:
+        ServerError, TimedOut: the server answered with an error; see `raise_for_status`.
+        NotTensorFlowServing: it is not an answer of this protocol.
+    """
+    raise_for_status(reply)
+    try:
+        return _DECODER.decode(reply.body.decode())
+    except (ValueError, RecursionError) as error:
+        raise errors.NotTensorFlowServing(
+            f"{reply.url} answered {reply.status} with {len(reply.body)} bytes that are no JSON: "
+            "is it TensorFlow Serving's REST port (8501), and no proxy in the way?",
+            url=reply.url,
+            status=reply.status,
+        ) from error
 
 
 def raise_for_status(reply: Reply) -> None:
@@ -79,7 +95,7 @@ def raise_for_status(reply: Reply) -> None:
         return
     message = _server_message(reply)
     if message is None and reply.status not in _OF_PROXIES and reply.status < 500:
-        raise NotTensorFlowServing(
+        raise errors.NotTensorFlowServing(
             f"{reply.url} answered {reply.status} without the JSON error of TensorFlow Serving: is "
             "this its REST port (8501, not 8500), and is the path right?",
             url=reply.url,
@@ -94,11 +110,11 @@ def raise_for_status(reply: Reply) -> None:
         status=reply.status,
         server_message=message or "",
         attempts=reply.attempts,
-        **({"retry_after": reply.retry_after} if kind in (Overloaded, Unavailable) else {}),
+        retry_after=reply.retry_after,
     )
 
 
-def refuses_lengths(error: BadRequest) -> bool:
+def refuses_lengths(error: errors.BadRequest) -> bool:
     """Whether the server batches requests, and refused different lengths in one batch."""
     return _MIXED_LENGTHS in error.server_message
 
@@ -106,36 +122,17 @@ def refuses_lengths(error: BadRequest) -> bool:
 def _server_message(reply: Reply) -> str | None:
     """The text of `{"error": text}`; None if the body is something else."""
     try:
-        answer = json.loads(reply.body)
-    except (ValueError, RecursionError):
+        message = json.loads(reply.body)["error"]
+    except (ValueError, LookupError, TypeError, RecursionError):
         return None
-    message = answer.get("error") if isinstance(answer, dict) else None
     return message if isinstance(message, str) else None
 
 
-def _cause(status: int, message: str) -> _Cause:
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
-    if status >= 500:
-        return ServerFailed, "The server failed; its log tells why."
-    for words, cause in _BY_WORDS_OF_400.items():
-        if words in message:
-            return cause
-    return BadRequest, "Does the served model fit this bundle? `lightclient check` tells."
-
-
-# The server quotes the request, and so the token ids of somebody's text, behind these words.
-_QUOTED = re.compile(r"(JSON (?:Value|object): )(\{.*\}|\[.*\]|[\[{].*|\"[^\"]*\"|\S+)", re.DOTALL)
-# A proxy may quote it anywhere. These lists are ids: a list of lists, one behind an input's name,
-# and one that is too long to be a tensor's shape.
-_LISTS = re.compile(
-    r"\[\s*\[\s*\d[\d\s,\[\]]*"
-    r"|(?<=[\"']:)\s*\[[\d\s,\]]*"
-    r"|\[\s*\d+(?:\s*,\s*\d+){4,}[\s,\]]*"
-)
-
-
-_LONGEST = 4096
+def _cause(status: int, message: str) -> tuple[type[errors.LightClientError], str]:
+    for known, words, kind, mend in _CAUSES:
+        if known == status or (known is None and status < 500 and words in message):
+            return kind, mend
+    return errors.ServerFailed, "The server failed; its log tells why."
 
 
 def _without_ids(message: str) -> str:
