@@ -11,7 +11,7 @@ from lightclient.http.deadline import Deadline
 from lightclient.http.transport import Transport
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Row, Text, make_batch, tokenize
-from lightclient.serving.address import Address, parse_address
+from lightclient.serving.address import parse_address
 from lightclient.serving.request import build_request
 from lightclient.serving.signature import Signature, read_signature
 from lightclient.settings import Settings, find_proxy
@@ -68,19 +68,6 @@ def check_lengths(bundle: Bundle, max_length: object, pad_to: object) -> None:
             check_whole(name, value, least, most, reason)
 
 
-def open_transport(settings: Settings, address: Address) -> Transport:
-    """Make the transport to a server; raises what `Transport` and `find_proxy` do."""
-    return Transport(
-        address.origin,
-        headers=settings.headers,
-        token=settings.token,
-        ca_certs=settings.ca_certs,
-        client_cert=settings.client_cert,
-        proxy=find_proxy(address.scheme, address.host, address.port),
-        retries=settings.retries,
-    )
-
-
 class Predictor:
     """Tokenizes texts, asks the server for their logits, and scores them. Threads may share one.
 
@@ -89,10 +76,18 @@ class Predictor:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.address = parse_address(settings.url)
+        self.address = address = parse_address(settings.url)
         self.bundle = Bundle.load(settings.bundle)
         check_lengths(self.bundle, settings.max_length, settings.pad_to)
-        self.transport = open_transport(settings, self.address)
+        self.transport = Transport(
+            address.origin,
+            headers=settings.headers,
+            token=settings.token,
+            ca_certs=settings.ca_certs,
+            client_cert=settings.client_cert,
+            proxy=find_proxy(address.scheme, address.host, address.port),
+            retries=settings.retries,
+        )
         self._settings = settings
         self._stated = settings.signature if isinstance(settings.signature, Signature) else None
         self._plan = self._make_plan(self._stated) if self._stated else None

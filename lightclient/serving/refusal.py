@@ -6,6 +6,7 @@ proxies in front of it.
 
 import json
 import re
+from codecs import BOM_UTF8
 from typing import Any
 
 from lightclient import errors
@@ -15,41 +16,37 @@ from lightclient.messages import printable
 # Whole numbers are read as floats. They mean the same where logits are expected, and Python would
 # refuse those of very many digits.
 _DECODER = json.JSONDecoder(parse_int=float)
-# The command leaves this sentence out, when it is `lightclient check` that meets the error.
+# `lightclient check` leaves this sentence out.
 SEE_CHECK = " `lightclient check` tells more."
 # A server that batches requests says so (batching/batching_session.cc).
 _MIXED_LENGTHS = "padding is turned off"
-# What an answer means: its status, words in its message, its error, and what to do about it.
-_CAUSES = (
-    (401, "", errors.AccessDenied, "Pass token= or headers=, or set LIGHTCLIENT_TOKEN."),
-    (403, "", errors.AccessDenied,
-     "These credentials may not use this model; pass others by token=."),
-    (404, "", errors.ModelNotFound,
-     "Check the model's name and version in the URL, and that the server has loaded it: its status "
-     "is at GET /v1/models/NAME." + SEE_CHECK),
-    (407, "", errors.AccessDenied,
-     "The proxy wants credentials: HTTP_PROXY=http://USER:PASSWORD@HOST:PORT."),
-    (408, "", errors.TimedOut,
-     "The server gave up waiting; try again, or send fewer texts at once."),
-    (413, "", errors.BadRequest,
-     "The request is too large for the server or a proxy; send fewer texts."),
-    (429, "", errors.Overloaded,
-     "The server has too much to do; send less at once, or add servers."),
-    (503, "", errors.Unavailable,
-     "The server is not ready: is the model still loading? Try again later."),
-    (504, "", errors.TimedOut,
-     "The server's own time limit passed (--rest_api_timeout_in_ms); send fewer or shorter texts "
-     "at once, or raise it."),
-    (None, "version label", errors.ModelNotFound,
-     "Check the label in the URL; labels are set in the server's model config file."),
-    (None, "not found in signature def", errors.SignatureNotFound,
-     "Pass one of the model's signatures as signature=." + SEE_CHECK),
-    (None, _MIXED_LENGTHS, errors.BadRequest,
-     "The server batches requests of different lengths: pass pad_to=N, one length for all."),
-    (None, "Incompatible shapes", errors.BadRequest,
-     "The model takes another length: leave signature= out, so that the client asks for it."),
-    (None, "", errors.BadRequest, "Does the served model fit this bundle?" + SEE_CHECK),
-)  # fmt: skip
+# What an answer means, by its status, or by words in the message of any other: the error, and what
+# to do about it.
+_CAUSES: dict[int | str, tuple[type[errors.LightClientError], str]] = {
+    401: (errors.AccessDenied, "Pass token= or headers=, or set LIGHTCLIENT_TOKEN."),
+    403: (errors.AccessDenied, "These credentials may not use this model; pass others by token=."),
+    404: (errors.ModelNotFound,
+          "Check the model's name and version in the URL, and that the server has loaded it: its "
+          "status is at GET /v1/models/NAME." + SEE_CHECK),
+    407: (errors.AccessDenied,
+          "The proxy wants credentials: HTTP_PROXY=http://USER:PASSWORD@HOST:PORT."),
+    408: (errors.TimedOut, "The server gave up waiting; try again, or send fewer texts at once."),
+    413: (errors.BadRequest, "The request is too large for the server or a proxy; send less."),
+    429: (errors.Overloaded, "The server has too much to do; send less at once, or add servers."),
+    503: (errors.Unavailable, "Is the server still loading the model? Try again later."),
+    504: (errors.TimedOut,
+          "The server's own time limit passed (--rest_api_timeout_in_ms); send fewer or shorter "
+          "texts at once, or raise it."),
+    "version label": (errors.ModelNotFound,
+                      "Check the URL's label; labels are set in the server's model config file."),
+    "not found in signature def": (errors.SignatureNotFound,
+                                   "Pass a signature of the model as signature=." + SEE_CHECK),
+    _MIXED_LENGTHS: (errors.BadRequest,
+                     "The server batches requests: pass pad_to=N, one length for all."),
+    "Incompatible shapes": (errors.BadRequest,
+                            "The model takes another length: leave signature= out, to ask for it."),
+    "": (errors.BadRequest, "Does the served model fit this bundle?" + SEE_CHECK),
+}  # fmt: skip
 # Proxies answer with these too, and with 500 and above, without TensorFlow Serving's JSON.
 _OF_PROXIES = (401, 403, 407, 408, 413, 429)
 # The server quotes the request, and so the token ids of somebody's text, behind these words.
@@ -64,75 +61,63 @@ _LISTS = re.compile(
 _LONGEST = 4096
 
 
-def read_json(reply: Reply) -> Any:
-    """Read the JSON of an answer, in which every number is a float.
+def read_json(reply: Reply) -> dict[str, Any]:
+    """Read the JSON object of an answer, in which every number is a float.
 
     Raises:
-        ServerError, TimedOut: the server answered with an error; see `raise_for_status`.
+        ServerError: the status is not 200; the class says what it means.
+        TimedOut: the server's own time limit passed.
         NotTensorFlowServing: it is not an answer of this protocol.
     """
-    raise_for_status(reply)
     try:
-        return _DECODER.decode(reply.body.decode())
-    except (ValueError, RecursionError) as error:
-        raise errors.NotTensorFlowServing(
-            f"{reply.url} answered {reply.status} with {len(reply.body)} bytes that are no JSON: "
-            "is it TensorFlow Serving's REST port (8501), and no proxy in the way?",
-            url=reply.url,
-            status=reply.status,
-        ) from error
+        answer = _DECODER.decode(reply.body.removeprefix(BOM_UTF8).decode())
+    except (ValueError, RecursionError):
+        answer = None
+    if reply.status != 200:
+        raise _refusal(reply, answer.get("error") if isinstance(answer, dict) else None)
+    if not isinstance(answer, dict):
+        raise foreign(reply, f"with {len(reply.body)} bytes that are no JSON object")
+    return answer
 
 
-def raise_for_status(reply: Reply) -> None:
-    """Raise the error that an answer means, unless its status is 200.
+def foreign(reply: Reply, what: str) -> errors.NotTensorFlowServing:
+    """The error for an answer of something else, which came with `what`."""
+    return errors.NotTensorFlowServing(
+        f"{reply.url} answered {reply.status} {what}: is it TensorFlow Serving's REST port (8501, "
+        "not 8500), is the path right, and is no proxy in the way?",
+        url=reply.url,
+        status=reply.status,
+    )
 
-    Raises:
-        ServerError: the class says which.
-        TimedOut: the server's own time limit passed.
-        NotTensorFlowServing: the answer is not one of this protocol.
-    """
-    if reply.status == 200:
-        return
-    message = _server_message(reply)
-    if message is None and reply.status not in _OF_PROXIES and reply.status < 500:
-        raise errors.NotTensorFlowServing(
-            f"{reply.url} answered {reply.status} without the JSON error of TensorFlow Serving: is "
-            "this its REST port (8501, not 8500), and is the path right?",
-            url=reply.url,
-            status=reply.status,
-        )
-    kind, mend = _cause(reply.status, message or "")
+
+def _refusal(reply: Reply, message: object) -> errors.LightClientError:
+    if not isinstance(message, str):
+        if reply.status not in _OF_PROXIES and reply.status < 500:
+            return foreign(reply, "without the JSON error of TensorFlow Serving")
+        message = ""
+    kind, mend = _cause(reply.status, message)
     said = f": {_without_ids(message)}" if message else ""
     tried = f" (tried {reply.attempts} times)" if reply.attempts > 1 else ""
-    raise kind(
+    return kind(
         f"{reply.url} answered {reply.status}{tried}{said}\n{mend}",
         url=reply.url,
         status=reply.status,
-        server_message=message or "",
+        server_message=message,
         attempts=reply.attempts,
         retry_after=reply.retry_after,
     )
 
 
+def _cause(status: int, message: str) -> tuple[type[errors.LightClientError], str]:
+    if status >= 500 and status not in _CAUSES:
+        return errors.ServerFailed, "The server failed; its log tells why."
+    words = (known for known in _CAUSES if isinstance(known, str) and known in message)
+    return _CAUSES[status if status in _CAUSES else next(words)]
+
+
 def refuses_lengths(error: errors.BadRequest) -> bool:
     """Whether the server batches requests, and refused different lengths in one batch."""
     return _MIXED_LENGTHS in error.server_message
-
-
-def _server_message(reply: Reply) -> str | None:
-    """The text of `{"error": text}`; None if the body is something else."""
-    try:
-        message = json.loads(reply.body)["error"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return None
-    return message if isinstance(message, str) else None
-
-
-def _cause(status: int, message: str) -> tuple[type[errors.LightClientError], str]:
-    for known, words, kind, mend in _CAUSES:
-        if known == status or (known is None and status < 500 and words in message):
-            return kind, mend
-    return errors.ServerFailed, "The server failed; its log tells why."
 
 
 def _without_ids(message: str) -> str:

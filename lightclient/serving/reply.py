@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from lightclient.errors import NotTensorFlowServing, ReplyError
+from lightclient.errors import ReplyError
 from lightclient.http.transport import Reply
 from lightclient.messages import printable
-from lightclient.serving.refusal import read_json
+from lightclient.serving.refusal import foreign, read_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,14 +55,9 @@ def _tensor(reply: Reply, output: str | None) -> Any:
     (g3doc/api_rest.md), or one of several in it.
     """
     answer = read_json(reply)
-    keys = answer.keys() & {"outputs", "predictions"} if isinstance(answer, dict) else ()
+    keys = answer.keys() & {"outputs", "predictions"}
     if not keys:
-        raise NotTensorFlowServing(
-            f"{reply.url} answered 200 without 'outputs' or 'predictions': is it TensorFlow "
-            "Serving?",
-            url=reply.url,
-            status=reply.status,
-        )
+        raise foreign(reply, "without 'outputs' or 'predictions'")
     found = answer[min(keys)]
     if isinstance(found, dict):
         return _named(reply, found, output)
