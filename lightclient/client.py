@@ -27,7 +27,6 @@ class Classifier:
 
     Threads may share one; it may be pickled, and used on both sides of a fork. It opens no
     connection before the first call and keeps those it has until `close`, or the end of a `with`.
-
     If `url`, `bundle`, `timeout`, `token`, `ca_certs` or `client_cert` is left out, the environment
     decides: `LIGHTCLIENT_URL` and so on.
 
