@@ -39,17 +39,17 @@ def classify_logits(
         bundle: the labels, and what decides the function.
         truncated: one bool a text.
     """
-    table = probabilities(logits, bundle)
-    columns = logits.shape[1]
+    table, columns = probabilities(logits, bundle), logits.shape[1]
     labels = cycle(bundle.labels[:columns])
     every = map(_make_score, zip(labels, table.ravel().tolist(), strict=False))
-    by_row = zip(*[every] * columns, strict=True)  # as many of them at a time
+    by_row = zip(*[every] * columns, strict=True)  # takes as many of them for each row
     found = []
     for scores, raw, cut in zip(by_row, logits.tolist(), truncated, strict=True):
-        # Python's sort is stable, in reverse too: ties stay in the order of the labels.
-        ranked = tuple(sorted(scores, key=_by_score, reverse=True))
-        label, score = ranked[0]
-        found.append(Classification(label, score, ranked, tuple(raw), cut))
+        if columns != 2 or scores[0].score < scores[1].score:
+            # Python's sort is stable, in reverse too: ties stay in the order of the labels.
+            scores = tuple(sorted(scores, key=_by_score, reverse=True))
+        label, score = scores[0]
+        found.append(Classification(label, score, scores, tuple(raw), cut))
     return found
 
 
