@@ -109,13 +109,12 @@ class Predictor:
         rows = self.tokenize(texts, plan)
         if deadline.over:
             # The tokenizer knows no deadline. Tell the user, rather than blame the server.
-            raise errors.TimedOut(
-                f"tokenizing {len(texts)} texts alone took longer than the {deadline.seconds:g} s "
-                "of a call: send fewer or shorter texts at once",
-                url=str(self.address),
-                attempts=0,
-                timeout=deadline.seconds,
+            seconds = deadline.seconds
+            words = (
+                f"tokenizing {len(texts)} texts alone took longer than the {seconds:g} s of a call: "
+                "send fewer or shorter texts at once"
             )
+            raise errors.TimedOut(words, url=str(self.address), attempts=0, timeout=seconds)
         return self.predict(rows, plan, deadline)
 
     def tokenize(self, texts: Sequence[Text], plan: Plan) -> list[Row]:

@@ -82,12 +82,11 @@ def read_json(reply: Reply) -> dict[str, Any]:
 
 def foreign(reply: Reply, what: str) -> errors.NotTensorFlowServing:
     """The error for an answer of something else, which came with `what`."""
-    return errors.NotTensorFlowServing(
+    words = (
         f"{reply.url} answered {reply.status} {what}: is it TensorFlow Serving's REST port (8501, "
-        "not 8500), is the path right, and is no proxy in the way?",
-        url=reply.url,
-        status=reply.status,
+        "not 8500), is the path right, and is no proxy in the way?"
     )
+    return errors.NotTensorFlowServing(words, url=reply.url, status=reply.status)
 
 
 def _refusal(reply: Reply, message: object) -> errors.LightClientError:

@@ -51,14 +51,12 @@ def read_logits(reply: Reply, rows: int, labels: int, output: str | None = None)
 
 
 def _tensor(reply: Reply, output: str | None) -> Any:
-    """The output that holds the logits: `predictions` of a row answer, `outputs` of a columnar one
-    (g3doc/api_rest.md), or one of several in it.
-    """
+    """`outputs` of a columnar answer, `predictions` of a row answer (g3doc/api_rest.md)."""
     answer = read_json(reply)
-    keys = answer.keys() & {"outputs", "predictions"}
-    if not keys:
+    key = "outputs" if "outputs" in answer else "predictions"
+    if key not in answer:
         raise foreign(reply, "without 'outputs' or 'predictions'")
-    found = answer[min(keys)]
+    found = answer[key]
     if isinstance(found, dict):
         return _named(reply, found, output)
     if isinstance(found, list) and found and all(isinstance(row, dict) for row in found):
