@@ -110,7 +110,7 @@ class Classifier:
         """
         if isinstance(texts, list):
             checked = [check_text(text, f"texts[{at}]") for at, text in enumerate(texts)]
-        elif isinstance(texts, Iterable) and not isinstance(texts, (str, bytes, tuple)):
+        elif not isinstance(texts, (str, bytes, tuple)) and isinstance(texts, Iterable):
             raise InputError(
                 f"text must be a str, a pair or a list of them, not {type(texts).__name__}; "
                 "classify_many takes any iterable of texts"
@@ -157,7 +157,7 @@ class Classifier:
             raise InputError(
                 f"on_error must be one of {', '.join(ON_ERROR)}, not {short_repr(on_error)}"
             )
-        from lightclient.bulk import classify_stream  # its thread pools are seldom needed
+        from lightclient.bulk import classify_stream  # its threads are seldom needed
 
         return classify_stream(
             texts, self._predictor, self._settings.timeout, stops_at_error=on_error == "raise"

@@ -40,13 +40,14 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_timeout(self.timeout)
-        if self.form not in FORMS:
-            given = short_repr(self.form)
-            raise InputError(f"form must be one of {', '.join(FORMS)}, not {given}")
+        form, signature = self.form, self.signature
+        if form not in FORMS:
+            raise InputError(f"form must be one of {', '.join(FORMS)}, not {short_repr(form)}")
+        if not isinstance(signature, (str, Signature, type(None))):
+            raise InputError(
+                f"signature must be a name or a Signature, not {short_repr(signature)}"
+            )
         check_whole("retries", self.retries, 0)
-        if not isinstance(self.signature, (str, Signature, type(None))):
-            given = short_repr(self.signature)
-            raise InputError(f"signature must be a name or a Signature, not {given}")
         if isinstance(self.headers, Mapping):  # a copy, which the caller cannot change
             object.__setattr__(self, "headers", dict(self.headers))
 

@@ -111,8 +111,8 @@ class Predictor:
             # The tokenizer knows no deadline. Tell the user, rather than blame the server.
             seconds = deadline.seconds
             words = (
-                f"tokenizing {len(texts)} texts alone took longer than the {seconds:g} s of a call: "
-                "send fewer or shorter texts at once"
+                f"tokenizing {len(texts)} texts alone took longer than the {seconds:g} s of a "
+                "call: send fewer or shorter texts at once"
             )
             raise errors.TimedOut(words, url=str(self.address), attempts=0, timeout=seconds)
         return self.predict(rows, plan, deadline)
