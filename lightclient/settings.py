@@ -44,9 +44,7 @@ class Settings:
         if form not in FORMS:
             raise InputError(f"form must be one of {', '.join(FORMS)}, not {short_repr(form)}")
         if not isinstance(signature, (str, Signature, type(None))):
-            raise InputError(
-                f"signature must be a str or a Signature, not {short_repr(signature)}"
-            )
+            raise InputError(f"signature must be a str or a Signature, not {short_repr(signature)}")
         check_whole("retries", self.retries, 0)
         if isinstance(self.headers, Mapping):  # a copy, which the caller cannot change
             object.__setattr__(self, "headers", dict(self.headers))
