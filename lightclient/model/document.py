@@ -52,9 +52,7 @@ class Document(NamedTuple):
                 return {token: at for at, (token, _) in enumerate(found)}
             return {token: int(at) for token, at in found.items()}
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise BundleError(
-                f"{self.path} is not a tokenizer that can be read: no vocabulary"
-            ) from error
+            raise _unreadable(self.path, "no vocabulary") from error
 
     def find(self, *names: str) -> int | None:
         """The id of the first of these tokens that there is, added ones first; None if none is."""
@@ -89,7 +87,7 @@ def read_document(path: Path) -> Document:
     try:
         return Document(*_split(path.read_bytes()), path)
     except (OSError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise BundleError(f"{path} is not a tokenizer that can be read: {error!s:.200}") from error
+        raise _unreadable(path, error) from error
 
 
 def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -104,21 +102,22 @@ def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
     return parts, json.dumps(parts.pop("model", None)).encode() + b"}"
 
 
-# transformers 4.57, models/bert/tokenization_bert_fast.py, BertTokenizerFast.__init__
-_SPECIAL = {
-    "pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]",
-    "mask_token": "[MASK]",
-}  # fmt: skip
+def _unreadable(path: Path, why: object) -> BundleError:
+    return BundleError(
+        f"{path} is not a tokenizer that can be read: {why!s:.200}; copy it from the model's "
+        "Hugging Face folder again"
+    )
 
 
-def wordpiece_document(path: Path, settings: Mapping[str, Any]) -> Document:
+def wordpiece_document(path: Path, special: Mapping[str, str]) -> Document:
     """Write the tokenizer that transformers makes of BERT's `vocab.txt`.
 
-    The rules are those of transformers 4.57, convert_slow_tokenizer.py, BertConverter.
+    The rules are those of transformers 4.57, convert_slow_tokenizer.py, BertConverter. It has no
+    added tokens yet.
 
     Args:
         path: one token a line; a line's number is the token's id.
-        settings: the special tokens, as `tokenizer_config.json` has them; each may be left out.
+        special: the special tokens, by their names in `tokenizer_config.json`.
 
     Raises:
         BundleError: the file is missing, not UTF-8, or lacks a special token.
@@ -126,17 +125,18 @@ def wordpiece_document(path: Path, settings: Mapping[str, Any]) -> Document:
     try:
         lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read as UTF-8 text: {error}") from error
+        raise BundleError(
+            f"{path} cannot be read as UTF-8 text: {error}; copy it from the model's Hugging Face "
+            "folder again"
+        ) from error
     vocab = {line: at for at, line in enumerate(lines)}
-    stated = {role: settings.get(role, default) for role, default in _SPECIAL.items()}
-    special = {k: str(v.get("content") if isinstance(v, dict) else v) for k, v in stated.items()}
     missing = [token for token in special.values() if token not in vocab]
     if missing:
         raise BundleError(f"{path} has no {', '.join(missing)}; is it a BERT vocabulary?")
     cls, sep = special["cls_token"], special["sep_token"]
     parts = {
         "version": "1.0",
-        "added_tokens": [added_token(token, vocab[token]) for token in special.values()],
+        "added_tokens": [],
         "normalizer": {"type": "BertNormalizer", "clean_text": True},
         "pre_tokenizer": {"type": "BertPreTokenizer"},
         "post_processor": {
@@ -151,9 +151,3 @@ def wordpiece_document(path: Path, settings: Mapping[str, Any]) -> Document:
         "vocab": vocab,
     }
     return Document(parts, json.dumps(model).encode() + b"}", path, edited=True)
-
-
-def added_token(content: str, token_id: int, **flags: bool) -> dict[str, Any]:
-    """An entry of `added_tokens`; the token is special unless the flags say otherwise."""
-    defaults = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
-    return {"id": token_id, "content": content, **defaults, "special": True, **flags}

@@ -5,10 +5,9 @@ from typing import NamedTuple
 
 from lightclient.errors import BundleError, InputError
 from lightclient.model.bundle import Bundle
-from lightclient.model.library import Encoding
 from lightclient.model.library import Text as Text
-from lightclient.model.shorten import shorten, shorten_pair
-from lightclient.model.tokenizer import LoadedTokenizer, Padding
+from lightclient.model.shorten import shorten
+from lightclient.model.tokenizer import Padding
 
 
 class Row(NamedTuple):
@@ -41,7 +40,8 @@ def check_text(value: object, where: str = "text") -> Text:
         InputError: `value` is neither, or has a lone surrogate; the message names it by `where`.
     """
     if isinstance(value, str):
-        _check_unicode(value, where)
+        if not value.isascii():
+            _check_unicode(value, where)
         return value
     if not isinstance(value, tuple):
         mend = "decode it" if isinstance(value, bytes) else "pass a str, a pair, or a list of them"
@@ -86,15 +86,20 @@ def tokenize(texts: Sequence[Text], bundle: Bundle, limit: int | None = None) ->
         BundleError: the tokenizer is broken in a way that only this text shows.
     """
     loaded = bundle.loaded
-    inputs = [_readable(text, limit, loaded) for text in texts]
-    encodings = loaded.tokenizer.encode(inputs)
-    rows = [_row(*pair, limit, loaded) for pair in zip(inputs, encodings, strict=True)]
-    for at, row in enumerate(rows):
-        if not row.input_ids:
+    inputs = [shorten(text, limit, loaded) for text in texts]
+    rows: list[Row] = []
+    for text, encoding in zip(inputs, loaded.tokenizer.encode(inputs), strict=True):
+        ids, truncated = encoding.ids, False
+        if limit is not None and len(ids) > limit:
+            encoding = loaded.tokenizer.cut(text, encoding, limit, left=loaded.cut_left)
+            ids, truncated = encoding.ids, True
+        if not ids:
             raise InputError(
-                f"text {at} of the request has no tokens, and the tokenizer of {bundle.name!r} "
-                "adds none of its own; leave empty texts out"
+                f"text {len(rows)} of the request has no tokens, and the tokenizer of "
+                f"{bundle.name!r} adds none of its own; leave empty texts out"
             )
+        types = encoding.type_ids if loaded.has_type_ids else [0] * len(ids)
+        rows.append(Row(ids, types, truncated))
     return rows
 
 
@@ -110,29 +115,12 @@ def make_batch(rows: Sequence[Row], bundle: Bundle, length: int | None = None) -
         BundleError: the rows differ in length and the tokenizer has no pad token.
     """
     input_ids, token_type_ids, truncated = map(list, zip(*rows, strict=True))
-    if length is None:
-        length = max(map(len, input_ids))
+    lengths = [len(ids) for ids in input_ids]
+    length = max(lengths) if length is None else length
     padding = bundle.loaded.padding
-    if padding.token_id is None and min(map(len, input_ids)) < length:
+    if padding.token_id is None and min(lengths) < length:
         raise BundleError(
             f"the tokenizer of {bundle.name!r} has no pad token, so texts of different lengths "
             "cannot share a request; set pad_token in tokenizer_config.json"
         )
     return Batch(input_ids, token_type_ids, truncated, length, padding)
-
-
-def _readable(text: Text, limit: int | None, loaded: LoadedTokenizer) -> Text:
-    """The text without the parts that the model cannot read anyway."""
-    if isinstance(text, str):
-        return text if limit is None else shorten(text, limit, loaded)
-    if not text[1]:  # the pipeline takes an empty second text for none (transformers, text_pair)
-        return _readable(text[0], limit, loaded)
-    return text if limit is None else shorten_pair(text, limit, loaded)
-
-
-def _row(text: Text, encoding: Encoding, limit: int | None, loaded: LoadedTokenizer) -> Row:
-    ids, truncated = encoding.ids, False
-    if limit is not None and len(ids) > limit:
-        encoding = loaded.tokenizer.cut(text, encoding, limit, left=loaded.cut_left)
-        ids, truncated = encoding.ids, True
-    return Row(ids, encoding.type_ids if loaded.has_type_ids else [0] * len(ids), truncated)

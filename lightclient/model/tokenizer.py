@@ -5,7 +5,7 @@ rules here are those of transformers 4.57 and 5.23, found by running both (tests
 Paths below are those of 4.57.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 from lightclient.errors import BundleError
 from lightclient.messages import short_repr
 from lightclient.model import library
-from lightclient.model.document import Document, added_token, read_document, wordpiece_document
+from lightclient.model.document import Document, read_document, wordpiece_document
+from lightclient.model.jsonfile import JsonFile
 
 # Classes that set their normalizer by tokenizer_config.json, with defaults of their own
 # (models/bert/tokenization_bert_fast.py, __init__, and the like).
@@ -21,6 +22,10 @@ _BERT_LIKE = frozenset({
     "bert", "convbert", "distilbert", "electra", "funnel", "layoutlm", "lxmert", "mobilebert",
     "mpnet", "squeezebert",
 })  # fmt: skip
+_BERT_TOKENS = {
+    "pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}  # fmt: skip
 _GENERIC = frozenset({"", "pretrained", "tokenizersbackend"})
 # pad_token is None by default (models/gpt2/tokenization_gpt2_fast.py).
 _WITHOUT_PAD_TOKEN = _GENERIC | {"gpt2"}
@@ -36,6 +41,8 @@ _ROLES = (
     "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
 )  # fmt: skip
 _FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
+_SIDES = ("left", "right")
+_BOOLS = (True, False)
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,11 @@ class LoadedTokenizer:
     longest_word: int
 
 
-def load_tokenizer(
-    folder: Path, tokens: Mapping[str, Any], config: Mapping[str, Any]
-) -> LoadedTokenizer:
+def load_tokenizer(path: Path, tokens: JsonFile, config: JsonFile) -> LoadedTokenizer:
     """Load `tokenizer.json`, or else WordPiece from `vocab.txt`.
 
     Args:
-        folder: the model's folder.
+        path: the model's folder, or a `vocab.txt`.
         tokens: `tokenizer_config.json`, with `special_tokens_map.json` merged in.
         config: `config.json`.
 
@@ -77,48 +82,49 @@ def load_tokenizer(
         BundleError: neither file is there, or it is broken, or its pad token is unknown.
     """
     family = _family(tokens, config)
-    if (folder / "tokenizer.json").is_file():
-        return _load(read_document(folder / "tokenizer.json"), tokens, config, family)
-    if (folder / "vocab.txt").is_file() and family in _BERT_LIKE - {"mpnet"} | _GENERIC:
-        return load_wordpiece(folder / "vocab.txt", tokens, config)
-    raise BundleError(
-        f"{folder} has neither tokenizer.json nor vocab.txt; save the model's fast tokenizer "
-        "there: AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER)"
-    )
-
-
-def load_wordpiece(
-    vocab: Path, tokens: Mapping[str, Any], config: Mapping[str, Any]
-) -> LoadedTokenizer:
-    """Build WordPiece from a `vocab.txt`; otherwise as `load_tokenizer`."""
-    family = _family(tokens, config)
-    document = wordpiece_document(vocab, tokens)
-    return _load(document, tokens, config, "bert" if family in _GENERIC else family)
-
-
-def _load(
-    document: Document, tokens: Mapping[str, Any], config: Mapping[str, Any], family: str
-) -> LoadedTokenizer:
-    edited = document.edit(**_changes(document, tokens, family))
-    # tokenization_utils_fast.py, PreTrainedTokenizerFast.__init__
-    splits_special = tokens.get("split_special_tokens") is True
-    by_class = "left" if family in _LEFT_PADDED else "right"
+    vocab = path / "vocab.txt" if path.is_dir() else path
+    if (path / "tokenizer.json").is_file():
+        document = read_document(path / "tokenizer.json")
+    elif vocab is path or (vocab.is_file() and family in _BERT_LIKE - {"mpnet"} | _GENERIC):
+        family = "bert" if family in _GENERIC else family
+        special = {role: tokens.get(role) or token for role, token in _BERT_TOKENS.items()}
+        tokens = JsonFile(tokens.name, tokens | special)
+        document = wordpiece_document(vocab, {k: _content(v) for k, v in special.items()})
+    else:
+        raise BundleError(
+            f"{path} has neither tokenizer.json nor vocab.txt; save the model's fast tokenizer "
+            "there: AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER)"
+        )
+    document = document.edit(**_changes(document, tokens, family))
     inputs = tokens.get("model_input_names")
-    has_type_ids = family not in _WITHOUT_TYPE_IDS
+    own_side = "left" if family in _LEFT_PADDED else "right"
+    padding = Padding(
+        _pad_id(document, tokens, config, family),
+        _XLNET_PAD_TYPE if family in _LEFT_PADDED else 0,
+        _is_left("padding", document, tokens, own_side),
+    )
     return LoadedTokenizer(
-        library.load(edited, splits_special),
-        Padding(
-            _pad_id(edited, tokens, config, family),
-            _XLNET_PAD_TYPE if family in _LEFT_PADDED else 0,
-            _is_left("padding_side", tokens, document.part("padding"), by_class),
-        ),
-        "token_type_ids" in inputs if isinstance(inputs, list) else has_type_ids,
-        _is_left("truncation_side", tokens, document.part("truncation"), "right"),
+        # tokenization_utils_fast.py, PreTrainedTokenizerFast.__init__
+        library.load(document, splits_special=tokens.get("split_special_tokens") is True),
+        padding,
+        "token_type_ids" in inputs if isinstance(inputs, list) else family not in _WITHOUT_TYPE_IDS,
+        _is_left("truncation", document, tokens, "right"),
         document.longest_word(),
     )
 
 
-def _changes(document: Document, tokens: Mapping[str, Any], family: str) -> dict[str, Any]:
+def _family(tokens: JsonFile, config: JsonFile) -> str:
+    """`BertTokenizerFast` and model_type `bert` are both `bert`; `xlm-roberta` is `xlmroberta`."""
+    name = tokens.get("tokenizer_class") or config.get("model_type") or ""
+    return str(name).removesuffix("Fast").removesuffix("Tokenizer").replace("-", "").lower()
+
+
+def _is_left(what: str, document: Document, tokens: JsonFile, default: str) -> bool:
+    own = str(document.part(what).get("direction") or default).lower()
+    return (tokens.one_of(f"{what}_side", _SIDES) or own) == "left"
+
+
+def _changes(document: Document, tokens: JsonFile, family: str) -> dict[str, Any]:
     """The parts of the file that the class overrides."""
     changes: dict[str, Any] = {}
     normalizer, splitter = document.part("normalizer"), document.part("pre_tokenizer")
@@ -126,7 +132,7 @@ def _changes(document: Document, tokens: Mapping[str, Any], family: str) -> dict
         changes["normalizer"] = normalizer | _bert_flags(tokens, family)
     # PreTrainedTokenizerFast.__init__ of 4.57, at its end; the generic class of 5.23 does not.
     if splitter.get("type") == "ByteLevel" and family not in _GENERIC:
-        prefix = _flag(tokens, "add_prefix_space", default=False)
+        prefix = tokens.one_of("add_prefix_space", _BOOLS) or False
         changes["pre_tokenizer"] = splitter | {"add_prefix_space": prefix}
     added = _new_tokens(document, tokens)
     if added:
@@ -134,95 +140,71 @@ def _changes(document: Document, tokens: Mapping[str, Any], family: str) -> dict
     return changes
 
 
-def _bert_flags(tokens: Mapping[str, Any], family: str) -> dict[str, bool | None]:
-    flags: dict[str, bool | None] = {
-        "lowercase": _flag(tokens, "do_lower_case", default=True),
-        "strip_accents": None,  # the library strips accents if it lowers letters
+def _bert_flags(tokens: JsonFile, family: str) -> dict[str, bool | None]:
+    flags = {
+        "lowercase": tokens.one_of("do_lower_case", _BOOLS) is not False,
+        # None: the library strips accents if it lowers letters.
+        "strip_accents": tokens.one_of("strip_accents", _BOOLS),
     }
-    if tokens.get("strip_accents") is not None:
-        flags["strip_accents"] = _flag(tokens, "strip_accents", default=False)
     if family != "mpnet":
-        flags["handle_chinese_chars"] = _flag(tokens, "tokenize_chinese_chars", default=True)
+        flags["handle_chinese_chars"] = tokens.one_of("tokenize_chinese_chars", _BOOLS) is not False
     return flags
 
 
-def _flag(tokens: Mapping[str, Any], key: str, *, default: bool) -> bool:
-    value = tokens.get(key, default)
-    if isinstance(value, bool):
-        return value
-    raise BundleError(f"{key} must be true or false, not {short_repr(value)}")
-
-
-def _new_tokens(document: Document, tokens: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _new_tokens(document: Document, tokens: JsonFile) -> list[dict[str, Any]]:
     """The tokens that only tokenizer_config.json has, which transformers adds while it loads.
 
     Their ids are those that the library gives (tokenizers 0.23, added_vocabulary.rs, add_tokens).
     """
     known = document.added_ids()
-    new: dict[str, dict[str, bool]] = {}
-    for content, flags in map(_stated_token, _stated(tokens)):
-        if content not in known:
-            new.setdefault(content, flags)
+    new: dict[str, dict[str, Any]] = {}
+    for token in _stated(tokens):
+        if token["content"] not in known:
+            new.setdefault(token["content"], token)
     vocabulary = document.vocabulary() if new else {}
     next_id = max([len(vocabulary), *(at + 1 for at in known.values())])
-    found = []
-    for content, flags in new.items():
-        found.append(added_token(content, vocabulary.get(content, next_id), **flags))
+    for content, token in new.items():
+        token["id"] = vocabulary.get(content, next_id)
         next_id += content not in vocabulary
-    return found
+    return list(new.values())
 
 
-def _stated(tokens: Mapping[str, Any]) -> list[Any]:
+def _stated(tokens: JsonFile) -> Iterator[dict[str, Any]]:
+    """The tokens that are stated, as entries of `added_tokens` that have no id yet."""
     by_id = tokens.get("added_tokens_decoder") or {}
     extra = tokens.get("extra_special_tokens") or []
     extra = list(extra.values()) if isinstance(extra, dict) else extra
     more = tokens.get("additional_special_tokens") or []
     if not (isinstance(by_id, dict) and isinstance(extra, list) and isinstance(more, list)):
-        raise BundleError("tokenizer_config.json: added or special tokens are no list of tokens")
+        raise tokens.error("the added or special tokens are no list of tokens")
     roles = [tokens[role] for role in _ROLES if tokens.get(role)]
-    return [*by_id.values(), *roles, *extra, *more]
+    for stated in [*by_id.values(), *roles, *extra, *more]:
+        text = _content(stated)
+        found = dict.fromkeys(_FLAGS, False) | {"special": True, "content": text}
+        if isinstance(stated, dict):
+            found |= {key: value for key, value in stated.items() if key in _FLAGS}
+        readable = text and text == text.encode("utf-8", "ignore").decode()
+        if not readable or not all(type(found[flag]) is bool for flag in _FLAGS):
+            raise tokens.error(f"{short_repr(stated)} is no token")
+        yield found
 
 
-def _stated_token(stated: Any) -> tuple[str, dict[str, bool]]:
-    flags = {}
-    if isinstance(stated, dict):
-        flags = {key: value for key, value in stated.items() if key in _FLAGS}
-        stated = stated.get("content")
-    text = stated.encode("utf-8", "ignore").decode() if isinstance(stated, str) else ""
-    if not text or text != stated or not all(type(flag) is bool for flag in flags.values()):
-        raise BundleError(f"tokenizer_config.json: {short_repr(stated)} is no token")
-    return text, flags
+def _content(stated: Any) -> str:
+    """The token itself, which may stand alone or beside its flags; "" if this is no token."""
+    text = stated.get("content") if isinstance(stated, dict) else stated
+    return text if isinstance(text, str) else ""
 
 
-def _family(tokens: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    """`BertTokenizerFast` and model_type `bert` are both `bert`; `xlm-roberta` is `xlmroberta`."""
-    name = tokens.get("tokenizer_class") or config.get("model_type") or ""
-    return str(name).removesuffix("Fast").removesuffix("Tokenizer").replace("-", "").lower()
-
-
-def _pad_id(
-    document: Document, tokens: Mapping[str, Any], config: Mapping[str, Any], family: str
-) -> int | None:
-    by_class = "pad_token" not in tokens and family not in _WITHOUT_PAD_TOKEN
+def _pad_id(document: Document, tokens: JsonFile, config: JsonFile, family: str) -> int | None:
     token = tokens.get("pad_token", document.part("padding").get("pad_token"))
-    token = token.get("content") if isinstance(token, dict) else token
-    names = ("[PAD]", "<pad>") if by_class else (str(token),)
+    names = [_content(token)]
+    by_class = "pad_token" not in tokens and family not in _WITHOUT_PAD_TOKEN
+    if by_class:
+        names = ["[PAD]", "<pad>"]
     token_id = document.find(*names) if by_class or token is not None else None
     if token_id is None and (by_class or token is None):
-        stated = config.get("pad_token_id")
-        if stated is None or (type(stated) is int and stated >= 0):
-            return stated
-        words = f"config.json: pad_token_id must be a whole number, not {short_repr(stated)}"
-        raise BundleError(words)
+        return config.whole("pad_token_id")
     size = config.get("vocab_size")
     if token_id is None or (isinstance(size, int) and token_id >= size):
-        raise BundleError(f"the pad token {short_repr(names[0])} is not in the model's vocabulary")
+        raise tokens.error(f"the pad token {short_repr(names[0])} is not in the model's vocabulary")
     return token_id
-
-
-def _is_left(key: str, tokens: Mapping[str, Any], own: Mapping[str, Any], by_class: str) -> bool:
-    side = tokens.get(key) or own.get("direction") or by_class
-    if str(side).lower() not in ("left", "right"):
-        words = f"tokenizer_config.json: {key} must be left or right, not {short_repr(side)}"
-        raise BundleError(words)
-    return str(side).lower() == "left"
