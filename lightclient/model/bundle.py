@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lightclient.errors import BundleError, InputError
 from lightclient.messages import short_repr
-from lightclient.model.jsonfile import JsonFile, read_json
+from lightclient.model.document import BROKEN, JsonFile, read_json, unreadable
 from lightclient.model.tokenizer import LoadedTokenizer, load_tokenizer
 
 DEFAULT_BUNDLE = "distilbert-base-uncased-finetuned-sst-2-english"
@@ -60,7 +60,10 @@ class Bundle:
         tokens = read_json(folder / "tokenizer_config.json")
         if "added_tokens_decoder" not in tokens:  # an older file, with another one beside it
             tokens.update(read_json(folder / "special_tokens_map.json"))
-        return _bundle(folder.name, folder, tokens, config)
+        path = folder / "tokenizer.json"
+        return _bundle(
+            folder.name, path if path.is_file() else folder / "vocab.txt", tokens, config
+        )
 
     @classmethod
     def from_vocab(
@@ -87,18 +90,12 @@ class Bundle:
             raise InputError(f"labels must be a list of one or more str, not {short_repr(labels)}")
         if not isinstance(vocab, (str, Path)):
             raise InputError(f"vocab must be a file's path, not {type(vocab).__name__}")
-        if not os.path.isfile(vocab):
-            raise BundleError(
-                f"no file {short_repr(str(vocab), 200)}; give the path of the vocab.txt in "
-                "a BERT model's Hugging Face folder"
-            )
-        flags = {
+        tokens = JsonFile("Bundle.from_vocab", {
             "do_lower_case": do_lower_case,
             "strip_accents": strip_accents,
             "tokenize_chinese_chars": tokenize_chinese_chars,
             "model_max_length": max_length,
-        }
-        tokens = JsonFile("Bundle.from_vocab", flags)
+        })  # fmt: skip
         config = JsonFile("labels", {"id2label": dict(enumerate(labels))})
         return _bundle(Path(vocab).stem, Path(vocab), tokens, config)
 
@@ -123,12 +120,15 @@ def _folder(source: str | Path | None) -> Path:
 
 
 def _bundle(name: str, path: Path, tokens: JsonFile, config: JsonFile) -> Bundle:
-    loaded = load_tokenizer(path, tokens, config)
+    try:
+        loaded = load_tokenizer(path, tokens, config)
+    except BROKEN as error:
+        raise unreadable(path, "a tokenizer", error) from error
     return Bundle(
         name=name,
         loaded=loaded,
         labels=_labels(config),
-        problem_type=config.one_of("problem_type", _PROBLEM_TYPES),
+        problem_type=config.one_of("problem_type", *_PROBLEM_TYPES),
         max_length=_max_length(tokens, config, loaded.padding.token_id),
         needs_type_ids=loaded.has_type_ids and (config.whole("type_vocab_size") or 0) > 1,
     )
@@ -143,28 +143,25 @@ def _labels(config: JsonFile) -> tuple[str, ...]:
     names = {str(at): str(name) for at, name in by_id.items()} if isinstance(by_id, dict) else {}
     labels = tuple(names[str(at)] for at in range(len(names)) if str(at) in names)
     if not labels or len(labels) < len(names):
-        words = "id2label must be an object from '0', '1', … without a gap to the labels"
-        raise config.error(f"{words}, not {short_repr(by_id)}")
+        raise config.error("id2label", "an object from '0', '1', … without a gap to the labels")
     return labels
 
 
 def _max_length(tokens: JsonFile, config: JsonFile, pad_id: int | None) -> int | None:
     """The lower one of the tokenizer's own limit and what the position embeddings leave."""
-    limits = []
     stated = tokens.get("model_max_length", tokens.get("max_len"))
-    if not isinstance(stated, (int, float)) or stated < _NO_LIMIT:
-        limits.append(tokens.whole("model_max_length", "max_len"))
+    endless = isinstance(stated, (int, float)) and stated >= _NO_LIMIT
+    limit = None if endless else tokens.whole("model_max_length", "max_len")
     positions = config.get("max_position_embeddings", config.get("n_positions"))
     # A model with relative positions only has no limit (DeBERTa; configuration_deberta_v2.py).
-    if positions != -1 and config.get("position_biased_input") is not False:
-        positions = config.whole("max_position_embeddings", "n_positions")
-        if positions is not None and str(config.get("model_type")) in _OFFSET_POSITIONS:
-            positions -= (1 if pad_id is None else pad_id) + 1
-        limits.append(positions)
-    longest = min((limit for limit in limits if limit is not None), default=None)
+    relative = positions == -1 or config.get("position_biased_input") is False
+    positions = None if relative else config.whole("max_position_embeddings", "n_positions")
+    if positions is not None and str(config.get("model_type")) in _OFFSET_POSITIONS:
+        positions -= (1 if pad_id is None else pad_id) + 1
+    longest = min((most for most in (limit, positions) if most is not None), default=None)
     if longest is not None and longest < 1:
-        raise config.error(
-            f"max_position_embeddings, or model_max_length of {tokens.name}, leaves {longest} "
-            "tokens and must leave at least one"
+        raise BundleError(
+            f"{tokens.name} and {config.name} leave {longest} tokens for a text; correct "
+            "model_max_length or max_position_embeddings"
         )
     return longest

@@ -1,4 +1,4 @@
-"""`tokenizer.json` as plain values, which are edited before the tokenizers library loads them."""
+"""The JSON files of a model's folder, as plain values."""
 
 import json
 import re
@@ -7,13 +7,71 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lightclient.errors import BundleError
+from lightclient.messages import short_repr
 
-# All but the model, which the library writes last.
+# What reading a file raises, and what values of an unexpected shape raise where they are used.
+BROKEN = (AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
+# All of tokenizer.json but the model, which the library writes last.
 _PARTS = {"truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor"}
 
 
+class JsonFile(dict[str, Any]):
+    """`config.json` or `tokenizer_config.json`. `name`: what errors call the file."""
+
+    def __init__(self, name: object, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self.name = name
+
+    def whole(self, *keys: str, within: range = range(2**31)) -> int | None:
+        """The whole number, perhaps written as 2.0, of the first key that there is; or None."""
+        key = next((key for key in keys if key in self), keys[0])
+        value = self.get(key)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if value is None or (type(value) is int and value in within):
+            return value
+        raise self.error(key, f"a whole number from {within[0]} to {within[-1]}")
+
+    def one_of(self, key: str, *choices: Any) -> Any:
+        """One of these values, which have one type; None if there is none."""
+        value = self.get(key)
+        if value is None or (value in choices and type(value) is type(choices[0])):
+            return value
+        raise self.error(key, f"one of {', '.join(map(json.dumps, choices))}")
+
+    def values_of(self, key: str) -> list[Any]:
+        """The values of a list or an object; none if there is neither."""
+        found = self.get(key) or []
+        if not isinstance(found, (dict, list)):
+            raise self.error(key, "a list or an object")
+        return list(found.values()) if isinstance(found, dict) else found
+
+    def error(self, key: str, expected: str) -> BundleError:
+        """The error for a value that is not what it must be."""
+        return BundleError(
+            f"{self.name}: {key} must be {expected}, not {short_repr(self.get(key))}; correct it, "
+            "or copy the file again from the model's Hugging Face folder"
+        )
+
+
+def read_json(path: Path, *, required: bool = False) -> JsonFile:
+    """Read a file; a missing one holds nothing, unless it is `required`."""
+    if not required and not path.is_file():
+        return JsonFile(path, {})
+    try:
+        return JsonFile(path, {**json.loads(path.read_bytes())})
+    except BROKEN as error:
+        raise unreadable(path, "a JSON object", error) from error
+
+
+def unreadable(path: Path, what: str, error: Exception) -> BundleError:
+    """The error for a file that is missing or broken."""
+    words = f"{path} cannot be read as {what}: {error!s:.200}"
+    return BundleError(f"{words}; copy it from the model's Hugging Face folder")
+
+
 class Document(NamedTuple):
-    """The contents of a `tokenizer.json`.
+    """A `tokenizer.json`, which is edited before the tokenizers library loads it.
 
     `model`: the JSON of the model, to the end of the file. It is most of the file and is seldom
     needed, so it is not parsed. `edited`: whether this differs from the file at `path`.
@@ -26,42 +84,23 @@ class Document(NamedTuple):
 
     def part(self, name: str) -> dict[str, Any]:
         """A part that is an object; an empty one if there is none."""
-        found = self.parts.get(name)
-        return found if isinstance(found, dict) else {}
+        return self.parts.get(name) or {}
 
     def added_tokens(self) -> list[dict[str, Any]]:
         """The tokens that are searched for before a text is split into words."""
-        found = self.parts.get("added_tokens")
-        return [t for t in found if isinstance(t, dict)] if isinstance(found, list) else []
+        return self.parts.get("added_tokens") or []
 
     def added_ids(self) -> dict[str, int]:
         """The ids of the added tokens."""
-        pairs = ((token.get("content"), token.get("id")) for token in self.added_tokens())
-        return {name: at for name, at in pairs if isinstance(name, str) and isinstance(at, int)}
+        return {token["content"]: token["id"] for token in self.added_tokens()}
 
     def vocabulary(self) -> dict[str, int]:
-        """The tokens of the model, and their ids.
-
-        Raises:
-            BundleError: there is nothing like a vocabulary.
-        """
-        try:
-            model, _ = json.JSONDecoder().raw_decode(self.model.decode().lstrip())
-            found = model["vocab"]
-            if isinstance(found, list):  # Unigram: pairs of a token and its score
-                return {token: at for at, (token, _) in enumerate(found)}
-            return {token: int(at) for token, at in found.items()}
-        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise _unreadable(self.path, "no vocabulary") from error
-
-    def find(self, *names: str) -> int | None:
-        """The id of the first of these tokens that there is, added ones first; None if none is."""
-        for ids in (self.added_ids, self.vocabulary):
-            found = ids()
-            for name in names:
-                if name in found:
-                    return found[name]
-        return None
+        """The ids of the model's own tokens."""
+        model, _ = json.JSONDecoder().raw_decode(self.model.decode().lstrip())
+        found = model["vocab"]
+        if isinstance(found, list):  # Unigram: pairs of a token and its score
+            return {token: at for at, (token, _) in enumerate(found)}
+        return {token: int(at) for token, at in found.items()}
 
     def longest_word(self) -> int:
         """How many letters of a word WordPiece looks at; 0 for other models."""
@@ -79,56 +118,26 @@ class Document(NamedTuple):
 
 
 def read_document(path: Path) -> Document:
-    """Read a `tokenizer.json`.
-
-    Raises:
-        BundleError: it cannot be read, or holds no JSON object.
-    """
-    try:
-        return Document(*_split(path.read_bytes()), path)
-    except (OSError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """Read a `tokenizer.json`, all but its model."""
+    data = path.read_bytes()
     head, _, model = data.partition(b'"model":')
     try:
         parts = json.loads(head.rstrip(b", \t\r\n") + b"}")
         if parts.keys() >= _PARTS:
-            return parts, model
+            return Document(parts, model, path)
     except (ValueError, RecursionError):
         pass  # the model does not come last, or this is no JSON at all
     parts = json.loads(data)
-    return parts, json.dumps(parts.pop("model", None)).encode() + b"}"
-
-
-def _unreadable(path: Path, why: object) -> BundleError:
-    return BundleError(
-        f"{path} is not a tokenizer that can be read: {why!s:.200}; copy it from the model's "
-        "Hugging Face folder again"
-    )
+    return Document(parts, json.dumps(parts.pop("model", None)).encode() + b"}", path)
 
 
 def wordpiece_document(path: Path, special: Mapping[str, str]) -> Document:
-    """Write the tokenizer that transformers makes of BERT's `vocab.txt`.
+    """Write the tokenizer that transformers makes of BERT's `vocab.txt`, without added tokens.
 
-    The rules are those of transformers 4.57, convert_slow_tokenizer.py, BertConverter. It has no
-    added tokens yet.
-
-    Args:
-        path: one token a line; a line's number is the token's id.
-        special: the special tokens, by their names in `tokenizer_config.json`.
-
-    Raises:
-        BundleError: the file is missing, not UTF-8, or lacks a special token.
+    A line's number is the id of its token. `special` names the special tokens by their keys in
+    `tokenizer_config.json`. (transformers 4.57, convert_slow_tokenizer.py, BertConverter)
     """
-    try:
-        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except (OSError, ValueError) as error:
-        raise BundleError(
-            f"{path} cannot be read as UTF-8 text: {error}; copy it from the model's Hugging Face "
-            "folder again"
-        ) from error
+    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     vocab = {line: at for at, line in enumerate(lines)}
     missing = [token for token in special.values() if token not in vocab]
     if missing:
@@ -136,7 +145,6 @@ def wordpiece_document(path: Path, special: Mapping[str, str]) -> Document:
     cls, sep = special["cls_token"], special["sep_token"]
     parts = {
         "version": "1.0",
-        "added_tokens": [],
         "normalizer": {"type": "BertNormalizer", "clean_text": True},
         "pre_tokenizer": {"type": "BertPreTokenizer"},
         "post_processor": {
@@ -144,10 +152,7 @@ def wordpiece_document(path: Path, special: Mapping[str, str]) -> Document:
         },
     }  # fmt: skip
     model = {
-        "type": "WordPiece",
-        "unk_token": special["unk_token"],
-        "continuing_subword_prefix": "##",
-        "max_input_chars_per_word": 100,
-        "vocab": vocab,
-    }
+        "type": "WordPiece", "vocab": vocab, "unk_token": special["unk_token"],
+        "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+    }  # fmt: skip
     return Document(parts, json.dumps(model).encode() + b"}", path, edited=True)

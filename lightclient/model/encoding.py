@@ -1,12 +1,13 @@
 """Texts into token ids."""
 
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from lightclient.errors import BundleError, InputError
 from lightclient.model.bundle import Bundle
 from lightclient.model.library import Text as Text
-from lightclient.model.shorten import shorten
+from lightclient.model.shorten import shorten, shorten_pair
 from lightclient.model.tokenizer import Padding
 
 
@@ -19,12 +20,7 @@ class Row(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """One request's rows, each without its padding.
-
-    `input_ids`, `token_type_ids`: a list of ints a text, special tokens included.
-    `truncated`: whether a text was cut, one bool a text.
-    `length`: the tokens that every row is padded to, by `padding`.
-    """
+    """The rows of one request, column by column, and the `length` that they are padded to."""
 
     input_ids: list[list[int]]
     token_type_ids: list[list[int]]
@@ -39,30 +35,28 @@ def check_text(value: object, where: str = "text") -> Text:
     Raises:
         InputError: `value` is neither, or has a lone surrogate; the message names it by `where`.
     """
-    if isinstance(value, str):
-        if not value.isascii():
-            _check_unicode(value, where)
+    if isinstance(value, str) and value.isascii():
         return value
-    if not isinstance(value, tuple):
+    if isinstance(value, tuple) and len(value) == 2:
+        first, second = value
+        return _check_str(first, f"{where}[0]"), _check_str(second, f"{where}[1]")
+    return _check_str(value, where)
+
+
+def _check_str(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        kind = f"a tuple of {len(value)}" if isinstance(value, tuple) else type(value).__name__
         mend = "decode it" if isinstance(value, bytes) else "pass a str, a pair, or a list of them"
-        raise InputError(f"{where} must be a str or a pair, not {type(value).__name__}; {mend}")
-    if len(value) != 2 or not all(isinstance(part, str) for part in value):
-        kinds = ", ".join(type(part).__name__ for part in value[:5])
-        raise InputError(f"{where} must be a pair of str, not a tuple of {len(value)} ({kinds})")
-    for at, part in enumerate(value):
-        _check_unicode(part, f"{where}[{at}]")
-    return value
-
-
-def _check_unicode(text: str, where: str) -> None:
-    # The tokenizer's own error for a lone surrogate is a TypeError about something else.
+        raise InputError(f"{where} must be a str or a pair of str, not {kind}; {mend}")
     try:
-        text.encode("utf-8")
+        value.encode("utf-8")
     except UnicodeEncodeError as error:
+        # The tokenizer's own error for it is a TypeError about something else.
         raise InputError(
             f"{where} has a lone surrogate at position {error.start}, which UTF-8 cannot hold; "
             "mend it: text.encode('utf-8', 'replace').decode()"
         ) from error
+    return value
 
 
 def encode(
@@ -75,23 +69,23 @@ def encode(
 def tokenize(texts: Sequence[Text], bundle: Bundle, limit: int | None = None) -> list[Row]:
     """Turn texts into their tokens.
 
-    Args:
-        texts: a pair is a tuple.
-        bundle: the model's tokenizer.
-        limit: the most tokens a row may have; what is longer is cut as transformers cuts with
-            `truncation=True`: the end of a text, of a pair the longer text first.
+    What has more tokens than `limit` is cut as transformers cuts with `truncation=True`: the end of
+    a text, of a pair the longer text first.
 
     Raises:
         InputError: a text has no tokens at all, or `limit` has no room for the special ones.
         BundleError: the tokenizer is broken in a way that only this text shows.
     """
-    loaded = bundle.loaded
-    inputs = [shorten(text, limit, loaded) for text in texts]
+    loaded, most = bundle.loaded, sys.maxsize if limit is None else limit
+    inputs = [
+        shorten(text, most, loaded) if isinstance(text, str) else shorten_pair(text, most, loaded)
+        for text in texts
+    ]
     rows: list[Row] = []
     for text, encoding in zip(inputs, loaded.tokenizer.encode(inputs), strict=True):
         ids, truncated = encoding.ids, False
-        if limit is not None and len(ids) > limit:
-            encoding = loaded.tokenizer.cut(text, encoding, limit, left=loaded.cut_left)
+        if len(ids) > most:
+            encoding = loaded.tokenizer.cut(text, encoding, most, left=loaded.cut_left)
             ids, truncated = encoding.ids, True
         if not ids:
             raise InputError(
@@ -104,21 +98,17 @@ def tokenize(texts: Sequence[Text], bundle: Bundle, limit: int | None = None) ->
 
 
 def make_batch(rows: Sequence[Row], bundle: Bundle, length: int | None = None) -> Batch:
-    """Put the rows of one request together.
+    """Put the rows of one request together, at least one.
 
-    Args:
-        rows: at least one.
-        bundle: how its model's rows are padded.
-        length: the tokens that every row is padded to; None: the longest of these.
+    They are padded to `length` tokens, by default to those of the longest.
 
     Raises:
         BundleError: the rows differ in length and the tokenizer has no pad token.
     """
     input_ids, token_type_ids, truncated = map(list, zip(*rows, strict=True))
-    lengths = [len(ids) for ids in input_ids]
-    length = max(lengths) if length is None else length
+    length = length or max(map(len, input_ids))
     padding = bundle.loaded.padding
-    if padding.token_id is None and min(lengths) < length:
+    if padding.token_id is None and min(map(len, input_ids)) < length:
         raise BundleError(
             f"the tokenizer of {bundle.name!r} has no pad token, so texts of different lengths "
             "cannot share a request; set pad_token in tokenizer_config.json"

@@ -2,51 +2,44 @@
 
 Two release lines of it work. In 0.x, a tokenizer has setters for how it encodes, which are called
 once, while it is loaded. In 1.x, each call says how to encode, and a tokenizer can be loaded from a
-file only.
+file only. `Tokenizer` is for 1.x, `_Tokenizer0` for 0.x.
 """
 # mypy: disable-error-code="no-any-return"
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any
 from weakref import WeakValueDictionary
 
 import tokenizers
 
 from lightclient.errors import BundleError, InputError, LightClientError
 from lightclient.model.document import Document
-from lightclient.model.rewrite import check_found, normalized_tokens, rewrite
+from lightclient.model.rewrite import rewrite, unlike_0
 
 Text = str | tuple[str, str]
 _LIBRARY: Any = tokenizers
 _VERSION = str(getattr(tokenizers, "__version__", "of an unknown version"))
 
 
-class Encoding(NamedTuple):
-    """The tokens of a text, as the library's own class of this name has them."""
-
-    ids: list[int]
-    type_ids: list[int]
-
-
 class Tokenizer:
     """Encodes without padding. It never changes after loading, so that threads can share it."""
 
     def __init__(self, document: Document, splits_special: bool) -> None:
-        self._document, self._splits_special = document, splits_special
+        self.document, self._splits_special = document, splits_special
         self._loaded: Any = None
         self._load(document)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return load, (self._document._replace(edited=True), self._splits_special)
+        return load, (self.document._replace(edited=True), self._splits_special)
 
-    def encode(self, texts: list[Text]) -> list[Encoding]:
-        """Turn texts into tokens, special ones included."""
+    def encode(self, texts: list[Text]) -> list[Any]:
+        """Turn texts into encodings of the library, special tokens included."""
         try:
-            # A batch uses threads.
-            if len(texts) == 1 or _is_forked():
+            if len(texts) == 1 or _is_forked():  # a batch uses threads
                 return [self._encode(text) for text in texts]
             return self._encode_batch(texts)
         except BaseException:
@@ -63,8 +56,8 @@ class Tokenizer:
         [encoding] = self.encode([("", "") if pair else ""])
         return len(encoding.ids)
 
-    def cut(self, text: Text, encoding: Encoding, limit: int, *, left: bool) -> Encoding:
-        """Shorten the encoding of a text, as transformers does with `truncation=True`.
+    def cut(self, text: Text, encoding: Any, limit: int, *, left: bool) -> Any:
+        """Shorten the encoding of a text, as transformers does it with `truncation=True`.
 
         The special tokens stay. A text loses its end, or with `left` its start. The longer text of
         a pair is cut first.
@@ -78,32 +71,28 @@ class Tokenizer:
         with _our_errors():
             return self._cut(text, encoding, limit, left)
 
-    def tokens(self, ids: Sequence[int]) -> list[str]:
-        """The tokens that have these ids."""
-        names = self._document.vocabulary() | self._document.added_ids()
-        by_id = {at: name for name, at in names.items()}
-        return [by_id.get(at, "") for at in ids]
-
     def _load(self, document: Document) -> None:
-        searched = normalized_tokens(document, self._splits_special)
-        rewritten = rewrite(document, searched)
+        rewritten, normalized = rewrite(document, self._splits_special)
         self._loaded = _load_1(rewritten)
-        check_found(rewritten, searched, self.bare_ids)
+        around = self.bare_ids("a")
+        for token in normalized:  # if the normalizer changes one, 1.x may search for another form
+            if self.bare_ids(f"a{token['content']}a") != [*around, token["id"], *around]:
+                raise unlike_0(document, [token])
 
-    def _encode(self, text: Text, *, special: bool = True, truncation: Any = None) -> Encoding:
+    def _encode(self, text: Text, *, special: bool = True, truncation: Any = None) -> Any:
         return self._loaded.encode(
             text, add_special_tokens=special, encode_special_tokens=self._splits_special,
             padding=None, truncation=truncation,
         )  # fmt: skip
 
-    def _encode_batch(self, texts: list[Text]) -> list[Encoding]:
+    def _encode_batch(self, texts: list[Text]) -> list[Any]:
         return self._loaded.encode_batch(
             texts, encode_special_tokens=self._splits_special, padding=None, truncation=None
         )
 
-    def _cut(self, text: Text, _: Encoding, limit: int, left: bool) -> Encoding:
-        side = "left" if left else "right"
-        return self._encode(text, truncation=_LIBRARY.Truncation(limit, "longest_first", side))
+    def _cut(self, text: Text, _: Any, limit: int, left: bool) -> Any:
+        cutting = _LIBRARY.Truncation(limit, "longest_first", "left" if left else "right")
+        return self._encode(text, truncation=cutting)
 
 
 class _Tokenizer0(Tokenizer):
@@ -116,28 +105,29 @@ class _Tokenizer0(Tokenizer):
         self._loaded.no_truncation()
         self._loaded.encode_special_tokens = self._splits_special
 
-    def _encode(self, text: Text, *, special: bool = True, truncation: Any = None) -> Encoding:
+    def _encode(self, text: Text, *, special: bool = True, truncation: Any = None) -> Any:
         first, second = (text, None) if isinstance(text, str) else text
         return self._loaded.encode(first, second, add_special_tokens=special)
 
-    def _encode_batch(self, texts: list[Text]) -> list[Encoding]:
+    def _encode_batch(self, texts: list[Text]) -> list[Any]:
         return self._loaded.encode_batch_fast(texts)  # fast: without the offsets of characters
 
-    def _cut(self, text: Text, encoding: Any, limit: int, left: bool) -> Encoding:
-        """Cut by hand, because only a setter could make the tokenizer truncate to this limit."""
-        sequences, ids, type_ids = encoding.sequence_ids, encoding.ids, encoding.type_ids
-        texts = [[at for at, found in enumerate(sequences) if found == n] for n in (0, 1)]
-        counts = [len(places) for places in texts]
-        kept = [at for at, found in enumerate(sequences) if found is None]
+    def _cut(self, text: Text, encoding: Any, limit: int, left: bool) -> Any:
+        # By hand, because only a setter could make the tokenizer truncate to this limit.
+        texts: dict[int | None, list[int]] = {None: [], 0: [], 1: []}
+        for at, which in enumerate(encoding.sequence_ids):
+            texts[which].append(at)
+        kept, first, second = texts.values()
         room = limit - len(kept)
         # Rounded as the library does (tokenizers 0.23, utils/truncation.rs, LongestFirst).
-        fewer = min(*counts, room // 2)
-        more = min(max(counts), room - fewer)
-        shares = (fewer, more) if counts[0] <= counts[1] else (more, fewer)
-        for places, share in zip(texts, shares, strict=True):
+        fewer = min(len(first), len(second), room // 2)
+        more = min(max(len(first), len(second)), room - fewer)
+        shares = (fewer, more) if len(first) <= len(second) else (more, fewer)
+        for places, share in zip((first, second), shares, strict=True):
             kept += places[len(places) - share :] if left else places[:share]
         kept.sort()
-        return Encoding([ids[at] for at in kept], [type_ids[at] for at in kept])
+        ids, type_ids = encoding.ids, encoding.type_ids
+        return SimpleNamespace(ids=[ids[at] for at in kept], type_ids=[type_ids[at] for at in kept])
 
 
 _LINES = {"0": _Tokenizer0, "1": Tokenizer}
@@ -146,10 +136,10 @@ _LOADED: WeakValueDictionary[Any, Tokenizer] = WeakValueDictionary()
 
 
 def load(document: Document, splits_special: bool) -> Tokenizer:
-    """Load a tokenizer, or give the one that is loaded already.
+    """Load a tokenizer, without its padding and truncation, or give the one that is loaded already.
 
     Args:
-        document: the file, whose padding and truncation are ignored.
+        document: the file.
         splits_special: whether a special token within a text is read as plain letters.
 
     Raises:
@@ -158,10 +148,8 @@ def load(document: Document, splits_special: bool) -> Tokenizer:
     key = str(document.parts), document.model, splits_special
     found = _LOADED.get(key)
     if found is None:
-        line = _LINES.get(_VERSION.partition(".")[0])
-        if line is None:
-            raise _wrong_version()
         with _our_errors(document.path):
+            line = _LINES[_VERSION.partition(".")[0]]
             found = _LOADED[key] = line(document, splits_special)
     return found
 
@@ -189,7 +177,6 @@ def _load_1(document: Document) -> Any:
         ) from error
 
 
-# The process that was the first to load a tokenizer, and so started the library's threads.
 _FIRST_PID: list[int] = []
 
 
@@ -211,8 +198,11 @@ def _our_errors(path: Path | None = None) -> Iterator[None]:
         yield
     except LightClientError:
         raise
-    except (AttributeError, TypeError) as error:  # no such call, or no such argument
-        raise _wrong_version() from error
+    except (AttributeError, KeyError, TypeError) as error:  # no such line, call or argument
+        raise BundleError(
+            f"tokenizers {_VERSION} does not have the calls that this client makes; "
+            "pip install 'tokenizers>=0.21,<2'"
+        ) from error
     except BaseException as error:
         kind = type(error).__name__
         if not isinstance(error, Exception) and kind != "PanicException":
@@ -222,10 +212,3 @@ def _our_errors(path: Path | None = None) -> Iterator[None]:
             f"{error if path else kind!s:.300}; copy it from the model's Hugging Face folder "
             "again, or try another version of tokenizers"
         ) from error
-
-
-def _wrong_version() -> BundleError:
-    return BundleError(
-        f"tokenizers {_VERSION} does not have the calls that this client makes; "
-        "pip install 'tokenizers>=0.21,<2'"
-    )

@@ -9,30 +9,11 @@ from unicodedata import combining
 from lightclient.model.library import Text
 from lightclient.model.tokenizer import LoadedTokenizer
 
-_CHARACTERS_PER_TOKEN = 16
-_WORTH_IT = 8  # for shorter texts the two trials cost more than they save
+_PIECE = 16  # characters a token
+_WORTH_IT = 128  # characters a token; for shorter texts the two trials cost more than they save
 
 
-def shorten(text: Text, limit: int | None, loaded: LoadedTokenizer) -> Text:
-    """Leave out what the model cannot read anyway: the rest of a long text, an empty second text.
-
-    The longer text of a pair must stay the longer one, because it loses its tokens first. So a pair
-    of two very long texts stays whole.
-    """
-    if isinstance(text, str):
-        return text if limit is None else _shorten(text, limit, loaded)
-    if not text[1]:  # the pipeline takes an empty second text for none (transformers, text_pair)
-        return shorten(text[0], limit, loaded)
-    if limit is None:
-        return text
-    first, second = (_shorten(part, limit, loaded) for part in text)
-    whole = [part for part in text if part in (first, second)]
-    if len(whole) == 1 and len(loaded.tokenizer.bare_ids(whole[0])) < 2 * limit:
-        return first, second
-    return text
-
-
-def _shorten(text: str, limit: int, loaded: LoadedTokenizer) -> str:
+def shorten(text: str, limit: int, loaded: LoadedTokenizer) -> str:
     """Cut a long text to a piece whose first `limit` tokens are those of the whole text.
 
     With `cut_left`, the piece is the end of the text and has its last tokens. A piece has more than
@@ -42,16 +23,33 @@ def _shorten(text: str, limit: int, loaded: LoadedTokenizer) -> str:
     many tokens, and more than one word can have, and a piece twice as long must begin with the same
     tokens. A text without such a piece, like one endless word, is returned whole.
     """
-    size = _CHARACTERS_PER_TOKEN * max(limit, 1)
-    enough = limit + max(limit, loaded.longest_word + 1)
-    kept = slice(-limit, None) if loaded.cut_left else slice(limit)
-    while _WORTH_IT * size < len(text):
+    if len(text) <= _WORTH_IT * limit:
+        return text
+    size = _PIECE * max(limit, 1)
+    while _WORTH_IT // _PIECE * size < len(text):
+        enough = limit + max(limit, loaded.longest_word + 1)
         short, long = (_piece(text, length, loaded.cut_left) for length in (size, 2 * size))
         tokens = loaded.tokenizer.bare_ids(short)
+        kept = slice(-limit, None) if loaded.cut_left else slice(limit)
         if len(tokens) >= enough and tokens[kept] == loaded.tokenizer.bare_ids(long)[kept]:
             return short
         size *= 2
     return text
+
+
+def shorten_pair(pair: tuple[str, str], limit: int, loaded: LoadedTokenizer) -> Text:
+    """Shorten the longer text of a pair. With an empty second text, it is none (as in pipelines).
+
+    It must stay the longer one, because the longer text loses its tokens first. So a pair of two
+    very long texts is returned whole.
+    """
+    first, second = (shorten(text, limit, loaded) for text in pair)
+    if not second:
+        return first
+    whole = [text for text in pair if text in (first, second)]
+    if len(whole) == 1 and len(loaded.tokenizer.bare_ids(whole[0])) < 2 * limit:
+        return first, second
+    return pair
 
 
 def _piece(text: str, size: int, from_end: bool) -> str:

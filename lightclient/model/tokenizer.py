@@ -13,8 +13,7 @@ from typing import Any
 from lightclient.errors import BundleError
 from lightclient.messages import short_repr
 from lightclient.model import library
-from lightclient.model.document import Document, read_document, wordpiece_document
-from lightclient.model.jsonfile import JsonFile
+from lightclient.model.document import Document, JsonFile, read_document, wordpiece_document
 
 # Classes that set their normalizer by tokenizer_config.json, with defaults of their own
 # (models/bert/tokenization_bert_fast.py, __init__, and the like).
@@ -23,7 +22,7 @@ _BERT_LIKE = frozenset({
     "mpnet", "squeezebert",
 })  # fmt: skip
 _BERT_TOKENS = {
-    "pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]",
+    "unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]",
     "mask_token": "[MASK]",
 }  # fmt: skip
 _GENERIC = frozenset({"", "pretrained", "tokenizersbackend"})
@@ -37,12 +36,8 @@ _WITHOUT_TYPE_IDS = frozenset({
 _LEFT_PADDED = frozenset({"xlnet", "cpm"})
 _XLNET_PAD_TYPE = 3
 # tokenization_utils_base.py, SPECIAL_TOKENS_ATTRIBUTES
-_ROLES = (
-    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
-)  # fmt: skip
+_ROLES = ("bos_token", "eos_token", *_BERT_TOKENS)
 _FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
-_SIDES = ("left", "right")
-_BOOLS = (True, False)
 
 
 @dataclass(frozen=True)
@@ -71,38 +66,40 @@ class LoadedTokenizer:
 
 
 def load_tokenizer(path: Path, tokens: JsonFile, config: JsonFile) -> LoadedTokenizer:
-    """Load `tokenizer.json`, or else WordPiece from `vocab.txt`.
+    """Load a `tokenizer.json`, or else WordPiece from a `vocab.txt`.
 
     Args:
-        path: the model's folder, or a `vocab.txt`.
+        path: the file.
         tokens: `tokenizer_config.json`, with `special_tokens_map.json` merged in.
         config: `config.json`.
 
     Raises:
-        BundleError: neither file is there, or it is broken, or its pad token is unknown.
+        BundleError: neither is there, or the pad token is unknown, or a value is not what it must
+            be; and what values of an unexpected shape raise.
     """
-    family = _family(tokens, config)
-    vocab = path / "vocab.txt" if path.is_dir() else path
-    if (path / "tokenizer.json").is_file():
-        document = read_document(path / "tokenizer.json")
-    elif vocab is path or (vocab.is_file() and family in _BERT_LIKE - {"mpnet"} | _GENERIC):
-        family = "bert" if family in _GENERIC else family
+    # `BertTokenizerFast` and model_type `bert` are both `bert`; `xlm-roberta` is `xlmroberta`.
+    name = str(tokens.get("tokenizer_class") or config.get("model_type") or "")
+    family = name.removesuffix("Fast").removesuffix("Tokenizer").replace("-", "").lower()
+    if path.name == "tokenizer.json":
+        document = read_document(path)
+    elif not path.is_file() or family not in _BERT_LIKE - {"mpnet"} | _GENERIC:
+        raise BundleError(
+            f"{path} is missing or is no BERT vocabulary, and there is no tokenizer.json beside it; "
+            "give the right path, or save the model's fast tokenizer there: "
+            "AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER)"
+        )
+    else:
+        family = family if family in _BERT_LIKE else "bert"
         special = {role: tokens.get(role) or token for role, token in _BERT_TOKENS.items()}
         tokens = JsonFile(tokens.name, tokens | special)
-        document = wordpiece_document(vocab, {k: _content(v) for k, v in special.items()})
-    else:
-        raise BundleError(
-            f"{path} has neither tokenizer.json nor vocab.txt; save the model's fast tokenizer "
-            "there: AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER)"
-        )
+        document = wordpiece_document(path, {role: _content(t) for role, t in special.items()})
     document = document.edit(**_changes(document, tokens, family))
-    inputs = tokens.get("model_input_names")
-    own_side = "left" if family in _LEFT_PADDED else "right"
     padding = Padding(
         _pad_id(document, tokens, config, family),
         _XLNET_PAD_TYPE if family in _LEFT_PADDED else 0,
-        _is_left("padding", document, tokens, own_side),
+        _is_left("padding", document, tokens, "left" if family in _LEFT_PADDED else "right"),
     )
+    inputs = tokens.get("model_input_names")
     return LoadedTokenizer(
         # tokenization_utils_fast.py, PreTrainedTokenizerFast.__init__
         library.load(document, splits_special=tokens.get("split_special_tokens") is True),
@@ -113,15 +110,9 @@ def load_tokenizer(path: Path, tokens: JsonFile, config: JsonFile) -> LoadedToke
     )
 
 
-def _family(tokens: JsonFile, config: JsonFile) -> str:
-    """`BertTokenizerFast` and model_type `bert` are both `bert`; `xlm-roberta` is `xlmroberta`."""
-    name = tokens.get("tokenizer_class") or config.get("model_type") or ""
-    return str(name).removesuffix("Fast").removesuffix("Tokenizer").replace("-", "").lower()
-
-
 def _is_left(what: str, document: Document, tokens: JsonFile, default: str) -> bool:
-    own = str(document.part(what).get("direction") or default).lower()
-    return (tokens.one_of(f"{what}_side", _SIDES) or own) == "left"
+    own = str(document.part(what).get("direction") or default)
+    return (tokens.one_of(f"{what}_side", "left", "right") or own.lower()) == "left"
 
 
 def _changes(document: Document, tokens: JsonFile, family: str) -> dict[str, Any]:
@@ -129,26 +120,22 @@ def _changes(document: Document, tokens: JsonFile, family: str) -> dict[str, Any
     changes: dict[str, Any] = {}
     normalizer, splitter = document.part("normalizer"), document.part("pre_tokenizer")
     if normalizer.get("type") == "BertNormalizer" and family in _BERT_LIKE:
-        changes["normalizer"] = normalizer | _bert_flags(tokens, family)
+        changes["normalizer"] = normalizer | {
+            "lowercase": tokens.one_of("do_lower_case", True, False) is not False,
+            # None: the library strips accents if it lowers letters.
+            "strip_accents": tokens.one_of("strip_accents", True, False),
+        }
+        if family != "mpnet":
+            chinese = tokens.one_of("tokenize_chinese_chars", True, False)
+            changes["normalizer"]["handle_chinese_chars"] = chinese is not False
     # PreTrainedTokenizerFast.__init__ of 4.57, at its end; the generic class of 5.23 does not.
     if splitter.get("type") == "ByteLevel" and family not in _GENERIC:
-        prefix = tokens.one_of("add_prefix_space", _BOOLS) or False
+        prefix = tokens.one_of("add_prefix_space", True, False) is True
         changes["pre_tokenizer"] = splitter | {"add_prefix_space": prefix}
     added = _new_tokens(document, tokens)
     if added:
         changes["added_tokens"] = document.added_tokens() + added
     return changes
-
-
-def _bert_flags(tokens: JsonFile, family: str) -> dict[str, bool | None]:
-    flags = {
-        "lowercase": tokens.one_of("do_lower_case", _BOOLS) is not False,
-        # None: the library strips accents if it lowers letters.
-        "strip_accents": tokens.one_of("strip_accents", _BOOLS),
-    }
-    if family != "mpnet":
-        flags["handle_chinese_chars"] = tokens.one_of("tokenize_chinese_chars", _BOOLS) is not False
-    return flags
 
 
 def _new_tokens(document: Document, tokens: JsonFile) -> list[dict[str, Any]]:
@@ -158,7 +145,7 @@ def _new_tokens(document: Document, tokens: JsonFile) -> list[dict[str, Any]]:
     """
     known = document.added_ids()
     new: dict[str, dict[str, Any]] = {}
-    for token in _stated(tokens):
+    for token in _stated_tokens(tokens):
         if token["content"] not in known:
             new.setdefault(token["content"], token)
     vocabulary = document.vocabulary() if new else {}
@@ -169,42 +156,42 @@ def _new_tokens(document: Document, tokens: JsonFile) -> list[dict[str, Any]]:
     return list(new.values())
 
 
-def _stated(tokens: JsonFile) -> Iterator[dict[str, Any]]:
-    """The tokens that are stated, as entries of `added_tokens` that have no id yet."""
-    by_id = tokens.get("added_tokens_decoder") or {}
-    extra = tokens.get("extra_special_tokens") or []
-    extra = list(extra.values()) if isinstance(extra, dict) else extra
-    more = tokens.get("additional_special_tokens") or []
-    if not (isinstance(by_id, dict) and isinstance(extra, list) and isinstance(more, list)):
-        raise tokens.error("the added or special tokens are no list of tokens")
-    roles = [tokens[role] for role in _ROLES if tokens.get(role)]
-    for stated in [*by_id.values(), *roles, *extra, *more]:
-        text = _content(stated)
-        found = dict.fromkeys(_FLAGS, False) | {"special": True, "content": text}
-        if isinstance(stated, dict):
-            found |= {key: value for key, value in stated.items() if key in _FLAGS}
-        readable = text and text == text.encode("utf-8", "ignore").decode()
-        if not readable or not all(type(found[flag]) is bool for flag in _FLAGS):
-            raise tokens.error(f"{short_repr(stated)} is no token")
-        yield found
+def _stated_tokens(tokens: JsonFile) -> Iterator[dict[str, Any]]:
+    """Entries of `added_tokens`, without their ids."""
+    keys = ("extra_special_tokens", "additional_special_tokens")
+    stated = tokens.values_of("added_tokens_decoder")
+    stated = [*stated, *(tokens[role] for role in _ROLES if tokens.get(role))]
+    for found in [*stated, *(value for key in keys for value in tokens.values_of(key))]:
+        content = _content(found)
+        token = dict.fromkeys(_FLAGS, False) | {"special": True, "content": content}
+        if isinstance(found, dict):
+            token |= {key: value for key, value in found.items() if key in _FLAGS}
+        readable = content and content == content.encode("utf-8", "ignore").decode()
+        if not readable or not all(type(token[flag]) is bool for flag in _FLAGS):
+            raise BundleError(f"{tokens.name}: {short_repr(found)} is no token; correct it")
+        yield token
 
 
 def _content(stated: Any) -> str:
-    """The token itself, which may stand alone or beside its flags; "" if this is no token."""
-    text = stated.get("content") if isinstance(stated, dict) else stated
-    return text if isinstance(text, str) else ""
+    """The token itself, which may stand alone or beside its flags; empty if this is no token."""
+    content = stated.get("content") if isinstance(stated, dict) else stated
+    return content if isinstance(content, str) else ""
 
 
 def _pad_id(document: Document, tokens: JsonFile, config: JsonFile, family: str) -> int | None:
     token = tokens.get("pad_token", document.part("padding").get("pad_token"))
-    names = [_content(token)]
     by_class = "pad_token" not in tokens and family not in _WITHOUT_PAD_TOKEN
-    if by_class:
-        names = ["[PAD]", "<pad>"]
-    token_id = document.find(*names) if by_class or token is not None else None
+    names = ["[PAD]", "<pad>"] if by_class else [] if token is None else [_content(token)]
+    ids = document.added_ids()
+    if names and ids.keys().isdisjoint(names):
+        ids = document.vocabulary()
+    token_id = next((ids[name] for name in names if name in ids), None)
     if token_id is None and (by_class or token is None):
         return config.whole("pad_token_id")
     size = config.get("vocab_size")
     if token_id is None or (isinstance(size, int) and token_id >= size):
-        raise tokens.error(f"the pad token {short_repr(names[0])} is not in the model's vocabulary")
+        raise BundleError(
+            f"{tokens.name}: the pad token {short_repr(names[0])} is not in the model's "
+            "vocabulary; correct pad_token, or vocab_size in config.json"
+        )
     return token_id
