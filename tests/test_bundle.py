@@ -105,7 +105,7 @@ def test_labels(folder: Path, changes: dict[str, Any], labels: tuple[str, ...]) 
         (without("config.json"), "config.json cannot be read .* No such file.*copy it from"),
         (
             without("tokenizer.json", "vocab.txt"),
-            "vocab.txt is missing .* no tokenizer.json .*save_pretrained",
+            "vocab.txt is missing .* no tokenizer.json .*save_pretr",
         ),
         (
             contents("config.json", b"{"),
@@ -239,7 +239,7 @@ def test_a_vocab_txt_that_is_none(tmp_path: Path) -> None:
         with pytest.raises(BundleError, match=f"^{missing} is missing .*; give the right path, or"):
             Bundle.from_vocab(missing, labels=["a"])
     vocab.write_text("hello\nworld\n")
-    with pytest.raises(BundleError, match=r"has no \[PAD\], .*is it a BERT vocabulary"):
+    with pytest.raises(BundleError, match=r"has no .*\[PAD\].*; is it a BERT vocabulary"):
         Bundle.from_vocab(vocab, labels=["a"])
     vocab.write_bytes(b"\xff\xfe")
     with pytest.raises(BundleError, match=r"vocab\.txt cannot be read as a tokenizer: 'utf-8'"):

@@ -35,28 +35,27 @@ def check_text(value: object, where: str = "text") -> Text:
     Raises:
         InputError: `value` is neither, or has a lone surrogate; the message names it by `where`.
     """
-    if isinstance(value, str) and value.isascii():
-        return value
-    if isinstance(value, tuple) and len(value) == 2:
-        first, second = value
-        return _check_str(first, f"{where}[0]"), _check_str(second, f"{where}[1]")
-    return _check_str(value, where)
+    if isinstance(value, str):
+        return value if value.isascii() else _check_unicode(value, where)
+    kind = type(value).__name__
+    if isinstance(value, tuple):
+        if len(value) == 2 and all(isinstance(part, str) for part in value):
+            return _check_unicode(value[0], f"{where}[0]"), _check_unicode(value[1], f"{where}[1]")
+        kind = f"a tuple of {len(value)} ({', '.join(type(part).__name__ for part in value[:5])})"
+    mend = "decode it" if isinstance(value, bytes) else "pass a str, a pair, or a list of them"
+    raise InputError(f"{where} must be a str or a pair of str, not {kind}; {mend}")
 
 
-def _check_str(value: object, where: str) -> str:
-    if not isinstance(value, str):
-        kind = f"a tuple of {len(value)}" if isinstance(value, tuple) else type(value).__name__
-        mend = "decode it" if isinstance(value, bytes) else "pass a str, a pair, or a list of them"
-        raise InputError(f"{where} must be a str or a pair of str, not {kind}; {mend}")
+def _check_unicode(text: str, where: str) -> str:
     try:
-        value.encode("utf-8")
+        text.encode("utf-8")
     except UnicodeEncodeError as error:
         # The tokenizer's own error for it is a TypeError about something else.
         raise InputError(
             f"{where} has a lone surrogate at position {error.start}, which UTF-8 cannot hold; "
             "mend it: text.encode('utf-8', 'replace').decode()"
         ) from error
-    return value
+    return text
 
 
 def encode(

@@ -84,8 +84,8 @@ def load_tokenizer(path: Path, tokens: JsonFile, config: JsonFile) -> LoadedToke
         document = read_document(path)
     elif not path.is_file() or family not in _BERT_LIKE - {"mpnet"} | _GENERIC:
         raise BundleError(
-            f"{path} is missing or is no BERT vocabulary, and there is no tokenizer.json beside it; "
-            "give the right path, or save the model's fast tokenizer there: "
+            f"{path} is missing or is no BERT vocabulary, and no tokenizer.json is beside it; give "
+            "the right path, or save the model's fast tokenizer there: "
             "AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER)"
         )
     else:
