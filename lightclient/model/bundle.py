@@ -46,8 +46,7 @@ class Bundle:
         Args:
             source: the name of a shipped bundle, or a folder with `config.json` and either
                 `tokenizer.json` or `vocab.txt` (WordPiece), and perhaps `tokenizer_config.json`
-                and `special_tokens_map.json`. None: the default bundle. A `Bundle` is returned
-                as it is.
+                and `special_tokens_map.json`. None: the default. A `Bundle` is returned as it is.
 
         Raises:
             BundleError: a file is missing, broken, or contradicts another.

@@ -66,10 +66,7 @@ def encode(
 
 
 def tokenize(texts: Sequence[Text], bundle: Bundle, limit: int | None = None) -> list[Row]:
-    """Turn texts into their tokens.
-
-    What has more tokens than `limit` is cut as transformers cuts with `truncation=True`: the end of
-    a text, of a pair the longer text first.
+    """Turn texts into their tokens, at most `limit`; see `Tokenizer.cut`.
 
     Raises:
         InputError: a text has no tokens at all, or `limit` has no room for the special ones.
@@ -97,9 +94,7 @@ def tokenize(texts: Sequence[Text], bundle: Bundle, limit: int | None = None) ->
 
 
 def make_batch(rows: Sequence[Row], bundle: Bundle, length: int | None = None) -> Batch:
-    """Put the rows of one request together, at least one.
-
-    They are padded to `length` tokens, by default to those of the longest.
+    """Put the rows of a request together, to be padded to `length`, or else to the longest.
 
     Raises:
         BundleError: the rows differ in length and the tokenizer has no pad token.

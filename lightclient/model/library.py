@@ -2,7 +2,7 @@
 
 Two release lines of it work. In 0.x, a tokenizer has setters for how it encodes, which are called
 once, while it is loaded. In 1.x, each call says how to encode, and a tokenizer can be loaded from a
-file only. `Tokenizer` is for 1.x, `_Tokenizer0` for 0.x.
+file only.
 """
 # mypy: disable-error-code="no-any-return"
 
@@ -22,15 +22,17 @@ from lightclient.model.rewrite import rewrite, unlike_0
 
 Text = str | tuple[str, str]
 _LIBRARY: Any = tokenizers
+_PID = os.getpid()
 _VERSION = str(getattr(tokenizers, "__version__", "of an unknown version"))
 
 
 class Tokenizer:
-    """Encodes without padding. It never changes after loading, so that threads can share it."""
+    """Encodes without padding, in 1.x. It never changes, so that threads can share it."""
+
+    _loaded: Any
 
     def __init__(self, document: Document, splits_special: bool) -> None:
         self.document, self._splits_special = document, splits_special
-        self._loaded: Any = None
         self._load(document)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -39,9 +41,10 @@ class Tokenizer:
     def encode(self, texts: list[Text]) -> list[Any]:
         """Turn texts into encodings of the library, special tokens included."""
         try:
-            if len(texts) == 1 or _is_forked():  # a batch uses threads
-                return [self._encode(text) for text in texts]
-            return self._encode_batch(texts)
+            # A batch uses threads, which do not survive a fork: a child would wait for ever.
+            if len(texts) > 1 and os.getpid() == _PID:
+                return self._encode_batch(texts)
+            return [self._encode(text) for text in texts]
         except BaseException:
             with _our_errors():
                 raise
@@ -57,13 +60,10 @@ class Tokenizer:
         return len(encoding.ids)
 
     def cut(self, text: Text, encoding: Any, limit: int, *, left: bool) -> Any:
-        """Shorten the encoding of a text, as transformers does it with `truncation=True`.
+        """Shorten an encoding, as transformers does it with `truncation=True`.
 
-        The special tokens stay. A text loses its end, or with `left` its start. The longer text of
-        a pair is cut first.
-
-        Raises:
-            InputError: there is no room for the special tokens.
+        A text loses its end, or with `left` its start; of a pair, the longer text is cut first. An
+        InputError says that there is no room for the special tokens.
         """
         special = self.special_count(pair=not isinstance(text, str))
         if limit < special:
@@ -97,10 +97,7 @@ class Tokenizer:
 
 class _Tokenizer0(Tokenizer):
     def _load(self, document: Document) -> None:
-        if document.edited:
-            self._loaded = _LIBRARY.Tokenizer.from_str(document.dump())
-        else:
-            self._loaded = _LIBRARY.Tokenizer.from_file(str(document.path))
+        self._loaded = _LIBRARY.Tokenizer.from_str(document.dump())
         self._loaded.no_padding()
         self._loaded.no_truncation()
         self._loaded.encode_special_tokens = self._splits_special
@@ -130,6 +127,7 @@ class _Tokenizer0(Tokenizer):
         return SimpleNamespace(ids=[ids[at] for at in kept], type_ids=[type_ids[at] for at in kept])
 
 
+_STARTED: dict[str, int] = {}
 _LINES = {"0": _Tokenizer0, "1": Tokenizer}
 # A tokenizer is loaded once, so that copies, pickles and forked processes need not wait for it.
 _LOADED: WeakValueDictionary[Any, Tokenizer] = WeakValueDictionary()
@@ -138,12 +136,8 @@ _LOADED: WeakValueDictionary[Any, Tokenizer] = WeakValueDictionary()
 def load(document: Document, splits_special: bool) -> Tokenizer:
     """Load a tokenizer, without its padding and truncation, or give the one that is loaded already.
 
-    Args:
-        document: the file.
-        splits_special: whether a special token within a text is read as plain letters.
-
-    Raises:
-        BundleError: the library cannot run it, or has calls that this client does not know.
+    With `splits_special`, a special token within a text is read as plain letters. A BundleError
+    says that the library cannot run it, or has calls that this client does not know.
     """
     key = str(document.parts), document.model, splits_special
     found = _LOADED.get(key)
@@ -155,7 +149,8 @@ def load(document: Document, splits_special: bool) -> Tokenizer:
 
 
 def _load_1(document: Document) -> Any:
-    if _is_forked():  # in 1.0.0rc3, loading would wait for ever for the threads of the parent
+    # In 1.0.0rc3, loading starts threads, and waits for ever for those that a fork has lost.
+    if _STARTED.setdefault("pid", os.getpid()) != os.getpid():
         raise BundleError(
             f"tokenizers {_VERSION} cannot load {document.path} in a forked process, after its "
             "parent has loaded another; load it before the fork, or start processes by 'spawn'"
@@ -177,22 +172,11 @@ def _load_1(document: Document) -> Any:
         ) from error
 
 
-_FIRST_PID: list[int] = []
-
-
-def _is_forked() -> bool:
-    """Whether this is a fork of a process that has used the library, whose threads it has lost."""
-    if not _FIRST_PID:
-        _FIRST_PID.append(os.getpid())
-    return _FIRST_PID[0] != os.getpid()
-
-
 @contextmanager
 def _our_errors(path: Path | None = None) -> Iterator[None]:
-    """Turn whatever the library raises into a BundleError.
+    """Turn whatever the library raises into a BundleError: Exception, and its own PanicException.
 
-    It raises plain Exception, and for a panic a class of its own below BaseException. Its words may
-    quote a text, so they are repeated only where a file, the one at `path`, is loaded.
+    Its words may quote a text, so they are repeated only where the file at `path` is loaded.
     """
     try:
         yield

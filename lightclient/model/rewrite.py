@@ -19,13 +19,9 @@ _BRACKETED = re.compile(r"[<\[][^<>\[\]\s▁]+[>\]]")
 
 
 def rewrite(document: Document, splits_special: bool) -> tuple[Document, list[_Part]]:
-    """Rewrite a file for 1.x, which may still refuse it.
+    """Rewrite a file for 1.x; a BundleError says that 1.x cannot read it as 0.x does.
 
-    Returns:
-        The new file, and its "normalized" tokens, which the normalizer must not change.
-
-    Raises:
-        BundleError: 1.x cannot read it as 0.x does.
+    The second value is its "normalized" tokens, which the normalizer must not change.
     """
     added = document.added_tokens()
     searched = [token for token in added if token.get("normalized")]

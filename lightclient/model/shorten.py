@@ -16,8 +16,8 @@ _WORTH_IT = 128  # characters a token; for shorter texts the two trials cost mor
 def shorten(text: str, limit: int, loaded: LoadedTokenizer) -> str:
     """Cut a long text to a piece whose first `limit` tokens are those of the whole text.
 
-    With `cut_left`, the piece is the end of the text and has its last tokens. A piece has more than
-    `limit` tokens, so that it still counts as too long.
+    With `cut_left`, it is the end of the text and has its last tokens. It has more than `limit`
+    tokens, so that it still counts as too long.
 
     The text after a piece must not influence the tokens that are kept. So the piece has twice as
     many tokens, and more than one word can have, and a piece twice as long must begin with the same

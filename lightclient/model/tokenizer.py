@@ -53,9 +53,8 @@ class Padding:
 class LoadedTokenizer:
     """The tokenizer, and the settings that this client applies itself.
 
-    `has_type_ids`: whether the type ids of the tokenizer are used; if not, all are 0. `cut_left`:
-    truncation cuts the start of a text. `longest_word`: how many letters of a word WordPiece reads;
-    0 for other models.
+    Without `has_type_ids`, all type ids are 0. With `cut_left`, truncation cuts the start of a
+    text. WordPiece reads `longest_word` letters of a word; it is 0 for other models.
     """
 
     tokenizer: library.Tokenizer
@@ -74,8 +73,8 @@ def load_tokenizer(path: Path, tokens: JsonFile, config: JsonFile) -> LoadedToke
         config: `config.json`.
 
     Raises:
-        BundleError: neither is there, or the pad token is unknown, or a value is not what it must
-            be; and what values of an unexpected shape raise.
+        BundleError: the file is missing, the pad token is unknown, a value is not what it must be.
+        Whatever a file of an unexpected shape leads to; see `BROKEN`.
     """
     # `BertTokenizerFast` and model_type `bert` are both `bert`; `xlm-roberta` is `xlmroberta`.
     name = str(tokens.get("tokenizer_class") or config.get("model_type") or "")
@@ -94,16 +93,13 @@ def load_tokenizer(path: Path, tokens: JsonFile, config: JsonFile) -> LoadedToke
         tokens = JsonFile(tokens.name, tokens | special)
         document = wordpiece_document(path, {role: _content(t) for role, t in special.items()})
     document = document.edit(**_changes(document, tokens, family))
-    padding = Padding(
-        _pad_id(document, tokens, config, family),
-        _XLNET_PAD_TYPE if family in _LEFT_PADDED else 0,
-        _is_left("padding", document, tokens, "left" if family in _LEFT_PADDED else "right"),
-    )
+    side, pad_type = ("left", _XLNET_PAD_TYPE) if family in _LEFT_PADDED else ("right", 0)
+    pad_id = _pad_id(document, tokens, config, family)
     inputs = tokens.get("model_input_names")
     return LoadedTokenizer(
         # tokenization_utils_fast.py, PreTrainedTokenizerFast.__init__
         library.load(document, splits_special=tokens.get("split_special_tokens") is True),
-        padding,
+        Padding(pad_id, pad_type, _is_left("padding", document, tokens, side)),
         "token_type_ids" in inputs if isinstance(inputs, list) else family not in _WITHOUT_TYPE_IDS,
         _is_left("truncation", document, tokens, "right"),
         document.longest_word(),
@@ -158,10 +154,10 @@ def _new_tokens(document: Document, tokens: JsonFile) -> list[dict[str, Any]]:
 
 def _stated_tokens(tokens: JsonFile) -> Iterator[dict[str, Any]]:
     """Entries of `added_tokens`, without their ids."""
-    keys = ("extra_special_tokens", "additional_special_tokens")
-    stated = tokens.values_of("added_tokens_decoder")
-    stated = [*stated, *(tokens[role] for role in _ROLES if tokens.get(role))]
-    for found in [*stated, *(value for key in keys for value in tokens.values_of(key))]:
+    stated = [*tokens.values_of("added_tokens_decoder"), *filter(None, map(tokens.get, _ROLES))]
+    stated += tokens.values_of("extra_special_tokens")
+    stated += tokens.values_of("additional_special_tokens")
+    for found in stated:
         content = _content(found)
         token = dict.fromkeys(_FLAGS, False) | {"special": True, "content": content}
         if isinstance(found, dict):
