@@ -136,7 +136,10 @@ def test_labels(folder: Path, changes: dict[str, Any], labels: tuple[str, ...]) 
         (write("config.json", problem_type="guess"), "problem_type must be one of"),
         (write("config.json", problem_type=["regression"]), "problem_type must be one of"),
         (write("config.json", max_position_embeddings="512"), "max_position_embeddings"),
-        (write("config.json", max_position_embeddings=0), "leave 0 tokens for a text; correct"),
+        (
+            write("config.json", max_position_embeddings=0),
+            "max_position_embeddings must be a whole number from 1",
+        ),
         (write("tokenizer_config.json", model_max_length="512"), "model_max_length"),
         (write("tokenizer_config.json", pad_token="[NOPE]"), r"pad token '\[NOPE\]' is not in"),
         (
@@ -145,7 +148,7 @@ def test_labels(folder: Path, changes: dict[str, Any], labels: tuple[str, ...]) 
         ),
         (
             write("config.json", model_type=[], max_position_embeddings=0),
-            "leave 0 tokens for a text; correct",
+            "max_position_embeddings must be a whole number from 1",
         ),
         (
             write("config.json", id2label="absent", num_labels=10**9),

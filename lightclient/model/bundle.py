@@ -54,15 +54,14 @@ class Bundle:
         """
         if isinstance(source, Bundle):
             return source
-        folder = _folder(source)
+        folder = _folder(DEFAULT_BUNDLE if source is None else source)
         config = read_json(folder / "config.json", required=True)
         tokens = read_json(folder / "tokenizer_config.json")
         if "added_tokens_decoder" not in tokens:  # an older file, with another one beside it
             tokens.update(read_json(folder / "special_tokens_map.json"))
-        path = folder / "tokenizer.json"
-        return _bundle(
-            folder.name, path if path.is_file() else folder / "vocab.txt", tokens, config
-        )
+        tokenizer = folder / "tokenizer.json"
+        path = tokenizer if tokenizer.is_file() else folder / "vocab.txt"
+        return _bundle(folder.name, path, tokens, config)
 
     @classmethod
     def from_vocab(
@@ -99,8 +98,7 @@ class Bundle:
         return _bundle(Path(vocab).stem, Path(vocab), tokens, config)
 
 
-def _folder(source: str | Path | None) -> Path:
-    source = DEFAULT_BUNDLE if source is None else source
+def _folder(source: str | Path) -> Path:
     if not isinstance(source, (str, Path)):
         raise InputError(f"bundle must be a name or a folder's path, not {type(source).__name__}")
     # Shipped bundles are inside the package in a wheel, and beside it in a checkout.
@@ -137,7 +135,7 @@ def _labels(config: JsonFile) -> tuple[str, ...]:
     """`id2label`, or LABEL_0 … (transformers, configuration_utils.py: two by default)."""
     by_id = config.get("id2label")
     if by_id is None:
-        count = config.whole("num_labels", "_num_labels", within=range(1, 100_001))
+        count = config.whole("num_labels", "_num_labels", least=1, most=100_000)
         return tuple(f"LABEL_{at}" for at in range(count or 2))
     names = {str(at): str(name) for at, name in by_id.items()} if isinstance(by_id, dict) else {}
     labels = tuple(names[str(at)] for at in range(len(names)) if str(at) in names)
@@ -150,17 +148,14 @@ def _max_length(tokens: JsonFile, config: JsonFile, pad_id: int | None) -> int |
     """The lower one of the tokenizer's own limit and what the position embeddings leave."""
     stated = tokens.get("model_max_length", tokens.get("max_len"))
     endless = isinstance(stated, (int, float)) and stated >= _NO_LIMIT
-    limit = None if endless else tokens.whole("model_max_length", "max_len")
+    limit = None if endless else tokens.whole("model_max_length", "max_len", least=1)
+    offset = 0
+    if str(config.get("model_type")) in _OFFSET_POSITIONS:
+        offset = 1 + (1 if pad_id is None else pad_id)
     positions = config.get("max_position_embeddings", config.get("n_positions"))
     # A model with relative positions only has no limit (DeBERTa; configuration_deberta_v2.py).
-    relative = positions == -1 or config.get("position_biased_input") is False
-    positions = None if relative else config.whole("max_position_embeddings", "n_positions")
-    if positions is not None and str(config.get("model_type")) in _OFFSET_POSITIONS:
-        positions -= (1 if pad_id is None else pad_id) + 1
-    longest = min((most for most in (limit, positions) if most is not None), default=None)
-    if longest is not None and longest < 1:
-        raise BundleError(
-            f"{tokens.name} and {config.name} leave {longest} tokens for a text; correct "
-            "model_max_length or max_position_embeddings"
-        )
-    return longest
+    if positions == -1 or config.get("position_biased_input") is False:
+        return limit
+    positions = config.whole("max_position_embeddings", "n_positions", least=1 + offset)
+    limits = [limit, positions and positions - offset]
+    return min((most for most in limits if most is not None), default=None)

@@ -22,15 +22,15 @@ class JsonFile(dict[str, Any]):
         super().__init__(values)
         self.name = name
 
-    def whole(self, *keys: str, within: range = range(2**31)) -> int | None:
+    def whole(self, *keys: str, least: int = 0, most: int = 2**31) -> int | None:
         """The whole number, perhaps written as 2.0, of the first key that there is; or None."""
         key = next((key for key in keys if key in self), keys[0])
         value = self.get(key)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if value is None or (type(value) is int and value in within):
+        if value is None or (type(value) is int and least <= value <= most):
             return value
-        raise self.error(key, f"a whole number from {within[0]} to {within[-1]}")
+        raise self.error(key, f"a whole number from {least} to {most}")
 
     def one_of(self, key: str, *choices: Any) -> Any:
         """One of these values, which have one type; None if there is none."""

@@ -72,8 +72,15 @@ class Tokenizer:
             return self._cut(text, encoding, limit, left)
 
     def _load(self, document: Document) -> None:
+        # In 1.0.0rc3, loading starts threads, and waits for ever for those that a fork has lost.
+        if _STARTED.setdefault("pid", os.getpid()) != os.getpid():
+            raise BundleError(
+                f"tokenizers {_VERSION} cannot load {document.path} in a forked process, after "
+                "its parent has loaded another; load it before the fork, or start processes by "
+                "'spawn'"
+            )
         rewritten, normalized = rewrite(document, self._splits_special)
-        self._loaded = _load_1(rewritten)
+        self._loaded = _load_file(rewritten)
         around = self.bare_ids("a")
         for token in normalized:  # if the normalizer changes one, 1.x may search for another form
             if self.bare_ids(f"a{token['content']}a") != [*around, token["id"], *around]:
@@ -148,13 +155,7 @@ def load(document: Document, splits_special: bool) -> Tokenizer:
     return found
 
 
-def _load_1(document: Document) -> Any:
-    # In 1.0.0rc3, loading starts threads, and waits for ever for those that a fork has lost.
-    if _STARTED.setdefault("pid", os.getpid()) != os.getpid():
-        raise BundleError(
-            f"tokenizers {_VERSION} cannot load {document.path} in a forked process, after its "
-            "parent has loaded another; load it before the fork, or start processes by 'spawn'"
-        )
+def _load_file(document: Document) -> Any:
     if not document.edited:
         return _LIBRARY.Tokenizer.from_file(document.path)
     from tempfile import TemporaryDirectory
