@@ -59,6 +59,16 @@ def test_the_positions_limit_the_length_where_the_tokenizer_does_not(
     assert Bundle.load(folder).max_length == limit
 
 
+@pytest.mark.parametrize("endless", [10**30, 1e30, float("inf"), None])
+@pytest.mark.parametrize(("positions", "limit"), [(512, 512), (-1, None), (64.0, 64)])
+def test_a_tokenizer_without_a_limit(
+    endless: float | None, positions: float, limit: int | None, folder: Path
+) -> None:
+    write("tokenizer_config.json", model_max_length=endless)(folder)
+    write("config.json", max_position_embeddings=positions)(folder)
+    assert Bundle.load(folder).max_length == limit
+
+
 Change = Callable[[Path], object]
 # Said by us or by the library.
 NO_TOKENIZER = "tokenizer.json (cannot be read as a tokenizer:|is not a tokenizer that).*; copy it"
@@ -92,6 +102,7 @@ def without(*names: str) -> Change:
         ({"id2label": {"1": "b", "0": "a"}}, ("a", "b")),
         ({"id2label": "absent"}, ("LABEL_0", "LABEL_1")),
         ({"id2label": "absent", "num_labels": 3}, ("LABEL_0", "LABEL_1", "LABEL_2")),
+        ({"id2label": "absent", "num_labels": 3.0}, ("LABEL_0", "LABEL_1", "LABEL_2")),
     ],
 )
 def test_labels(folder: Path, changes: dict[str, Any], labels: tuple[str, ...]) -> None:
@@ -135,6 +146,10 @@ def test_labels(folder: Path, changes: dict[str, Any], labels: tuple[str, ...]) 
         (write("config.json", id2label="absent", num_labels="2"), "num_labels must be"),
         (write("config.json", problem_type="guess"), "problem_type must be one of"),
         (write("config.json", problem_type=["regression"]), "problem_type must be one of"),
+        (
+            write("config.json", model_type="roberta", max_position_embeddings=1),
+            "max_position_embeddings must be a whole number from 2",  # one is its pad token's
+        ),
         (write("config.json", max_position_embeddings="512"), "max_position_embeddings"),
         (
             write("config.json", max_position_embeddings=0),
@@ -213,6 +228,13 @@ def test_a_line_of_a_vocab_txt_is_an_id(tmp_path: Path) -> None:
         (folder / "vocab.txt").write_text(lines + end, encoding="utf-8")
         ids = encode(["a <e1>"], Bundle.load(folder)).input_ids
         assert ids == [[2, 164, new, 3]]
+
+
+def test_a_role_that_is_null_has_the_token_of_a_bert(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(GOLDEN / "bert-slow", tmp_path / "model"))
+    write("tokenizer_config.json", mask_token=None)(folder)
+    write("special_tokens_map.json", mask_token=None)(folder)
+    assert encode(["a [MASK]"], Bundle.load(folder)).input_ids == [[2, 164, 4, 3]]
 
 
 def test_the_flags_of_a_vocab_txt(tmp_path: Path) -> None:

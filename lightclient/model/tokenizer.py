@@ -34,7 +34,6 @@ _WITHOUT_TYPE_IDS = frozenset({
 })  # fmt: skip
 # padding_side and _pad_token_type_id of the class (models/xlnet/tokenization_xlnet_fast.py).
 _LEFT_PADDED = frozenset({"xlnet", "cpm"})
-_XLNET_PAD_TYPE = 3
 # tokenization_utils_base.py, SPECIAL_TOKENS_ATTRIBUTES
 _ROLES = ("bos_token", "eos_token", *_BERT_TOKENS)
 _FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
@@ -93,7 +92,7 @@ def load_tokenizer(path: Path, tokens: JsonFile, config: JsonFile) -> LoadedToke
         tokens = JsonFile(tokens.name, tokens | special)
         document = wordpiece_document(path, {role: _content(t) for role, t in special.items()})
     document = document.edit(**_changes(document, tokens, family))
-    side, pad_type = ("left", _XLNET_PAD_TYPE) if family in _LEFT_PADDED else ("right", 0)
+    side, pad_type = ("left", 3) if family in _LEFT_PADDED else ("right", 0)
     pad_id = _pad_id(document, tokens, config, family)
     inputs = tokens.get("model_input_names")
     return LoadedTokenizer(
