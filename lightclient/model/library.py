@@ -81,7 +81,7 @@ class Tokenizer:
             )
         rewritten, normalized = rewrite(document, self._splits_special)
         self._loaded = _load_file(rewritten)
-        around = self.bare_ids("a")
+        around = self.bare_ids("a") if normalized else []
         for token in normalized:  # if the normalizer changes one, 1.x may search for another form
             if self.bare_ids(f"a{token['content']}a") != [*around, token["id"], *around]:
                 raise unlike_0(document, [token])
@@ -104,7 +104,10 @@ class Tokenizer:
 
 class _Tokenizer0(Tokenizer):
     def _load(self, document: Document) -> None:
-        self._loaded = _LIBRARY.Tokenizer.from_str(document.dump())
+        if document.edited:
+            self._loaded = _LIBRARY.Tokenizer.from_str(document.dump())
+        else:  # 7 ms faster for the default bundle
+            self._loaded = _LIBRARY.Tokenizer.from_file(str(document.path))
         self._loaded.no_padding()
         self._loaded.no_truncation()
         self._loaded.encode_special_tokens = self._splits_special
