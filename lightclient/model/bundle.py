@@ -80,8 +80,9 @@ class Bundle:
         strips them where `do_lower_case` is on.
 
         Raises:
-            BundleError: the vocabulary is missing, broken, or lacks a special token.
-            InputError: an argument is not what it must be.
+            BundleError: the vocabulary is missing, broken, or lacks a special token; or a flag is
+                not what it must be.
+            InputError: `vocab` or `labels` is not what it must be.
         """
         is_list = isinstance(labels, Sequence) and not isinstance(labels, str) and labels
         if not is_list or not all(isinstance(label, str) for label in labels):
