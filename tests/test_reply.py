@@ -230,15 +230,20 @@ def test_any_bytes_are_our_error(body: bytes, status: int) -> None:
         read_logits(reply(body, status), 1, 2)
 
 
+def told(message: str) -> str:
+    with pytest.raises(BadRequest) as caught:
+        read_logits(reply({"error": message}, 400), 1, 2)
+    assert caught.value.server_message == message
+    return str(caught.value)
+
+
+def test_only_the_start_of_a_long_message_is_looked_at() -> None:
+    """What ends the quotation is told as long as it is seen."""
+    assert "the end" in told('JSON Value: {"input_ids": [101]} the end')
+    assert "the end" not in told('JSON Value: {"input_ids": [' + "101, " * 1000 + "102]} the end")
+
+
 @pytest.mark.parametrize("words", ["[1 ,", "[ ", "[" + " " * 2000, 'JSON Value: {"input_ids": ['])
-def test_only_the_start_of_a_long_message_is_looked_at(words: str) -> None:
-    """The patterns that take ids out would take hours over all of some."""
-
-    def told(message: str) -> str:
-        with pytest.raises(BadRequest) as caught:
-            read_logits(reply({"error": message}, 400), 1, 2)
-        assert caught.value.server_message == message
-        return str(caught.value)
-
+def test_a_message_made_to_take_hours_does_not(words: str) -> None:
     start = (words * 4096)[:4096]
     assert told(start + " [[101, 102]] the end" * 10**5) == told(start)
