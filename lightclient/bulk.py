@@ -14,6 +14,7 @@ each request has a fixed cost, as on an accelerator, large or simultaneous reque
 
 import logging
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -156,6 +157,8 @@ class _Stream:
 
     def __exit__(self, *_: object) -> None:
         self._end()
+        if sys.is_finalizing():
+            return  # the interpreter has stopped the threads where they were: a join never returns
         # If nobody holds the stream any more, the garbage collector may close it in one of its own
         # threads, which cannot wait for itself.
         for thread in self._threads:

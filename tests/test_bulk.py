@@ -3,6 +3,8 @@
 import json
 import logging
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -445,6 +447,20 @@ def test_a_lost_stream_that_ends_in_its_own_thread(monkeypatch: pytest.MonkeyPat
         suspended.set()
         assert done.wait(30)
     assert failed == []
+
+
+def test_a_program_may_end_with_a_half_read_stream() -> None:
+    """Python 3.13 would wait for ever for the stream's threads, and 3.14 would show an error."""
+    program = (
+        "import sys; from lightclient import Classifier; "
+        "answers = Classifier(sys.argv[1]).classify_many(['a'] * 5000); "
+        "print(next(answers).logits)"
+    )
+    with StandIn(Model()) as url:
+        run = [sys.executable, "-W", "ignore", "-c", program, url]
+        ended = subprocess.run(run, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.strip() == str(logits_of("a"))
 
 
 def test_without_a_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
