@@ -1,5 +1,6 @@
 """Faults on real sockets: every call ends in time, with a reply or with one error of ours."""
 
+import math
 import socket
 import ssl
 import threading
@@ -271,11 +272,17 @@ def test_retry_after_is_waited_for_inside_the_deadline(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("as_date", [False, True])
 def test_retry_after_beyond_the_deadline_ends_the_call(as_date: bool) -> None:
-    value = formatdate(time.time() + 21600, usegmt=True) if as_date else "21600"
+    value = formatdate(time.time() + 86400, usegmt=True) if as_date else "86400"
     with serving(answering(response(429, "{}", f"Retry-After: {value}"))) as server:
         reply = send(server.url)
     assert reply.attempts == 1
-    assert reply.retry_after == pytest.approx(21600, abs=60)
+    assert reply.retry_after == pytest.approx(86400, abs=60)
+
+
+def test_retry_after_without_end_ends_the_call() -> None:
+    with serving(answering(response(503, "{}", f"Retry-After: {'9' * 400}"))) as server:
+        reply = send(server.url)
+    assert (reply.attempts, reply.retry_after) == (1, math.inf)
 
 
 @pytest.mark.parametrize("value", ["soon", "-5", "1e3", "", "٣", "Mon, 99 Foo 2026"])

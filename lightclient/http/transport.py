@@ -1,15 +1,16 @@
 """Bytes to the server and its reply back, inside one deadline."""
 
 import random
+import time
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from urllib3 import BaseHTTPResponse, Retry
-from urllib3.exceptions import InvalidHeader
 
 from lightclient.errors import (
     CannotConnect,
@@ -183,11 +184,16 @@ def _backoff(attempt: int) -> float:
 
 
 def _retry_after(response: BaseHTTPResponse) -> float | None:
-    """The seconds of a number or a date (RFC 9110, 10.2.3); None for nonsense."""
-    text = response.headers.get("retry-after")
+    """The seconds of a number or a date (RFC 9110, 10.2.3); None for nonsense.
+
+    urllib3 could read it as well, but its newer versions make six hours of any longer time.
+    """
+    text = response.headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
     try:
-        return None if text is None else float(_NO_RETRIES.parse_retry_after(text))
-    except (InvalidHeader, ValueError, OverflowError):
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
