@@ -245,3 +245,14 @@ def test_a_kept_connection_that_is_given_up_as_the_request_comes() -> None:
             b"2",
         ]
         transport.close()
+
+
+def test_a_server_that_gives_up_on_the_request_is_not_asked_without_end() -> None:
+    late = response(408, "")  # on a connection that stays open
+    with serving(answering(response(200, "1"), late)) as server:
+        transport = Transport(server.origin, retries=0)
+        assert [transport.send("GET", "/", None, Deadline(5)).status for _ in range(2)] == [
+            200,
+            408,
+        ]
+        transport.close()

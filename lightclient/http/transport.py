@@ -126,16 +126,17 @@ class Transport:
         self, method: str, path: str, body: bytes | None, deadline: Deadline, attempt: int
     ) -> Reply:
         url = self._origin + path
+        was_late = False
         while True:
             exchange = Exchange(deadline, self._max_reply_bytes)
             response = self._exchange(method, path, body, exchange)
+            late = getattr(response, "status", None) == HTTPStatus.REQUEST_TIMEOUT
             # A kept connection that the server gave up while it was idle, as during the freeze of
             # a Lambda, says nothing about the server. Take the next one at once; it is no repeat.
-            stale = not exchange.dialled and (
-                isinstance(response, ConnectionLost)
-                or getattr(response, "status", None) == HTTPStatus.REQUEST_TIMEOUT
-            )
-            if stale:
+            # Only a second 408 is about the request itself.
+            stale = isinstance(response, ConnectionLost) or (late and not was_late)
+            if stale and not exchange.dialled:
+                was_late = late
                 continue
             if isinstance(response, LightClientError):
                 try:
