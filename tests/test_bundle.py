@@ -258,6 +258,12 @@ def test_labels_of_a_vocab_txt_are_checked(labels: Any) -> None:
         Bundle.from_vocab(GOLDEN / "bert-slow" / "vocab.txt", labels=labels)
 
 
+def test_a_tokenizer_json_is_no_vocabulary() -> None:
+    """The flags for a vocabulary would mean nothing for it."""
+    with pytest.raises(InputError, match=r"Bundle\.load"):
+        Bundle.from_vocab(GOLDEN / "bert-uncased" / "tokenizer.json", labels=["a"])
+
+
 def test_a_vocab_txt_that_is_none(tmp_path: Path) -> None:
     vocab = tmp_path / "vocab.txt"
     for missing in (vocab, tmp_path):

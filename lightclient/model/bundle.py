@@ -89,6 +89,8 @@ class Bundle:
             raise InputError(f"labels must be a list of one or more str, not {short_repr(labels)}")
         if not isinstance(vocab, (str, Path)):
             raise InputError(f"vocab must be a file's path, not {type(vocab).__name__}")
+        if Path(vocab).name == "tokenizer.json":
+            raise InputError("vocab must be a vocab.txt; Bundle.load reads tokenizer.json folders")
         tokens = JsonFile("Bundle.from_vocab", {
             "do_lower_case": do_lower_case,
             "strip_accents": strip_accents,
