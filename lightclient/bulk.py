@@ -78,24 +78,24 @@ def classify_stream(
 class _Started:
     """A chunk whose requests are under way.
 
-    `outcomes`: one a text, None until its request has ended. `ended`: gets an item from each
-    request at its end, which is None or a foreign error that broke it off.
+    `outcomes`: one a text, None until its request has ended; a foreign error if that broke the
+    request off. `ended`: gets an item from each request at its end.
     """
 
     chunk: Chunk
-    outcomes: list[Outcome | None]
-    ended: "SimpleQueue[BaseException | None]" = field(default_factory=SimpleQueue)
+    outcomes: list[Outcome | BaseException | None]
+    ended: "SimpleQueue[None]" = field(default_factory=SimpleQueue)
     pid: int = field(default_factory=os.getpid)
 
     def finish(self, places: Sequence[int], answer: Callable[[], list[Outcome]]) -> None:
         """Fetch the outcomes of the request that has the texts of these places."""
-        error: BaseException | None = None
         try:
             for at, outcome in zip(places, answer(), strict=True):
                 self.outcomes[at] = outcome
-        except BaseException as failure:  # noqa: BLE001 - `wait` raises it
-            error = failure
-        self.ended.put(error)
+        except BaseException as failure:  # noqa: BLE001 - it is raised when its turn comes
+            for at in places:
+                self.outcomes[at] = failure
+        self.ended.put(None)
 
     def wait(self) -> None:
         """Wait until another request has ended."""
@@ -104,9 +104,7 @@ class _Started:
                 "this classify_many was begun before a fork, and what it waits for goes on in the "
                 "parent process only: begin another in the child"
             )
-        error = self.ended.get()
-        if error is not None:
-            raise error
+        self.ended.get()
 
 
 def _in_order(started: _Started, stops_at_error: bool) -> Iterator[Outcome]:
@@ -117,6 +115,8 @@ def _in_order(started: _Started, stops_at_error: bool) -> Iterator[Outcome]:
             outcome = _placed(outcome, started.chunk.start + at)
             if stops_at_error:
                 raise outcome
+        elif isinstance(outcome, BaseException):
+            raise outcome
         yield outcome
     if started.chunk.failure is not None:
         raise started.chunk.failure
@@ -198,7 +198,7 @@ class _Stream:
         return started
 
     def _tokenize(
-        self, texts: Mapping[int, Text], plan: Plan, outcomes: list[Outcome | None]
+        self, texts: Mapping[int, Text], plan: Plan, outcomes: list[Outcome | BaseException | None]
     ) -> dict[int, Row]:
         """The rows of the texts; the error of a text that cannot be tokenized is its outcome."""
         with suppress(LightClientError):

@@ -203,6 +203,44 @@ def test_what_the_input_raises_comes_after_all_answers_before_it() -> None:
     assert len(answers) == 200
 
 
+@pytest.mark.parametrize("on_error", ["raise", "return"])
+def test_a_foreign_error_comes_after_all_answers_before_it(
+    on_error: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As from tracing that fails: here, from a filter of what urllib3 logs of an answer."""
+    failed = threading.Event()
+
+    def script(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            rows = json.loads(request.partition(b"\r\n\r\n")[2])["inputs"]["input_ids"]
+            if len(rows) != count:  # the second request
+                connection.sendall(response(418, "{}"))
+                return
+            failed.wait(30)
+            connection.sendall(response(200, json.dumps({"outputs": [[0.0, 1.0]] * count})))
+
+    def refuse(record: logging.LogRecord) -> bool:
+        if 418 in (record.args or ()):
+            failed.set()
+            raise RuntimeError("not this one")
+        return True
+
+    text = "a " * 28
+    count = TOKENS_PER_REQUEST // len(tokenize([text], BUNDLE, 512)[0].input_ids)
+    log, seen = logging.getLogger("urllib3.connectionpool"), []
+    caplog.set_level(logging.DEBUG, log.name)
+    log.addFilter(refuse)
+    try:
+        with serving(script) as server:
+            classifier = Classifier(server.url, signature=Signature(), timeout=30, retries=0)
+            answers = classifier.classify_many([text] * (count + 1), on_error=on_error)
+            with pytest.raises(RuntimeError, match="not this one"):
+                seen.extend(answers)
+    finally:
+        log.removeFilter(refuse)
+    assert len(seen) == count
+
+
 def test_on_error_is_checked() -> None:
     with pytest.raises(InputError, match="on_error must be one of raise, return, not 'ignore'"):
         Classifier("http://127.0.0.1:1/v1/models/m").classify_many(["a"], on_error="ignore")  # type: ignore[call-overload]
