@@ -92,10 +92,12 @@ class _Started:
         try:
             for at, outcome in zip(places, answer(), strict=True):
                 self.outcomes[at] = outcome
-        except BaseException as failure:  # noqa: BLE001 - it is raised when its turn comes
+        except BaseException as failure:
             for at in places:
                 self.outcomes[at] = failure
-        self.ended.put(None)
+            raise
+        finally:
+            self.ended.put(None)
 
     def wait(self) -> None:
         """Wait until another request has ended."""
@@ -296,6 +298,7 @@ def _work(jobs: "SimpleQueue[_Job | None]", stop: threading.Event) -> None:
     """Do jobs until None comes. It holds on to no job, since that would keep its stream alive."""
     while (job := jobs.get()) is not None:
         if not stop.is_set():
-            job()
+            with suppress(BaseException):  # `_in_order` raises it when its turn comes
+                job()
         del job
     jobs.put(None)  # for the next thread

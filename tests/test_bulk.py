@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -512,3 +514,26 @@ def test_without_a_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
 
         monkeypatch.setattr(threading.Thread, "start", start)
         assert_right(list(classifier.classify_many(texts)), texts)
+
+
+def test_without_a_thread_an_interrupt_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests: list[int] = []
+
+    def script(connection: socket.socket) -> None:
+        while read_request(connection):
+            requests.append(1)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("lightclient-many"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with serving(script) as server:
+        classifier = Classifier(server.url, signature=Signature(), timeout=30)
+        with pytest.raises(KeyboardInterrupt):
+            list(classifier.classify_many(["a " * 60] * 60))  # four requests
+    assert len(requests) == 1
