@@ -2,11 +2,19 @@
 
 import argparse
 import json
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lightclient.cli import options
-from lightclient.errors import LightClientError, ModelNotFound, ReplyError, SettingError
+from lightclient.errors import (
+    InputError,
+    LightClientError,
+    ModelNotFound,
+    ReplyError,
+    SettingError,
+)
 from lightclient.messages import printable
 
 if TYPE_CHECKING:
@@ -16,63 +24,203 @@ if TYPE_CHECKING:
 _TEXT = """\
 Walk through what a classification needs: does the host answer, is the model there and loaded, does
 its signature fit the bundle, does one text get an answer? Ends at the first step that fails, with
-what to do about it.
+what to do about it. Exit status: 0 when all is well, else 1.
+
+  lightclient check --wait 60 --quiet && python service.py       start when the server is ready
+
+--json prints one object: "ok" (true or false), "attempts", "seconds", and "steps", a list of
+objects in the order setup, server, model, signature, answer. Each has "step", "ok" and "message".
+A step that fails is the last one, and has "error" too, the name of the error's class.
 """
 _SAMPLE = "I like you. I love you"
+_LONGEST_WAIT = 7 * 24 * 3600
+_PAUSE = 0.5  # seconds from one attempt to the next
+_LEAST_TIMEOUT = 1.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one step found. `error`: what is wrong; None: all is well."""
+
+    step: str
+    message: str
+    error: LightClientError | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the step found what a classification needs."""
+        return self.error is None
+
+    def as_dict(self) -> dict[str, object]:
+        """What `--json` shows of it."""
+        shown = {"step": self.step, "ok": self.ok, "message": self.message}
+        return shown if self.ok else shown | {"error": type(self.error).__name__}
 
 
 def add_command(commands: "options.Commands") -> None:
     """Add `check`."""
     parser = options.add_command(commands, "check", "find out why it does not work", _TEXT)
     options.add_server_options(parser)
+    parser.add_argument(
+        "--wait",
+        metavar="S",
+        type=_seconds,
+        default=0.0,
+        help="when something is wrong, try again until all is well, for S seconds at most",
+    )
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--quiet", action="store_true", help="print only what is wrong")
+    output.add_argument("--json", action="store_true", help="print one JSON object, for machines")
     parser.set_defaults(run=_run)
 
 
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= _LONGEST_WAIT:
+        raise argparse.ArgumentTypeError(f"{text}: give seconds, from 0 to {_LONGEST_WAIT}")
+    return seconds
+
+
 def _run(arguments: argparse.Namespace) -> int:
-    try:
-        for finding in _findings(arguments):
-            print(f"ok    {finding}", flush=True)
-    except LightClientError as error:
-        print("wrong " + str(error).replace("\n", "\n      "))
-        return 1
-    return 0
+    started = time.monotonic()
+    end = started + arguments.wait
+    progress = _Progress(silent=arguments.quiet or arguments.json)
+    attempts = 1
+    findings = progress.follow(_findings(arguments, end))
+    while _may_mend(findings[-1]) and time.monotonic() + _PAUSE < end:
+        progress.show(f"wait  {findings[-1].message.splitlines()[0]}")
+        time.sleep(_PAUSE)
+        attempts += 1
+        findings = progress.follow(_findings(arguments, end))
+    last = findings[-1]
+    if arguments.json:
+        print(_document(findings, attempts, time.monotonic() - started))
+    elif not last.ok:
+        print("wrong " + last.message.replace("\n", "\n      "))
+    return 0 if last.ok else 1
 
 
-def _findings(arguments: argparse.Namespace) -> Iterator[str]:
-    """What each step found, step by step; what is wrong is raised."""
-    from lightclient.client import Classifier
-    from lightclient.http.deadline import Deadline
-    from lightclient.http.transport import Transport
-    from lightclient.model.bundle import Bundle
-    from lightclient.serving.address import parse_address
-    from lightclient.serving.predictor import make_plan
-    from lightclient.serving.refusal import raise_for_status
-    from lightclient.serving.signature import read_signature
-    from lightclient.settings import find_proxy, read_settings
-
-    settings = read_settings(url=arguments.url, bundle=arguments.bundle, timeout=arguments.timeout)
-    if settings.url is None:
-        raise SettingError("no server is named: pass --url or set LIGHTCLIENT_URL")
-    address = parse_address(settings.url)
-    bundle = Bundle.load(settings.bundle)
-    yield f"bundle {bundle.name!r}: {len(bundle.labels)} labels, {bundle.max_length} tokens at most"
-    transport = Transport(
-        address.origin,
-        token=settings.token,
-        ca_certs=settings.ca_certs,
-        client_cert=settings.client_cert,
-        proxy=find_proxy(address.scheme, address.host, address.port),
+def _document(findings: list[Finding], attempts: int, seconds: float) -> str:
+    steps = [finding.as_dict() for finding in findings]
+    ok = findings[-1].ok
+    return json.dumps(
+        {"ok": ok, "attempts": attempts, "seconds": round(seconds, 3), "steps": steps}
     )
-    reply = transport.get(address.status, Deadline(settings.timeout))
-    yield f"{address.origin} answers"
-    yield f"model {address.model!r} is AVAILABLE: version {_available(reply)}"
-    reply = transport.get(address.metadata, Deadline(settings.timeout))
-    raise_for_status(reply)
-    plan = make_plan(read_signature(reply.body), bundle)
-    transport.close()
-    yield f"signature {plan.signature.name!r} fits: {_described(plan)}"
-    with Classifier(settings.url, bundle=bundle, timeout=settings.timeout) as classifier:
-        yield f"{_SAMPLE!r} gets {classifier.classify(_SAMPLE)}"
+
+
+def _may_mend(finding: Finding) -> bool:
+    """Whether another attempt may find it well: a wrong setting stays wrong."""
+    return not (finding.ok or isinstance(finding.error, InputError))
+
+
+class _Progress:
+    """Prints what was found as it comes, and what is found again only once."""
+
+    def __init__(self, silent: bool) -> None:
+        self._silent = silent
+        self._shown: set[str] = set()
+
+    def follow(self, findings: Iterator[Finding]) -> list[Finding]:
+        """Go through the steps of one attempt."""
+        found = []
+        for finding in findings:
+            found.append(finding)
+            if finding.ok:
+                self.show(f"ok    {finding.message}")
+        return found
+
+    def show(self, line: str) -> None:
+        """Print a line that was not printed yet."""
+        if not (self._silent or line in self._shown):
+            self._shown.add(line)
+            print(line, flush=True)
+
+
+def _findings(arguments: argparse.Namespace, end: float) -> Iterator[Finding]:
+    """What each step finds; one that fails is the last."""
+    walk = _Walk(arguments, end)
+    for step in (walk.setup, walk.server, walk.model, walk.signature, walk.answer):
+        try:
+            yield Finding(step.__name__, step())
+        except LightClientError as error:
+            yield Finding(step.__name__, str(error), error)
+            return
+
+
+class _Walk:
+    """The steps, in their order. Each says what it found, or raises what is wrong."""
+
+    def __init__(self, arguments: argparse.Namespace, end: float) -> None:
+        self._arguments, self._end = arguments, end
+
+    def setup(self) -> str:
+        """The settings, and the bundle."""
+        from lightclient.model.bundle import Bundle
+        from lightclient.serving.address import parse_address
+        from lightclient.settings import read_settings
+
+        given = self._arguments
+        settings = read_settings(url=given.url, bundle=given.bundle, timeout=given.timeout)
+        if settings.url is None:
+            raise SettingError("no server is named: pass --url or set LIGHTCLIENT_URL")
+        self._settings = settings
+        self._address = parse_address(settings.url)
+        self._bundle = bundle = Bundle.load(settings.bundle)
+        labels = len(bundle.labels)
+        return f"bundle {bundle.name!r}: {labels} labels, {bundle.max_length} tokens at most"
+
+    def server(self) -> str:
+        """Whatever answers at the address."""
+        self._status = self._get(self._address.status)
+        return f"{self._address.origin} answers"
+
+    def model(self) -> str:
+        """The model's status."""
+        return f"model {self._address.model!r} is AVAILABLE: version {_available(self._status)}"
+
+    def signature(self) -> str:
+        """The model's metadata, against the bundle."""
+        from lightclient.serving.predictor import make_plan
+        from lightclient.serving.refusal import raise_for_status
+        from lightclient.serving.signature import read_signature
+
+        reply = self._get(self._address.metadata)
+        raise_for_status(reply)
+        plan = make_plan(read_signature(reply.body), self._bundle)
+        return f"signature {plan.signature.name!r} fits: {_described(plan)}"
+
+    def answer(self) -> str:
+        """A text's classification."""
+        from lightclient.client import Classifier
+
+        url, timeout = self._settings.url, self._timeout()
+        with Classifier(url, bundle=self._bundle, timeout=timeout) as classifier:
+            return f"{_SAMPLE!r} gets {classifier.classify(_SAMPLE)}"
+
+    def _get(self, path: str) -> "Reply":
+        from lightclient.http.deadline import Deadline
+        from lightclient.http.transport import Transport
+        from lightclient.settings import find_proxy
+
+        settings, address = self._settings, self._address
+        transport = Transport(
+            address.origin,
+            token=settings.token,
+            ca_certs=settings.ca_certs,
+            client_cert=settings.client_cert,
+            proxy=find_proxy(address.scheme, address.host, address.port),
+        )
+        try:
+            return transport.get(path, Deadline(self._timeout()))
+        finally:
+            transport.close()
+
+    def _timeout(self) -> float:
+        """The seconds for one step. With `--wait`, it ends soon after the time is over."""
+        timeout = self._settings.timeout
+        if not self._arguments.wait:
+            return timeout
+        return min(timeout, max(self._end - time.monotonic(), _LEAST_TIMEOUT))
 
 
 def _available(reply: "Reply") -> str:
