@@ -46,11 +46,19 @@ _LOG = logging.getLogger("lightclient")
 
 
 def classify_stream(
-    texts: Iterable[object], predictor: Predictor, timeout: float, *, stops_at_error: bool
+    texts: Iterable[object],
+    predictor: Predictor,
+    timeout: float,
+    *,
+    stops_at_error: bool,
+    within: Deadline | None = None,
 ) -> Iterator[Outcome]:
-    """Classify texts as they come, in their order; see `Classifier.classify_many`."""
+    """Classify texts as they come, in their order; see `Classifier.classify_many`.
+
+    `timeout` holds for each request, and `within` for all of them together.
+    """
     started: deque[_Started] = deque()
-    with _Stream(predictor, timeout, stops_at_error=stops_at_error) as stream:
+    with _Stream(predictor, timeout, within, stops_at_error=stops_at_error) as stream:
         for chunk in read_chunks(texts):
             started.append(stream.start(chunk))
             if len(started) == _CHUNKS_AT_ONCE:
@@ -126,8 +134,10 @@ class _Stream:
     would wait for ever, and the interpreter for the thread.
     """
 
-    def __init__(self, predictor: Predictor, timeout: float, *, stops_at_error: bool) -> None:
-        self._predictor, self._timeout = predictor, timeout
+    def __init__(
+        self, predictor: Predictor, timeout: float, within: Deadline | None, *, stops_at_error: bool
+    ) -> None:
+        self._predictor, self._timeout, self._within = predictor, timeout, within
         self._stops_at_error = stops_at_error
         self._stop = threading.Event()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
@@ -154,7 +164,7 @@ class _Stream:
         self._jobs.put(None)
 
     def _new_deadline(self) -> Deadline:
-        return Deadline(self._timeout, self._stop)
+        return Deadline(self._timeout, self._stop, self._within)
 
     def start(self, chunk: Chunk) -> _Started:
         """Tokenize a chunk and send its requests off."""

@@ -211,7 +211,7 @@ class _Walk:
             proxy=find_proxy(address.scheme, address.host, address.port),
         )
         try:
-            return transport.get(path, Deadline(self._timeout()))
+            return transport.send("GET", path, None, Deadline(self._timeout()))
         finally:
             transport.close()
 
