@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, overload
 from lightclient.classification import Classification
 from lightclient.errors import InputError, LightClientError, SettingError
 from lightclient.http.deadline import Deadline
+from lightclient.http.headers import Headers, Token
 from lightclient.http.transport import Transport
 from lightclient.imports import import_numpy_meanwhile
 from lightclient.messages import short_repr
@@ -36,7 +37,8 @@ class Classifier:
 
     Args:
         url: the served model, like `http://host:8501/v1/models/NAME`, with `/versions/N` or
-            `/labels/L`, with or without `:predict`.
+            `/labels/L`, with or without `:predict`. Any other URL that ends in `:predict`,
+            `:rawPredict` or `/invocations` is taken as it is, and needs a `Signature`.
         bundle: a shipped name, a model's Hugging Face folder, or a `Bundle`. The default is
             distilbert-base-uncased-finetuned-sst-2-english.
         timeout: the deadline of one call in seconds, with connecting, repeats and metadata
@@ -47,8 +49,10 @@ class Classifier:
         signature: the name of a signature, or a `Signature` stated by hand, which saves the
             metadata look-up. The default is `serving_default`, as the server describes it.
         form: `"columnar"` or `"row"`, for servers that know the row form only.
-        headers: sent with every request.
-        token: sent as a bearer token.
+        headers: sent with every request; or a function of the request's method, URL and body
+            that gives them, for servers that want it signed.
+        token: sent as a bearer token; or a function that gives one. It is called for each request,
+            and no deadline interrupts it.
         ca_certs: a PEM file of the authorities to trust instead of the system's.
         client_cert: a PEM file with certificate and key, or a pair of files.
         retries: how often a call is repeated, inside its deadline, after 429, 503 or a broken
@@ -70,8 +74,8 @@ class Classifier:
         pad_to: int | None = None,
         signature: str | Signature | None = None,
         form: Form = "columnar",
-        headers: Mapping[str, str] | None = None,
-        token: str | None = None,
+        headers: Headers | None = None,
+        token: Token | None = None,
         ca_certs: str | Path | None = None,
         client_cert: str | Path | tuple[str, str] | None = None,
         retries: int = 3,
@@ -231,7 +235,7 @@ class _Options:
     pad_to: int | None
     signature: str | Signature | None
     form: Form
-    headers: Mapping[str, str] | None = field(repr=False)
+    headers: Headers | None = field(repr=False)
     retries: int
 
 

@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,14 @@ class Settings:
     """The settings that the environment may give, as `LIGHTCLIENT_` and the field in capitals.
 
     `url`: the served model. `bundle`: a shipped name or a folder. `timeout`: the deadline of a
-    call, in seconds. `token`: a bearer token. `ca_certs`, `client_cert`: PEM files.
+    call, in seconds. `token`: a bearer token, or (an argument only) a function that gives one.
+    `ca_certs`, `client_cert`: PEM files.
     """
 
     url: str | None = None
     bundle: str | Path | Bundle | None = None
     timeout: float = DEFAULT_TIMEOUT
-    token: str | None = field(default=None, repr=False)
+    token: str | Callable[[], str] | None = field(default=None, repr=False)
     ca_certs: str | Path | None = None
     client_cert: str | Path | tuple[str, str] | None = None
 

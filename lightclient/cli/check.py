@@ -3,7 +3,7 @@
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from lightclient.messages import printable
 if TYPE_CHECKING:
     from lightclient.http.transport import Reply
     from lightclient.serving.predictor import Plan
+    from lightclient.serving.signature import Signature
 
 _TEXT = """\
 Walk through what a classification needs: does the host answer, is the model there and loaded, does
@@ -31,6 +32,9 @@ what to do about it. Exit status: 0 when all is well, else 1.
 --json prints one object: "ok" (true or false), "attempts", "seconds", and "steps", a list of
 objects in the order setup, server, model, signature, answer. Each has "step", "ok" and "message".
 A step that fails is the last one, and has "error" too, the name of the error's class.
+
+Vertex AI, SageMaker and KServe tell no signature, and the first two no status. There, the usual
+inputs and the row form are tried.
 """
 _SAMPLE = "I like you. I love you"
 _LONGEST_WAIT = 7 * 24 * 3600
@@ -139,7 +143,7 @@ class _Progress:
 def _findings(arguments: argparse.Namespace, end: float) -> Iterator[Finding]:
     """What each step finds; one that fails is the last."""
     walk = _Walk(arguments, end)
-    for step in (walk.setup, walk.server, walk.model, walk.signature, walk.answer):
+    for step in walk.steps():
         try:
             yield Finding(step.__name__, step())
         except LightClientError as error:
@@ -152,6 +156,16 @@ class _Walk:
 
     def __init__(self, arguments: argparse.Namespace, end: float) -> None:
         self._arguments, self._end = arguments, end
+        self._assumed: Signature | None = None
+
+    def steps(self) -> Iterator[Callable[[], str]]:
+        """The steps, as many as this server knows."""
+        yield self.setup
+        if self._address.model is not None:
+            yield self.server
+            yield self.model
+        yield self.signature
+        yield self.answer
 
     def setup(self) -> str:
         """The settings, and the bundle."""
@@ -176,14 +190,21 @@ class _Walk:
 
     def model(self) -> str:
         """The model's status."""
+        if _is_ready(self._status):
+            return f"model {self._address.model!r} is ready, in KServe's words"
         return f"model {self._address.model!r} is AVAILABLE: version {_available(self._status)}"
 
     def signature(self) -> str:
         """The model's metadata, against the bundle."""
         from lightclient.serving.predictor import make_plan
         from lightclient.serving.refusal import raise_for_status
-        from lightclient.serving.signature import read_signature
+        from lightclient.serving.signature import BY_HAND, Signature, read_signature
 
+        if self._address.model is None or _is_ready(self._status):
+            types = "token_type_ids" if self._bundle.needs_type_ids else None
+            self._assumed = Signature(token_type_ids=types)
+            plan = make_plan(self._assumed, self._bundle)
+            return f"no signature is told here: {BY_HAND}. Assumed: {_described(plan)}"
         reply = self._get(self._address.metadata)
         raise_for_status(reply)
         plan = make_plan(read_signature(reply.body), self._bundle)
@@ -193,8 +214,13 @@ class _Walk:
         """A text's classification."""
         from lightclient.client import Classifier
 
-        url, timeout = self._settings.url, self._timeout()
-        with Classifier(url, bundle=self._bundle, timeout=timeout) as classifier:
+        with Classifier(
+            self._settings.url,
+            bundle=self._bundle,
+            timeout=self._timeout(),
+            signature=self._assumed,
+            form="row" if self._assumed else "columnar",
+        ) as classifier:
             return f"{_SAMPLE!r} gets {classifier.classify(_SAMPLE)}"
 
     def _get(self, path: str) -> "Reply":
@@ -221,6 +247,15 @@ class _Walk:
         if not self._arguments.wait:
             return timeout
         return min(timeout, max(self._end - time.monotonic(), _LEAST_TIMEOUT))
+
+
+def _is_ready(reply: "Reply") -> bool:
+    """Whether this is the status of a model that KServe has loaded."""
+    try:
+        status = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(status, dict) and status.get("ready") is True
 
 
 def _available(reply: "Reply") -> str:

@@ -15,20 +15,23 @@ _MODEL_PATH = re.compile(
     r"(?:/[^/]+)*?/v1/models/(?P<model>[^/:]+)"
     r"(?:/versions/\d+|/labels/[^/:]+)?(?::predict)?/?"
 )
+# Vertex AI and SageMaker have these. Nothing else about the model can be asked there.
+_PREDICT_ONLY = (":predict", ":rawPredict", "/invocations")
 
 
 @dataclass(frozen=True)
 class Address:
     """Where a model is served.
 
-    `path` is the model's, with its version or label and without `:predict` or `/metadata`.
+    `path` is the model's, with its version or label and without `:predict` or `/metadata`. Where
+    `model` is None, it is one that takes predictions and nothing else.
     """
 
     scheme: str
     host: str
     port: int
     path: str
-    model: str
+    model: str | None
 
     @property
     def origin(self) -> str:
@@ -44,7 +47,7 @@ class Address:
     @property
     def predict(self) -> str:
         """The path that takes a prediction request."""
-        return f"{self.path}:predict"
+        return self.path if self.model is None else f"{self.path}:predict"
 
     @property
     def metadata(self) -> str:
@@ -59,7 +62,8 @@ def parse_address(url: str) -> Address:
     """Parse a model's URL.
 
     Forms: `http(s)://host[:port][/prefix]/v1/models/M`, with `/versions/N` or `/labels/L`, with or
-    without `:predict` at the end (TensorFlow Serving, g3doc/api_rest.md).
+    without `:predict` at the end (TensorFlow Serving, g3doc/api_rest.md). Any other path that ends
+    with `:predict`, `:rawPredict` or `/invocations` is taken as it is.
 
     Raises:
         InputError: the URL has no scheme, host or model, or parts that cannot be sent.
@@ -81,9 +85,11 @@ def parse_address(url: str) -> Address:
     host = parts.hostname or ""
     if parts.scheme not in _PORTS or not _HOST.fullmatch(host):
         raise InputError(f"url {url!r} must start with http:// or https:// and a host: {_SHAPE}")
-    match = _MODEL_PATH.fullmatch(parts.path)
-    if match is None:
-        raise InputError(f"url {url!r} names no model; write {_SHAPE}")
-    path = parts.path.rstrip("/").removesuffix(":predict")
     port = _PORTS[parts.scheme] if port is None else port
-    return Address(parts.scheme, host, port, path, match["model"])
+    match = _MODEL_PATH.fullmatch(parts.path)
+    if match:
+        path = parts.path.rstrip("/").removesuffix(":predict")
+        return Address(parts.scheme, host, port, path, match["model"])
+    if parts.path.endswith(_PREDICT_ONLY):
+        return Address(parts.scheme, host, port, parts.path, None)
+    raise InputError(f"url {url!r} names no model; write {_SHAPE}")

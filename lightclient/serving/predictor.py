@@ -7,6 +7,7 @@ from lightclient.classification import Classification
 from lightclient.errors import (
     BadRequest,
     InputError,
+    NotTensorFlowServing,
     ReplyError,
     ServerError,
     SignatureError,
@@ -21,7 +22,7 @@ from lightclient.model.encoding import Row, Text, make_batch, tokenize
 from lightclient.serving.address import Address
 from lightclient.serving.refusal import raise_for_status
 from lightclient.serving.request import Form, build_request
-from lightclient.serving.signature import Signature, read_signature
+from lightclient.serving.signature import BY_HAND, Signature, read_signature
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,8 @@ class Predictor:
         pad_to: int | None = None,
     ) -> None:
         check_lengths(bundle, max_length, pad_to)
+        if address.model is None and not isinstance(signature, Signature):
+            raise InputError(f"{address} is no place to ask for the model's signature: {BY_HAND}")
         self._address, self._bundle, self._transport = address, bundle, transport
         self._form, self._max_length, self._pad_to = form, max_length, pad_to
         self._name = signature if isinstance(signature, str) else None
@@ -170,7 +173,14 @@ class Predictor:
 
     def _look_up(self, deadline: Deadline) -> Plan:
         reply = self._transport.send("GET", self._address.metadata, None, deadline)
-        raise_for_status(reply)
+        try:
+            raise_for_status(reply)
+        except NotTensorFlowServing as error:
+            raise NotTensorFlowServing(
+                f"{error}\nIf it is another server of this protocol, without metadata, {BY_HAND}",
+                url=error.url,
+                status=error.status,
+            ) from None
         return self._make_plan(read_signature(reply.body, self._name))
 
     def _make_plan(self, signature: Signature) -> Plan:

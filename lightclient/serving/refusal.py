@@ -24,6 +24,10 @@ from lightclient.messages import printable
 
 # What an answer means: its error, and what to do about it.
 _Cause = tuple[type[LightClientError], str]
+_TOO_LARGE = (
+    "The request is too large for the server or a proxy: send fewer texts in one list, or give "
+    "them to classify_many."
+)
 _BY_STATUS: dict[int, _Cause] = {
     401: (AccessDenied, "Pass token= or headers=, or set LIGHTCLIENT_TOKEN."),
     403: (AccessDenied, "These credentials may not use this model; pass others by token=."),
@@ -34,7 +38,7 @@ _BY_STATUS: dict[int, _Cause] = {
     ),
     407: (AccessDenied, "The proxy wants credentials: HTTP_PROXY=http://USER:PASSWORD@HOST:PORT."),
     408: (TimedOut, "The server gave up waiting; try again, or send fewer texts at once."),
-    413: (BadRequest, "The request is too large for the server or a proxy; send fewer texts."),
+    413: (BadRequest, _TOO_LARGE),
     429: (Overloaded, "The server has too much to do; send less at once, or add servers."),
     503: (Unavailable, "The server is not ready: is the model still loading? Try again later."),
     504: (
@@ -60,6 +64,7 @@ _BY_WORDS_OF_400: dict[str, _Cause] = {
         BadRequest,
         "The server batches requests of different lengths: pass pad_to=N, one length for all.",
     ),
+    "payload size exceeds": (BadRequest, _TOO_LARGE),  # Google's words
     "Incompatible shapes": (
         BadRequest,
         "The model takes another length: leave signature= out, so that the client asks for it.",
@@ -104,12 +109,19 @@ def refuses_lengths(error: BadRequest) -> bool:
 
 
 def _server_message(reply: Reply) -> str | None:
-    """The text of `{"error": text}`; None if the body is something else."""
+    """The text of `{"error": text}`; None if the body is something else.
+
+    Vertex AI writes `{"error": {"message": text}}`, and SageMaker `{"message": text}`.
+    """
     try:
         answer = json.loads(reply.body)
     except (ValueError, RecursionError):
         return None
-    message = answer.get("error") if isinstance(answer, dict) else None
+    if not isinstance(answer, dict):
+        return None
+    message = answer.get("error") or answer.get("Message") or answer.get("message")
+    if isinstance(message, dict):
+        message = message.get("message")
     return message if isinstance(message, str) else None
 
 

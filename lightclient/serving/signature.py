@@ -9,6 +9,10 @@ from lightclient.errors import InputError, SignatureError
 from lightclient.messages import printable, short_repr
 
 DEFAULT_NAME = "serving_default"
+BY_HAND = (
+    "state the signature by hand, like Classifier(url, form='row', signature=Signature("
+    "input_ids='input_ids', attention_mask='attention_mask'))"
+)
 
 # Names met in the wild: transformers, TensorFlow Hub and TF Models, KerasHub.
 _ALIASES = {
