@@ -2,6 +2,7 @@
 
 import random
 import zlib
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -115,6 +116,8 @@ class Transport:
                 last = attempt > self._retries or not deadline.allows(pause)
                 if last or would_recur(error):
                     error.attempts = attempt
+                    if attempt > 1:
+                        error.args = (f"{error} (tried {attempt} times)",)
                     raise
             deadline.pause(pause)
 
@@ -210,27 +213,19 @@ def _body(response: BaseHTTPResponse, url: str, most: int) -> bytes:
     """The body, which a gateway may have compressed although nobody asked for it."""
     coding = response.headers.get("content-encoding", "identity").lower()
     body = response.data
-    try:
-        if coding != "identity":
-            body = _inflated(body, coding, most)
-    except zlib.error as error:
-        raise NotTensorFlowServing(
-            f"{url} answered with a Content-Encoding of {coding!r} that cannot be read, and that "
-            "TensorFlow Serving never sends; switch compression off in the proxy in between",
-            url=url,
-            status=response.status,
-        ) from error
+    if coding != "identity":
+        inflater = zlib.decompressobj(wbits=31)  # 31: the format of gzip
+        with suppress(zlib.error):
+            body = inflater.decompress(body, most + 1)
+        whole = inflater.eof and not inflater.unused_data
+        if coding not in ("gzip", "x-gzip") or not (whole or len(body) > most):
+            raise NotTensorFlowServing(
+                f"{url} answered with a Content-Encoding of {coding!r} that cannot be read, and "
+                "that TensorFlow Serving never sends; switch compression off in the proxy in "
+                "between",
+                url=url,
+                status=response.status,
+            )
     if len(body) > most:
         raise too_large(url, most)
-    return body
-
-
-def _inflated(data: bytes, coding: str, most: int) -> bytes:
-    """The content of a gzip file, or a little more than `most` bytes of it."""
-    if coding not in ("gzip", "x-gzip"):
-        raise zlib.error("not gzip")
-    inflater = zlib.decompressobj(wbits=31)
-    body = inflater.decompress(data, most + 1)
-    if len(body) <= most and (inflater.unused_data or not inflater.eof):
-        raise zlib.error("cut short, or followed by something else")
     return body
