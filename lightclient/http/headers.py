@@ -55,13 +55,15 @@ def _if_fixed(given: Any) -> Any:
 
 
 def _called(name: str, function: Callable[..., Any], *arguments: object) -> Any:
+    what = f"the function that was passed as {name}="
     try:
-        return function(*arguments)
+        given = function(*arguments)
     except Exception as error:
         # Its words may hold a secret, so only the cause has them.
-        raise InputError(
-            f"the function that was passed as {name}= failed with {type(error).__name__}"
-        ) from error
+        raise InputError(f"{what} failed with {type(error).__name__}") from error
+    if given is None:
+        raise InputError(f"{what} gave None")
+    return given
 
 
 def request_headers(headers: Mapping[str, str] | None, token: str | None) -> dict[str, str]:
