@@ -34,14 +34,14 @@ class HeaderSource:
         known = request_headers(_if_fixed(headers), _if_fixed(token))
         self._fixed = None if callable(headers) or callable(token) else known
 
-    def of(self, method: str, url: str, body: bytes | None) -> dict[str, str]:
-        """The headers of one request, which the caller may add to.
+    def of(self, method: str, url: str, body: bytes | None) -> Mapping[str, str]:
+        """The headers of one request, to be read and not changed.
 
         Raises:
             InputError: a function failed, or gave what cannot stand in a header.
         """
         if self._fixed is not None:
-            return dict(self._fixed)
+            return self._fixed
         token, headers = self._token, self._headers
         if callable(token):
             token = _called("token", token)

@@ -2,6 +2,7 @@
 
 import random
 import zlib
+from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
@@ -151,7 +152,7 @@ class Transport:
         method: str,
         path: str,
         body: bytes | None,
-        headers: dict[str, str],
+        headers: Mapping[str, str],
         exchange: Exchange,
     ) -> BaseHTTPResponse | LightClientError:
         """The response, or the error.
