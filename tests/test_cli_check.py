@@ -115,8 +115,11 @@ def test_a_server_that_is_silent_is_given_up_when_the_time_is_over() -> None:
 
 
 def test_what_no_waiting_mends_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", "--url", "localhost:8501", "--wait", "3600"]) == 1
-    assert capsys.readouterr().out.startswith("wrong url 'localhost:8501' must start with http")
+    assert main(["check", "--url", "localhost:8501", "--wait", "5", "--json"]) == 1
+    found = document(capsys)
+    assert found["attempts"] == 1
+    (step,) = found["steps"]  # type: ignore[misc]
+    assert step["message"].startswith("url 'localhost:8501' must start with http")
 
 
 def test_ctrl_c_ends_the_wait() -> None:
