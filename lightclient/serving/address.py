@@ -92,4 +92,7 @@ def parse_address(url: str) -> Address:
         return Address(parts.scheme, host, port, path, match["model"])
     if parts.path.endswith(_PREDICT_ONLY):
         return Address(parts.scheme, host, port, parts.path, None)
-    raise InputError(f"url {url!r} names no model; write {_SHAPE}")
+    raise InputError(
+        f"url {url!r} names no model; write {_SHAPE}, or for other servers a URL that ends in "
+        f"{', '.join(_PREDICT_ONLY)}"
+    )

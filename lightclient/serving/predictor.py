@@ -103,7 +103,7 @@ class Predictor:
     ) -> None:
         check_lengths(bundle, max_length, pad_to)
         if address.model is None and not isinstance(signature, Signature):
-            raise InputError(f"{address} is no place to ask for the model's signature: {BY_HAND}")
+            raise InputError(f"{address} has no metadata that tells the signature: {BY_HAND}")
         self._address, self._bundle, self._transport = address, bundle, transport
         self._form, self._max_length, self._pad_to = form, max_length, pad_to
         self._name = signature if isinstance(signature, str) else None
