@@ -39,7 +39,7 @@ inputs and the row form are tried.
 _SAMPLE = "I like you. I love you"
 _LONGEST_WAIT = 7 * 24 * 3600
 _PAUSE = 0.5  # seconds from one attempt to the next
-_LEAST_TIMEOUT = 1.0
+_LEAST_TIMEOUT = 1.0  # at the end of the wait; a shorter one would blame a server that is well
 
 
 @dataclass(frozen=True)
