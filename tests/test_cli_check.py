@@ -167,7 +167,7 @@ def test_json_when_all_is_well(url: str, capsys: pytest.CaptureFixture[str]) -> 
     [
         (response(403, "no"), "model", "AccessDenied"),
         (loading("END"), "model", "ModelNotFound"),
-        (response(200, "no"), "model", "ReplyError"),
+        (response(200, "no"), "model", "NotTensorFlowServing"),
     ],
 )
 def test_json_when_something_is_wrong(
@@ -187,11 +187,11 @@ def test_json_when_something_is_wrong(
 def test_json_counts_the_attempts(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     with urlopen(f"{url}/metadata") as reply:
         metadata = response(200, reply.read())
-    scripts = map(
-        answering,
-        (loading("LOADING"), loading("AVAILABLE"), metadata),
+    first, second = (
+        answering(loading("LOADING")),
+        answering(loading("AVAILABLE"), metadata, outputs()),
     )
-    with serving(*scripts, answering(metadata, outputs())) as server:
+    with serving(first, second) as server:
         assert main(["check", "--url", server.url, "--json", "--wait", "60"]) == 0
     found = document(capsys)
     assert (found["ok"], found["attempts"]) == (True, 2)

@@ -4,7 +4,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lightclient.cli import options
@@ -13,14 +13,14 @@ from lightclient.errors import (
     LightClientError,
     ModelNotFound,
     ReplyError,
-    SettingError,
 )
 from lightclient.messages import printable
 
 if TYPE_CHECKING:
+    from lightclient.http.deadline import Deadline
     from lightclient.http.transport import Reply
-    from lightclient.serving.predictor import Plan
-    from lightclient.serving.signature import Signature
+    from lightclient.model.bundle import Bundle
+    from lightclient.serving.predictor import Plan, Predictor
 
 _TEXT = """\
 Walk through what a classification needs: does the host answer, is the model there and loaded, does
@@ -142,13 +142,17 @@ class _Progress:
 
 def _findings(arguments: argparse.Namespace, end: float) -> Iterator[Finding]:
     """What each step finds; one that fails is the last."""
+    from lightclient.serving.refusal import SEE_CHECK
+
     walk = _Walk(arguments, end)
-    for step in walk.steps():
-        try:
-            yield Finding(step.__name__, step())
-        except LightClientError as error:
-            yield Finding(step.__name__, str(error), error)
-            return
+    try:
+        for step in walk.steps():
+            name = step.__name__
+            yield Finding(name, step())
+    except LightClientError as error:
+        yield Finding(name, str(error).removesuffix(SEE_CHECK), error)
+    finally:
+        walk.close()
 
 
 class _Walk:
@@ -156,7 +160,7 @@ class _Walk:
 
     def __init__(self, arguments: argparse.Namespace, end: float) -> None:
         self._arguments, self._end = arguments, end
-        self._assumed: Signature | None = None
+        self._predictors: list[Predictor] = []
 
     def steps(self) -> Iterator[Callable[[], str]]:
         """The steps, as many as this server knows."""
@@ -167,86 +171,78 @@ class _Walk:
         yield self.signature
         yield self.answer
 
+    def close(self) -> None:
+        """Close the connections."""
+        for predictor in self._predictors:
+            predictor.transport.close()
+
     def setup(self) -> str:
         """The settings, and the bundle."""
         from lightclient.model.bundle import Bundle
         from lightclient.serving.address import parse_address
+        from lightclient.serving.predictor import Predictor
         from lightclient.settings import read_settings
 
         given = self._arguments
         settings = read_settings(url=given.url, bundle=given.bundle, timeout=given.timeout)
-        if settings.url is None:
-            raise SettingError("no server is named: pass --url or set LIGHTCLIENT_URL")
-        self._settings = settings
         self._address = parse_address(settings.url)
-        self._bundle = bundle = Bundle.load(settings.bundle)
+        bundle = Bundle.load(settings.bundle)
+        self._settings = replace(settings, bundle=bundle)
+        if self._address.model is None:
+            self._assume_signature(bundle)
+        self._predictors.append(Predictor(self._settings))
         labels = len(bundle.labels)
         return f"bundle {bundle.name!r}: {labels} labels, {bundle.max_length} tokens at most"
 
     def server(self) -> str:
         """Whatever answers at the address."""
-        self._status = self._get(self._address.status)
+        transport = self._predictor.transport
+        self._status = transport.send("GET", self._address.path, None, self._deadline())
         return f"{self._address.origin} answers"
 
     def model(self) -> str:
         """The model's status."""
+        from lightclient.serving.predictor import Predictor
+
         if _is_ready(self._status):
+            self._assume_signature(self._predictor.bundle)
+            self._predictors.append(Predictor(self._settings))
             return f"model {self._address.model!r} is ready, in KServe's words"
         return f"model {self._address.model!r} is AVAILABLE: version {_available(self._status)}"
 
     def signature(self) -> str:
         """The model's metadata, against the bundle."""
-        from lightclient.serving.predictor import make_plan
-        from lightclient.serving.refusal import raise_for_status
-        from lightclient.serving.signature import BY_HAND, Signature, read_signature
+        from lightclient.serving.signature import BY_HAND
 
-        if self._address.model is None or _is_ready(self._status):
-            types = "token_type_ids" if self._bundle.needs_type_ids else None
-            self._assumed = Signature(token_type_ids=types)
-            plan = make_plan(self._assumed, self._bundle)
+        plan = self._predictor.plan(self._deadline())
+        if self._settings.signature:
             return f"no signature is told here: {BY_HAND}. Assumed: {_described(plan)}"
-        reply = self._get(self._address.metadata)
-        raise_for_status(reply)
-        plan = make_plan(read_signature(reply.body), self._bundle)
         return f"signature {plan.signature.name!r} fits: {_described(plan)}"
 
     def answer(self) -> str:
         """A text's classification."""
-        from lightclient.client import Classifier
+        [answer] = self._predictor.classify([_SAMPLE], self._deadline())
+        return f"{_SAMPLE!r} gets {answer}"
 
-        with Classifier(
-            self._settings.url,
-            bundle=self._bundle,
-            timeout=self._timeout(),
-            signature=self._assumed,
-            form="row" if self._assumed else "columnar",
-        ) as classifier:
-            return f"{_SAMPLE!r} gets {classifier.classify(_SAMPLE)}"
+    @property
+    def _predictor(self) -> "Predictor":
+        return self._predictors[-1]
 
-    def _get(self, path: str) -> "Reply":
+    def _assume_signature(self, bundle: "Bundle") -> None:
+        from lightclient.serving.signature import Signature
+
+        types = "token_type_ids" if bundle.needs_type_ids else None
+        signature = Signature(token_type_ids=types)
+        self._settings = replace(self._settings, signature=signature, form="row")
+
+    def _deadline(self) -> "Deadline":
+        """That of one step. With `--wait`, it is over soon after the whole time."""
         from lightclient.http.deadline import Deadline
-        from lightclient.http.transport import Transport
-        from lightclient.settings import find_proxy
 
-        settings, address = self._settings, self._address
-        transport = Transport(
-            address.origin,
-            token=settings.token,
-            ca_certs=settings.ca_certs,
-            client_cert=settings.client_cert,
-            proxy=find_proxy(address.scheme, address.host, address.port),
-        )
-        try:
-            return transport.send("GET", path, None, Deadline(self._timeout()))
-        finally:
-            transport.close()
-
-    def _timeout(self) -> float:
-        """The seconds for one step. With `--wait`, it ends soon after the time is over."""
-        timeout = self._settings.timeout
-        if not self._arguments.wait:
-            return timeout
-        return min(timeout, max(self._end - time.monotonic(), _LEAST_TIMEOUT))
+        seconds = self._settings.timeout
+        if self._arguments.wait:
+            seconds = min(seconds, max(self._end - time.monotonic(), _LEAST_TIMEOUT))
+        return Deadline(seconds)
 
 
 def _is_ready(reply: "Reply") -> bool:
@@ -263,18 +259,18 @@ def _available(reply: "Reply") -> str:
 
     An answer of 200 is not enough: a version that was unloaded is told with the state END.
     """
-    from lightclient.serving.refusal import raise_for_status
+    from lightclient.serving.refusal import read_json
 
-    raise_for_status(reply)
+    answer = read_json(reply)
 
     def told(value: object) -> str:
         return printable(str(value))
 
     try:
-        versions = json.loads(reply.body)["model_version_status"]
+        versions = answer["model_version_status"]
         states = {told(entry["version"]): told(entry["state"]) for entry in versions}
         failures = [told(entry["status"].get("error_message") or "") for entry in versions]
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ReplyError(
             f"{reply.url} does not tell a model's status as TensorFlow Serving does", url=reply.url
         ) from error

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from lightclient.errors import InputError
+from lightclient.errors import InputError, SettingError
 
 _PORTS = {"http": 80, "https": 443}
 _SHAPE = "http://HOST:8501/v1/models/NAME"
@@ -12,8 +12,8 @@ _SHAPE = "http://HOST:8501/v1/models/NAME"
 # prefix that a gateway adds.
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")  # a name, or an address of either kind
 _MODEL_PATH = re.compile(
-    r"(?:/[^/]+)*?/v1/models/(?P<model>[^/:]+)"
-    r"(?:/versions/\d+|/labels/[^/:]+)?(?::predict)?/?"
+    r"(?P<path>(?:/[^/]+)*?/v1/models/(?P<model>[^/:]+)(?:/versions/\d+|/labels/[^/:]+)?)"
+    r"(?::(?P<verb>\w+))?/?"
 )
 # Vertex AI and SageMaker have these. Nothing else about the model can be asked there.
 _PREDICT_ONLY = (":predict", ":rawPredict", "/invocations")
@@ -23,8 +23,8 @@ _PREDICT_ONLY = (":predict", ":rawPredict", "/invocations")
 class Address:
     """Where a model is served.
 
-    `path` is the model's, with its version or label and without `:predict` or `/metadata`. Where
-    `model` is None, it is one that takes predictions and nothing else.
+    `path` is the model's, with its version or label, without `:predict` or `/metadata`. It tells
+    the model's status. Where `model` is None, it takes predictions and nothing else.
     """
 
     scheme: str
@@ -40,11 +40,6 @@ class Address:
         return f"{self.scheme}://{host}:{self.port}"
 
     @property
-    def status(self) -> str:
-        """The path that tells whether the model is loaded."""
-        return self.path
-
-    @property
     def predict(self) -> str:
         """The path that takes a prediction request."""
         return self.path if self.model is None else f"{self.path}:predict"
@@ -58,7 +53,7 @@ class Address:
         return self.origin + self.path
 
 
-def parse_address(url: str) -> Address:
+def parse_address(url: str | None) -> Address:
     """Parse a model's URL.
 
     Forms: `http(s)://host[:port][/prefix]/v1/models/M`, with `/versions/N` or `/labels/L`, with or
@@ -67,7 +62,13 @@ def parse_address(url: str) -> Address:
 
     Raises:
         InputError: the URL has no scheme, host or model, or parts that cannot be sent.
+        SettingError: there is no URL.
     """
+    if url is None:
+        raise SettingError(
+            f"no server is named: pass Classifier('{_SHAPE}'), or --url to the command, or set "
+            "LIGHTCLIENT_URL; without a server: lightclient demo TEXT"
+        )
     if not isinstance(url, str):
         raise InputError(f"url must be a str like {_SHAPE}, not {type(url).__name__}")
     url = url.strip()
@@ -87,11 +88,12 @@ def parse_address(url: str) -> Address:
         raise InputError(f"url {url!r} must start with http:// or https:// and a host: {_SHAPE}")
     port = _PORTS[parts.scheme] if port is None else port
     match = _MODEL_PATH.fullmatch(parts.path)
-    if match:
-        path = parts.path.rstrip("/").removesuffix(":predict")
-        return Address(parts.scheme, host, port, path, match["model"])
+    if match and match["verb"] in (None, "predict"):
+        return Address(parts.scheme, host, port, match["path"], match["model"])
     if parts.path.endswith(_PREDICT_ONLY):
         return Address(parts.scheme, host, port, parts.path, None)
+    if match:
+        raise InputError(f"url {url!r} must not end so; this client uses :predict: {_SHAPE}")
     raise InputError(
         f"url {url!r} names no model; write {_SHAPE}, or for other servers a URL that ends in "
         f"{', '.join(_PREDICT_ONLY)}"
