@@ -18,7 +18,13 @@ from lightclient.serving.address import parse_address
 from lightclient.serving.predictor import Predictor
 from lightclient.serving.request import FORMS, Form
 from lightclient.serving.signature import Signature
-from lightclient.settings import Settings, find_proxy, proxy_variables, read_settings
+from lightclient.settings import (
+    Settings,
+    check_timeout,
+    find_proxy,
+    proxy_variables,
+    read_settings,
+)
 
 OnError = Literal["raise", "return"]
 ON_ERROR: tuple[OnError, ...] = get_args(OnError)
@@ -122,42 +128,59 @@ class Classifier:
             pad_to=options.pad_to,
         )
 
-    def warm(self) -> None:
+    @property
+    def timeout(self) -> float:
+        """The deadline of one call in seconds, if the call states none of its own."""
+        return self._settings.timeout
+
+    def warm(self, *, timeout: float | None = None) -> None:
         """Do all that the first call would have to wait for, by one call.
 
         It opens a connection, reads the metadata, and has the server compute once. In a Lambda,
         call it where you make the classifier, outside the handler. An instance that is started
         ahead of time then answers its first request as fast as any other.
 
-        Raises what `classify` raises.
+        `timeout` is that of `classify`, and what `classify` raises is raised here.
         """
-        self.classify("warm up")
+        self.classify("warm up", timeout=timeout)
 
     @overload
-    def classify(self, texts: Text) -> Classification: ...
+    def classify(self, texts: Text, *, timeout: float | None = None) -> Classification: ...
     @overload
-    def classify(self, texts: list[Text]) -> list[Classification]: ...
+    def classify(
+        self, texts: list[Text], *, timeout: float | None = None
+    ) -> list[Classification]: ...
     @overload
-    def classify(self, texts: list[str] | list[tuple[str, str]]) -> list[Classification]: ...
-    def classify(self, texts: Text | Texts) -> Classification | list[Classification]:
+    def classify(
+        self, texts: list[str] | list[tuple[str, str]], *, timeout: float | None = None
+    ) -> list[Classification]: ...
+    def classify(
+        self, texts: Text | Texts, *, timeout: float | None = None
+    ) -> Classification | list[Classification]:
         """Classify one text, or a list of texts in one request.
 
         A pair of texts is a tuple. An empty list gives an empty list without a request.
 
+        Args:
+            texts: a text, a pair, or a list of them.
+            timeout: the deadline of this call in seconds, shorter or longer than the classifier's
+                own, which holds if it is left out.
+
         Raises:
-            InputError: a text is not what it must be.
+            InputError: a text, or the timeout, is not what it must be.
             SignatureError: the served model does not fit the bundle.
             TransportError: no answer came; `TimedOut`, `CannotConnect` and others say why.
             ServerError: the server answered with an error; the class says which.
             ReplyError: the answer is not the logits of these texts.
         """
+        seconds = self._settings.timeout if timeout is None else check_timeout(timeout)
         if not isinstance(texts, list):
             checked = [check_text(texts)]
         elif not texts:
             return []
         else:
             checked = [check_text(text, f"texts[{at}]") for at, text in enumerate(texts)]
-        found = self._predictor.classify(checked, Deadline(self._settings.timeout))
+        found = self._predictor.classify(checked, Deadline(seconds))
         return found if isinstance(texts, list) else found[0]
 
     @overload

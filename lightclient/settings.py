@@ -50,12 +50,21 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Set
     for name in Settings.__dataclass_fields__.keys() - found.keys():
         if value := environ.get(f"LIGHTCLIENT_{name.upper()}"):
             found[name] = _seconds(value) if name == "timeout" else value
-    if not _is_seconds(found.get("timeout", DEFAULT_TIMEOUT)):
-        raise InputError(
-            "timeout must be a number of seconds above 0, a year at most, not "
-            f"{short_repr(found['timeout'])}"
-        )
+    check_timeout(found.get("timeout", DEFAULT_TIMEOUT))
     return Settings(**found)
+
+
+def check_timeout(value: Any) -> float:
+    """Give back a timeout.
+
+    Raises:
+        InputError: it is no number of seconds above 0.
+    """
+    if not _is_seconds(value):
+        raise InputError(
+            f"timeout must be a number of seconds above 0, a year at most, not {short_repr(value)}"
+        )
+    return float(value)
 
 
 def _seconds(text: str) -> float:
