@@ -16,12 +16,13 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
+from queue import SimpleQueue
 
 from lightclient.chunk import Chunk, cut, read_chunks
 from lightclient.classification import Classification
@@ -32,8 +33,7 @@ from lightclient.serving.predictor import Plan, Predictor
 from lightclient.serving.refusal import refuses_lengths
 
 Outcome = Classification | LightClientError
-# The request that a text is in, and its place there.
-_Answer = tuple["Future[list[Outcome]]", int]
+_Job = Callable[[], None]
 
 TOKENS_PER_REQUEST = 1024
 REQUESTS_AT_ONCE = 4
@@ -42,43 +42,77 @@ _PADDING_ATTEMPTS = 5
 # One text can cause these errors for its whole request. All others come from the connection or the
 # server, and sending the texts one by one would not help.
 _PERHAPS_ONE_TEXT = (BadRequest, ReplyError, ServerFailed)
-_THREADS = "lightclient-many"
 _LOG = logging.getLogger("lightclient")
 
 
 def classify_stream(
-    texts: Iterable[object], predictor: Predictor, timeout: float, *, stops_at_error: bool
+    texts: Iterable[object],
+    predictor: Predictor,
+    timeout: float,
+    *,
+    stops_at_error: bool,
+    within: Deadline | None = None,
 ) -> Iterator[Outcome]:
-    """Classify texts as they come, in their order; see `Classifier.classify_many`."""
-    pid = os.getpid()
-    started: deque[tuple[Chunk, Mapping[int, _Answer]]] = deque()
-    with _Stream(predictor, timeout, stops_at_error=stops_at_error) as stream:
+    """Classify texts as they come, in their order; see `Classifier.classify_many`.
+
+    `timeout` holds for each request, and `within` for all of them together.
+    """
+    started: deque[_Started] = deque()
+    with _Stream(predictor, timeout, within, stops_at_error=stops_at_error) as stream:
         for chunk in read_chunks(texts):
-            started.append((chunk, stream.start(chunk)))
+            started.append(stream.start(chunk))
             if len(started) == _CHUNKS_AT_ONCE:
-                yield from _outcomes(*started.popleft(), pid, stops_at_error)
+                yield from _in_order(started.popleft(), stops_at_error)
         while started:
-            yield from _outcomes(*started.popleft(), pid, stops_at_error)
+            yield from _in_order(started.popleft(), stops_at_error)
 
 
-def _outcomes(
-    chunk: Chunk, answers: Mapping[int, _Answer], pid: int, stops_at_error: bool
-) -> Iterator[Outcome]:
-    for place in range(chunk.start, chunk.start + len(chunk.texts)):
-        if os.getpid() != pid:
+@dataclass
+class _Started:
+    """A chunk whose requests are under way.
+
+    `outcomes`: one a text, None until its request has ended. `ended`: gets an item from each
+    request at its end, which is None or a foreign error that broke it off.
+    """
+
+    chunk: Chunk
+    outcomes: list[Outcome | None]
+    ended: "SimpleQueue[BaseException | None]" = field(default_factory=SimpleQueue)
+    pid: int = field(default_factory=os.getpid)
+
+    def finish(self, places: Sequence[int], answer: Callable[[], list[Outcome]]) -> None:
+        """Fetch the outcomes of the request that has the texts of these places."""
+        error: BaseException | None = None
+        try:
+            for at, outcome in zip(places, answer(), strict=True):
+                self.outcomes[at] = outcome
+        except BaseException as failure:  # noqa: BLE001 - `wait` raises it
+            error = failure
+        self.ended.put(error)
+
+    def wait(self) -> None:
+        """Wait until another request has ended."""
+        if os.getpid() != self.pid:
             raise LightClientError(
                 "this classify_many was begun before a fork, and what it waits for goes on in the "
                 "parent process only: begin another in the child"
             )
-        request, at = answers[place]
-        outcome = request.result()[at]
+        error = self.ended.get()
+        if error is not None:
+            raise error
+
+
+def _in_order(started: _Started, stops_at_error: bool) -> Iterator[Outcome]:
+    for at in range(len(started.outcomes)):
+        while (outcome := started.outcomes[at]) is None:
+            started.wait()
         if isinstance(outcome, LightClientError):
-            outcome = _placed(outcome, place)
+            outcome = _placed(outcome, started.chunk.start + at)
             if stops_at_error:
                 raise outcome
         yield outcome
-    if chunk.failure is not None:
-        raise chunk.failure
+    if started.chunk.failure is not None:
+        raise started.chunk.failure
 
 
 def _placed(error: LightClientError, place: int) -> LightClientError:
@@ -93,13 +127,21 @@ def _placed(error: LightClientError, place: int) -> LightClientError:
 
 
 class _Stream:
-    """Sends chunks off, request by request; leaves nothing under way at its end."""
+    """Sends chunks off, request by request; leaves nothing under way at its end.
 
-    def __init__(self, predictor: Predictor, timeout: float, *, stops_at_error: bool) -> None:
-        self._predictor, self._timeout = predictor, timeout
+    The threads are its own, and what they share is a SimpleQueue. The futures of a
+    ThreadPoolExecutor have locks that an interrupt (Ctrl-C) can leave locked, and then a thread
+    would wait for ever, and the interpreter for the thread.
+    """
+
+    def __init__(
+        self, predictor: Predictor, timeout: float, within: Deadline | None, *, stops_at_error: bool
+    ) -> None:
+        self._predictor, self._timeout, self._within = predictor, timeout, within
         self._stops_at_error = stops_at_error
         self._stop = threading.Event()
-        self._executor = ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix=_THREADS)
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
         self._pad_to: int | None = None
         self._pad_lock = threading.Lock()
 
@@ -107,61 +149,74 @@ class _Stream:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
+        self._end()
         # If nobody holds the stream any more, the garbage collector may close it in one of its own
         # threads, which cannot wait for itself.
-        own = threading.current_thread().name.startswith(_THREADS)
-        self._executor.shutdown(wait=not own, cancel_futures=True)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+
+    def __del__(self) -> None:
+        self._end()  # an interrupt may have come before `__exit__` could
+
+    def _end(self) -> None:
+        self._stop.set()
+        self._jobs.put(None)
 
     def _new_deadline(self) -> Deadline:
-        return Deadline(self._timeout, self._stop)
+        return Deadline(self._timeout, self._stop, self._within)
 
-    def start(self, chunk: Chunk) -> dict[int, _Answer]:
-        """Tokenize a chunk and send its requests off; give the answer of each place."""
-        found = dict(enumerate(chunk.texts, chunk.start))
-        texts = {at: text for at, text in found.items() if not isinstance(text, LightClientError)}
-        errors: dict[int, LightClientError] = {
-            at: error for at, error in found.items() if isinstance(error, LightClientError)
-        }
+    def start(self, chunk: Chunk) -> _Started:
+        """Tokenize a chunk and send its requests off."""
+        texts: dict[int, Text] = {}
+        started = _Started(chunk, [None] * len(chunk.texts))
+        for at, text in enumerate(chunk.texts):
+            if isinstance(text, LightClientError):
+                started.outcomes[at] = text
+            else:
+                texts[at] = text
         try:
             plan = self._predictor.plan(self._new_deadline())
         except LightClientError as error:
-            return _known(errors | dict.fromkeys(texts, error))
-        rows = self._tokenize(texts, plan, errors)
-        return _known(errors) | dict(self._send(texts, rows, plan))
+            failed: list[Outcome] = [error] * len(texts)
+            started.finish(list(texts), lambda: failed)
+            return started
+        rows = self._tokenize(texts, plan, started.outcomes)
+        lengths = {at: len(row.input_ids) for at, row in rows.items()}
+        for places in cut(lengths, plan.length or self._pad_to, TOKENS_PER_REQUEST):
+            request = [texts[at] for at in places], [rows[at] for at in places], plan
+            self._do(partial(started.finish, places, partial(self._answer, *request)))
+        return started
 
     def _tokenize(
-        self, texts: Mapping[int, Text], plan: Plan, errors: dict[int, LightClientError]
+        self, texts: Mapping[int, Text], plan: Plan, outcomes: list[Outcome | None]
     ) -> dict[int, Row]:
-        """The rows of the texts; the error of a text that cannot be tokenized goes to `errors`."""
+        """The rows of the texts; the error of a text that cannot be tokenized is its outcome."""
         with suppress(LightClientError):
             rows = self._predictor.tokenize(list(texts.values()), plan)
             return dict(zip(texts, rows, strict=True))
         found: dict[int, Row] = {}
-        for place, text in texts.items():  # one by one, to find out which text it is
+        for at, text in texts.items():  # one by one, to find out which text it is
             try:
-                [found[place]] = self._predictor.tokenize([text], plan)
+                [found[at]] = self._predictor.tokenize([text], plan)
             except LightClientError as error:
-                errors[place] = error
+                outcomes[at] = error
         return found
 
-    def _send(
-        self, texts: Mapping[int, Text], rows: Mapping[int, Row], plan: Plan
-    ) -> Iterator[tuple[int, _Answer]]:
-        lengths = {place: len(row.input_ids) for place, row in rows.items()}
-        for places in cut(lengths, plan.length or self._pad_to, TOKENS_PER_REQUEST):
-            request = self._submit([texts[at] for at in places], [rows[at] for at in places], plan)
-            for at, place in enumerate(places):
-                yield place, (request, at)
-
-    def _submit(
-        self, texts: Sequence[Text], rows: Sequence[Row], plan: Plan
-    ) -> "Future[list[Outcome]]":
-        try:
+    def _do(self, job: _Job) -> None:
+        """Have a thread do a job, or do it here if there is no thread to be had."""
+        if len(self._threads) < REQUESTS_AT_ONCE:
+            thread = threading.Thread(
+                target=_work, args=(self._jobs, self._stop), name="lightclient-many", daemon=True
+            )
+            with suppress(RuntimeError):  # too many threads, or the interpreter's end
+                thread.start()
+                self._threads.append(thread)
+        if self._threads:
             # In the caller's context, so that tracing knows which span the request belongs to.
-            return self._executor.submit(copy_context().run, self._answer, texts, rows, plan)
-        except RuntimeError:  # no thread is to be had, as at the interpreter's end
-            return _done(self._answer(texts, rows, plan))
+            self._jobs.put(partial(copy_context().run, job))
+        else:
+            job()
 
     def _answer(self, texts: Sequence[Text], rows: Sequence[Row], plan: Plan) -> list[Outcome]:
         """The outcomes of one request."""
@@ -228,12 +283,10 @@ class _Stream:
         return length if plan.limit is None else min(length, plan.limit)
 
 
-def _known(errors: Mapping[int, LightClientError]) -> dict[int, _Answer]:
-    """The answers of texts whose errors are known before any request is sent."""
-    return {place: (_done([error]), 0) for place, error in errors.items()}
-
-
-def _done(outcomes: list[Outcome]) -> "Future[list[Outcome]]":
-    request: Future[list[Outcome]] = Future()
-    request.set_result(outcomes)
-    return request
+def _work(jobs: "SimpleQueue[_Job | None]", stop: threading.Event) -> None:
+    """Do jobs until None comes. It holds on to no job, since that would keep its stream alive."""
+    while (job := jobs.get()) is not None:
+        if not stop.is_set():
+            job()
+        del job
+    jobs.put(None)  # for the next thread

@@ -48,7 +48,7 @@ class Answers:
         self.data, self.sizes, self.stays = data, sizes or [], False
         transport = Transport(self.server.origin, retries=0, max_reply_bytes=most)
         try:
-            return transport.get("/", Deadline(10))
+            return transport.send("GET", "/", None, Deadline(10))
         finally:
             transport.close()
 
@@ -57,7 +57,7 @@ class Answers:
         self.data, self.sizes, self.stays = data, sizes or [], True
         transport = Transport(self.server.origin, retries=0)
         try:
-            return [transport.get("/", Deadline(10)) for _ in range(2)]
+            return [transport.send("GET", "/", None, Deadline(10)) for _ in range(2)]
         finally:
             transport.close()
 
@@ -240,5 +240,8 @@ def test_a_kept_connection_that_is_given_up_as_the_request_comes() -> None:
     late = response(408, "", "Connection: close")
     with serving(answering(response(200, "1"), late), answering(response(200, "2"))) as server:
         transport = Transport(server.origin, retries=0)
-        assert [transport.get("/", Deadline(5)).body for _ in range(2)] == [b"1", b"2"]
+        assert [transport.send("GET", "/", None, Deadline(5)).body for _ in range(2)] == [
+            b"1",
+            b"2",
+        ]
         transport.close()

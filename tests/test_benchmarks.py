@@ -15,7 +15,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from lightclient import Classifier
-from tests.benchmarks import servers, texts
+from tests.benchmarks import servers, table, texts
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.environments import Environments
 from tests.benchmarks.figures import (
@@ -30,10 +30,10 @@ from tests.benchmarks.figures import (
 from tests.benchmarks.processes import HERE, Server
 from tests.benchmarks.rows import ROWS
 from tests.benchmarks.session import TOKENIZER, Session
-from tests.benchmarks.table import render
+from tests.benchmarks.table import FILES, IN_SHORT, render
 
 RESULTS = json.loads((HERE / "results.json").read_text(encoding="utf-8"))
-README = (HERE.parent.parent / "README.md").read_text(encoding="utf-8")
+README = (HERE / "README.md").read_text(encoding="utf-8")
 LOGITS = [-4.2159214, 4.58923769]
 COMPACT, SPACED = (",", ":"), (", ", ": ")
 
@@ -246,9 +246,23 @@ def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "absent" in capsys.readouterr().err
 
 
-def test_the_readme_has_the_results_of_every_row() -> None:
+def test_the_readmes_have_the_results() -> None:
     assert list(RESULTS["rows"]) == list(ROWS)
-    assert render(RESULTS) in README
+    for path, names in FILES.items():
+        assert render(RESULTS, names) in path.read_text(encoding="utf-8"), path
+
+
+def test_new_results_take_the_place_of_the_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "README.md"
+    path.write_text(f"before\n\n{render(RESULTS)}\n\nafter\n", encoding="utf-8")
+    monkeypatch.setattr(table, "FILES", {path: IN_SHORT})
+    table.publish(RESULTS)
+    assert path.read_text(encoding="utf-8") == f"before\n\n{render(RESULTS, IN_SHORT)}\n\nafter\n"
+    path.write_text("no table", encoding="utf-8")
+    with pytest.raises(ValueError, match="no table"):
+        table.publish(RESULTS)
 
 
 NUMBER = r"(-?[0-9,.]+)"

@@ -5,7 +5,6 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -381,7 +380,7 @@ def threads() -> list[str]:
     return [
         thread.name
         for thread in threading.enumerate()
-        if thread.name.startswith("lightclient-many")
+        if thread.name.startswith("lightclient-many") and thread.is_alive()
     ]
 
 
@@ -454,8 +453,8 @@ def test_without_a_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
         classifier = Classifier(url)
         classifier.warm()
 
-        def submit(*_: object) -> None:
+        def start(thread: threading.Thread) -> None:
             raise RuntimeError("can't start new thread")
 
-        monkeypatch.setattr(ThreadPoolExecutor, "submit", submit)
+        monkeypatch.setattr(threading.Thread, "start", start)
         assert_right(list(classifier.classify_many(texts)), texts)

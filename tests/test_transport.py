@@ -43,7 +43,7 @@ def send(url: str, timeout: float = 5.0, **options: object) -> Reply:
     address = parse_address(url)
     transport = Transport(address.origin, **options)  # type: ignore[arg-type]
     try:
-        return transport.post(address.predict, BODY, Deadline(timeout))
+        return transport.send("POST", address.predict, BODY, Deadline(timeout))
     finally:
         transport.close()
 
@@ -70,7 +70,7 @@ def test_connections_are_kept_and_taken_again() -> None:
         address = parse_address(server.url)
         transport = Transport(address.origin)
         for _ in range(5):
-            transport.post(address.predict, BODY, Deadline(5))
+            transport.send("POST", address.predict, BODY, Deadline(5))
         assert server.connections == 1
         transport.close()
 
@@ -82,10 +82,10 @@ def test_a_connection_is_used_for_five_minutes_at_most(
     """So that a server which is added behind a name gets its share of the calls."""
     with serving(answering(outputs())) as server:
         transport = Transport(server.origin)
-        transport.get("/", Deadline(5))
+        transport.send("GET", "/", None, Deadline(5))
         now = time.monotonic() + later
         monkeypatch.setattr(time, "monotonic", lambda: now)
-        transport.get("/", Deadline(5))
+        transport.send("GET", "/", None, Deadline(5))
         assert server.connections == connections
         transport.close()
 
@@ -96,7 +96,7 @@ def test_connection_close_is_obeyed() -> None:
         address = parse_address(server.url)
         transport = Transport(address.origin)
         for _ in range(3):
-            assert transport.post(address.predict, BODY, Deadline(5)).status == 200
+            assert transport.send("POST", address.predict, BODY, Deadline(5)).status == 200
         assert server.connections == 3
 
 
@@ -109,8 +109,8 @@ def test_a_kept_connection_that_died_costs_no_repeat() -> None:
     with serving(dies_on_the_second, answering(outputs())) as server:
         address = parse_address(server.url)
         transport = Transport(address.origin, retries=0)
-        transport.post(address.predict, BODY, Deadline(5))
-        reply = transport.post(address.predict, BODY, Deadline(5))
+        transport.send("POST", address.predict, BODY, Deadline(5))
+        reply = transport.send("POST", address.predict, BODY, Deadline(5))
         assert (reply.status, reply.attempts, server.connections) == (200, 1, 2)
         transport.close()
 
@@ -193,7 +193,7 @@ def test_an_answer_to_a_request_that_is_still_being_sent() -> None:
     with serving(refuse) as server:
         address = parse_address(server.url)
         transport = Transport(address.origin, retries=0)
-        assert transport.post(address.predict, b" " * 8_000_000, Deadline(10)).status == 413
+        assert transport.send("POST", address.predict, b" " * 8_000_000, Deadline(10)).status == 413
         transport.close()
 
 
@@ -351,7 +351,7 @@ def test_more_than_announced_does_not_spoil_the_next_answer() -> None:
         address = parse_address(server.url)
         transport = Transport(address.origin)
         for _ in range(3):
-            assert transport.post(address.predict, BODY, Deadline(5)).body == b"{}"
+            assert transport.send("POST", address.predict, BODY, Deadline(5)).body == b"{}"
         transport.close()
 
 
@@ -364,7 +364,7 @@ def test_an_interim_answer_is_not_taken_for_the_answer(status: int) -> None:
         transport = Transport(address.origin)
         for _ in range(2):
             with pytest.raises(NotTensorFlowServing):
-                transport.post(address.predict, BODY, Deadline(5))
+                transport.send("POST", address.predict, BODY, Deadline(5))
         assert server.connections == 2
 
 
@@ -409,10 +409,10 @@ def test_an_answer_that_nobody_asked_for_is_not_taken() -> None:
     with serving(intrusive, answering(response(200, "second"))) as server:
         address = parse_address(server.url)
         transport = Transport(address.origin)
-        assert transport.post(address.predict, BODY, Deadline(5)).body == b"first"
+        assert transport.send("POST", address.predict, BODY, Deadline(5)).body == b"first"
         idle.set()
         sent.wait()
-        assert transport.post(address.predict, BODY, Deadline(5)).body == b"second"
+        assert transport.send("POST", address.predict, BODY, Deadline(5)).body == b"second"
         transport.close()
 
 
@@ -479,7 +479,7 @@ def test_tls_with_an_authority_of_one_s_own(
     address = parse_address(tls_server.url)
     transport = Transport(address.origin, ca_certs=certificates.file)
     for _ in range(3):
-        assert transport.post(address.predict, BODY, Deadline(5)).status == 200
+        assert transport.send("POST", address.predict, BODY, Deadline(5)).status == 200
     assert tls_server.connections == 1
     transport.close()
 
@@ -522,7 +522,7 @@ def test_bytes_beyond_the_answer_do_not_spoil_the_next_one_over_tls(
         address = parse_address(server.url)
         transport = Transport(address.origin, ca_certs=certificates.file)
         for body in (b"first", b"second", b"third"):
-            assert transport.post(address.predict, body, Deadline(5)).body.strip() == body
+            assert transport.send("POST", address.predict, body, Deadline(5)).body.strip() == body
         transport.close()
 
 
@@ -622,7 +622,7 @@ def test_many_threads_share_one_transport() -> None:
         def work(name: int) -> None:
             for turn in range(50):
                 body = b"%d-%d" % (name, turn)
-                if transport.post(address.predict, body, Deadline(20)).body != body:
+                if transport.send("POST", address.predict, body, Deadline(20)).body != body:
                     wrong.append(body)
 
         threads = [threading.Thread(target=work, args=(name,)) for name in range(16)]

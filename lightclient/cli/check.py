@@ -63,10 +63,10 @@ def _findings(arguments: argparse.Namespace) -> Iterator[str]:
         client_cert=settings.client_cert,
         proxy=find_proxy(address.scheme, address.host, address.port),
     )
-    reply = transport.get(address.status, Deadline(settings.timeout))
+    reply = transport.send("GET", address.status, None, Deadline(settings.timeout))
     yield f"{address.origin} answers"
     yield f"model {address.model!r} is AVAILABLE: version {_available(reply)}"
-    reply = transport.get(address.metadata, Deadline(settings.timeout))
+    reply = transport.send("GET", address.metadata, None, Deadline(settings.timeout))
     raise_for_status(reply)
     plan = make_plan(read_signature(reply.body), bundle)
     transport.close()

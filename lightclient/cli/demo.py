@@ -57,7 +57,7 @@ def _show(text: str, bundle: "Bundle", transport: "Transport", path: str) -> Non
     batch = encode([text], bundle, bundle.max_length)
     tokens = " ".join(bundle.loaded.tokenizer.tokens(batch.input_ids[0]))
     request = build_request(batch, Signature())
-    reply = transport.post(path, request, Deadline(_TIMEOUT))
+    reply = transport.send("POST", path, request, Deadline(_TIMEOUT))
     logits = read_logits(reply, 1, len(bundle.labels))
     answer = classify_logits(logits, bundle, batch.truncated)[0]
     print(f"text      {shorten(text)}")

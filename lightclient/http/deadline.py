@@ -10,13 +10,18 @@ _LONGEST_WAIT = 0.1
 class Deadline:
     """The moment, `seconds` after it was made, at which a call has to end.
 
-    Another thread can bring it forward to now by setting `stop`.
+    Another thread can bring it forward to now by setting `stop`. It is never later than the one
+    that it lies `within`.
     """
 
-    def __init__(self, seconds: float, stop: Event | None = None) -> None:
+    def __init__(
+        self, seconds: float, stop: Event | None = None, within: "Deadline | None" = None
+    ) -> None:
         self.seconds = seconds
         self._end = time.monotonic() + seconds
         self._stop = stop
+        if within is not None and within._end < self._end:
+            self.seconds, self._end = within.seconds, within._end
 
     @property
     def over(self) -> bool:

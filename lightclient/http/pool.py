@@ -2,13 +2,12 @@
 
 import queue
 import ssl
-from base64 import b64encode
 from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
-from urllib3.util import parse_url
+from urllib3.util import make_headers, parse_url
 
 from lightclient.http.connection import PlainConnection, TLSConnection
 
@@ -59,14 +58,6 @@ class _TLSPool(HTTPSConnectionPool):
 _POOLS: dict[str, type[HTTPConnectionPool]] = {"http": _PlainPool, "https": _TLSPool}
 
 
-def _credentials(proxy: str) -> dict[str, str]:
-    """What the user and the password in a proxy's URL become (RFC 7617)."""
-    user = parse_url(proxy).auth
-    if not user:
-        return {}
-    return {"Proxy-Authorization": f"Basic {b64encode(unquote(user).encode()).decode()}"}
-
-
 def open_pool(origin: str, context: ssl.SSLContext | None, proxy: str | None) -> HTTPConnectionPool:
     """Make the pool for a server; no connection is made before the first request.
 
@@ -80,7 +71,8 @@ def open_pool(origin: str, context: ssl.SSLContext | None, proxy: str | None) ->
     options: dict[str, Any] = {} if context is None else {"ssl_context": context}
     if proxy is None:
         return _POOLS[scheme](host, url.port, **options)
-    manager = ProxyManager(proxy, proxy_headers=_credentials(proxy), **options)
+    user = unquote(parse_url(proxy).auth or "", "latin-1")  # byte by byte
+    manager = ProxyManager(proxy, proxy_headers=make_headers(proxy_basic_auth=user), **options)
     manager.pool_classes_by_scheme = _POOLS
     pool: HTTPConnectionPool = manager.connection_from_host(host, url.port, scheme)
     return pool

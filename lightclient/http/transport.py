@@ -1,16 +1,15 @@
 """Bytes to the server and its reply back, inside one deadline."""
 
 import random
-import time
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from urllib3 import BaseHTTPResponse, Retry
+from urllib3.exceptions import InvalidHeader
 
 from lightclient.errors import (
     CannotConnect,
@@ -37,8 +36,7 @@ _RANDOM = random.SystemRandom()
 _NO_RETRIES = Retry(False, redirect=False)
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """What came back: the HTTP status and the whole body.
 
     `url`: what was asked; `attempts`: how often; `retry_after`: the seconds that the server asks
@@ -59,12 +57,9 @@ class Transport:
 
     Args:
         origin: the server's scheme, host and port, like `http://host:8501`.
-        headers: sent with every request; they win over ours.
-        token: sent as a bearer token.
-        ca_certs, client_cert: for https, as in `tls_context`.
+        headers, token, ca_certs, client_cert, retries: as for `Classifier`. Predicting has no side
+            effects, so that a repeat is safe.
         proxy: the URL of a proxy, with its credentials; None: there is none.
-        retries: how often an exchange is repeated, inside its deadline, after 429, 503 or a
-            broken connection. Predicting has no side effects, so that a repeat is safe.
         max_reply_bytes: a longer answer is refused.
 
     Raises:
@@ -99,14 +94,6 @@ class Transport:
         idle: Any = self._pool.pool
         idle.close()
 
-    def get(self, path: str, deadline: Deadline) -> Reply:
-        """Get `path`; raises what `send` does."""
-        return self.send("GET", path, None, deadline)
-
-    def post(self, path: str, body: bytes, deadline: Deadline) -> Reply:
-        """Post `body`, JSON, to `path`; raises what `send` does."""
-        return self.send("POST", path, body, deadline)
-
     def send(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> Reply:
         """Send a request and return the reply, whatever its status says.
 
@@ -120,10 +107,10 @@ class Transport:
         while True:
             attempt += 1
             try:
-                reply = self._attempt(method, path, body, deadline)
-                pause = _pause_after(reply, attempt)
+                reply = self._attempt(method, path, body, deadline, attempt)
+                pause = _pause_after(reply)
                 if pause is None or attempt > self._retries or not deadline.allows(pause):
-                    return replace(reply, attempts=attempt)
+                    return reply
             except (CannotConnect, ConnectionLost) as error:
                 pause = _backoff(attempt)
                 last = attempt > self._retries or not deadline.allows(pause)
@@ -132,25 +119,40 @@ class Transport:
                     raise
             deadline.pause(pause)
 
-    def _attempt(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> Reply:
+    def _attempt(
+        self, method: str, path: str, body: bytes | None, deadline: Deadline, attempt: int
+    ) -> Reply:
+        url = self._origin + path
         while True:
             exchange = Exchange(deadline, self._max_reply_bytes)
-            try:
-                reply = self._exchange(method, path, body, exchange)
-                if reply.status != HTTPStatus.REQUEST_TIMEOUT or exchange.dialled:
-                    return reply
-                # The server gave the idle connection up as the request was on its way.
-            except ConnectionLost:
-                # A kept connection that died while it was idle, as after the freeze of a Lambda,
-                # says nothing about the server. Take the next one at once; it is no repeat.
-                if exchange.dialled:
-                    raise
+            response = self._exchange(method, path, body, exchange)
+            # A kept connection that the server gave up while it was idle, as during the freeze of
+            # a Lambda, says nothing about the server. Take the next one at once; it is no repeat.
+            stale = not exchange.dialled and (
+                isinstance(response, ConnectionLost)
+                or getattr(response, "status", None) == HTTPStatus.REQUEST_TIMEOUT
+            )
+            if stale:
+                continue
+            if isinstance(response, LightClientError):
+                try:
+                    raise response
+                finally:
+                    del response  # it would hold on to this frame, and the frame to it
+            _refuse_redirect(response, url)
+            content = _body(response, url, exchange.most_bytes)
+            return Reply(response.status, content, url, attempt, _retry_after(response))
 
-    def _exchange(self, method: str, path: str, body: bytes | None, exchange: Exchange) -> Reply:
-        url = self._origin + path
-        failure: LightClientError | None = None
+    def _exchange(
+        self, method: str, path: str, body: bytes | None, exchange: Exchange
+    ) -> BaseHTTPResponse | LightClientError:
+        """The response, or the error.
+
+        It is returned and not raised, because its traceback would show the foreign error that it
+        stands for, which may quote what the server sent.
+        """
         try:
-            response = self._pool.urlopen(
+            return self._pool.urlopen(
                 method,
                 self._prefix + path,
                 body,
@@ -162,24 +164,14 @@ class Transport:
                 decode_content=False,
             )
         except FAILURES as error:
-            failure = failure_of(error, url, exchange)
-        if failure is not None:
-            # Raised here and not above, because a traceback would show the foreign error, which
-            # may quote what the server sent. Deleted, because it would hold on to this frame.
-            try:
-                raise failure
-            finally:
-                del failure
-        _refuse_redirect(response, url)
-        content = _body(response, url, exchange.most_bytes)
-        return Reply(response.status, content, url, retry_after=_retry_after(response))
+            return failure_of(error, self._origin + path, exchange)
 
 
-def _pause_after(reply: Reply, attempt: int) -> float | None:
+def _pause_after(reply: Reply) -> float | None:
     """The seconds to wait before the next attempt; None if this reply is final."""
     if reply.status not in REPEATED_STATUSES:
         return None
-    return reply.retry_after or _backoff(attempt)  # a Retry-After of 0 would repeat at once
+    return reply.retry_after or _backoff(reply.attempts)  # a Retry-After of 0 would repeat at once
 
 
 def _backoff(attempt: int) -> float:
@@ -189,15 +181,11 @@ def _backoff(attempt: int) -> float:
 
 
 def _retry_after(response: BaseHTTPResponse) -> float | None:
-    """Seconds, or a date (RFC 9110, 10.2.3); None for nonsense."""
+    """The seconds of a number or a date (RFC 9110, 10.2.3); None for nonsense."""
     text = response.headers.get("retry-after")
-    if text is None:
-        return None
-    if text.isascii() and text.isdigit():
-        return float(text)
     try:
-        return max(0.0, float(parsedate_to_datetime(text).timestamp()) - time.time())
-    except (ValueError, OverflowError):
+        return None if text is None else float(_NO_RETRIES.parse_retry_after(text))
+    except (InvalidHeader, ValueError, OverflowError):
         return None
 
 
@@ -217,27 +205,19 @@ def _body(response: BaseHTTPResponse, url: str, most: int) -> bytes:
     """The body, which a gateway may have compressed although nobody asked for it."""
     coding = response.headers.get("content-encoding", "identity").lower()
     body = response.data
-    try:
-        if coding != "identity":
-            body = _inflated(body, coding, most)
-    except zlib.error as error:
-        raise NotTensorFlowServing(
-            f"{url} answered with a Content-Encoding of {coding!r} that cannot be read, and that "
-            "TensorFlow Serving never sends; switch compression off in the proxy in between",
-            url=url,
-            status=response.status,
-        ) from error
+    if coding != "identity":
+        inflater = zlib.decompressobj(wbits=31)  # 31: the format of gzip
+        with suppress(zlib.error):
+            body = inflater.decompress(body, most + 1)
+        whole = inflater.eof and not inflater.unused_data
+        if coding not in ("gzip", "x-gzip") or not (whole or len(body) > most):
+            raise NotTensorFlowServing(
+                f"{url} answered with a Content-Encoding of {coding!r} that cannot be read, and "
+                "that TensorFlow Serving never sends; switch compression off in the proxy in "
+                "between",
+                url=url,
+                status=response.status,
+            )
     if len(body) > most:
         raise too_large(url, most)
-    return body
-
-
-def _inflated(data: bytes, coding: str, most: int) -> bytes:
-    """The content of a gzip file, or a little more than `most` bytes of it."""
-    if coding not in ("gzip", "x-gzip"):
-        raise zlib.error("not gzip")
-    inflater = zlib.decompressobj(wbits=31)
-    body = inflater.decompress(data, most + 1)
-    if len(body) <= most and (inflater.unused_data or not inflater.eof):
-        raise zlib.error("cut short, or followed by something else")
     return body

@@ -151,7 +151,7 @@ class Predictor:
         """Ask the server for the logits of rows, and score them."""
         batch = make_batch(rows, self._bundle, plan.length)
         request = build_request(batch, plan.signature, self._form)
-        reply = self._transport.post(self._address.predict, request, deadline)
+        reply = self._transport.send("POST", self._address.predict, request, deadline)
         # Imported here, because these two need numpy.
         from lightclient.scoring import classify_logits
         from lightclient.serving.reply import read_logits
@@ -169,7 +169,7 @@ class Predictor:
         return self._plan
 
     def _look_up(self, deadline: Deadline) -> Plan:
-        reply = self._transport.get(self._address.metadata, deadline)
+        reply = self._transport.send("GET", self._address.metadata, None, deadline)
         raise_for_status(reply)
         return self._make_plan(read_signature(reply.body, self._name))
 

@@ -15,15 +15,15 @@ from tests.benchmarks.environments import Environments
 from tests.benchmarks.figures import Row
 from tests.benchmarks.rows import ROWS
 from tests.benchmarks.session import Session
-from tests.benchmarks.table import render
+from tests.benchmarks.table import publish, render
 
 RESULTS = Path(__file__).parent / "results.json"
 _BUSY = 0.5
 _TEXT = """\
 Measures lightclient beside a plain script on the same packages and beside the article's client, in
-environments and processes of their own, and prints the README's table. Without a ROW it measures
-all of them and writes results.json. Needs the package index; the row `model` needs 2.3 GB for
-TensorFlow.
+environments and processes of their own, and prints a table. Without a ROW it measures all of them
+and writes results.json and the tables of the two READMEs. Needs the package index; the row `model`
+needs 2.3 GB for TensorFlow.
 """
 _Measure = Callable[[Session], list[Row]]
 
@@ -46,6 +46,8 @@ def main(
     if not options.rows:
         text = json.dumps(report, indent=1, ensure_ascii=False)
         results.write_text(text + "\n", encoding="utf-8")
+        if results == RESULTS:
+            publish(report)
     print(render(report))
 
 

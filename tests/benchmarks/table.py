@@ -1,21 +1,53 @@
-"""The results as the README's table."""
+"""The results as the tables of the two READMEs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.figures import OURS, decimals
 
 _COLUMNS = ["plain script", "article"]  # the other sides have a column together
+_HEAD = ["", OURS, *_COLUMNS, "other"]
 _MARKS = {True: " ✓", False: " ✗"}
+# The README shows these rows, the one beside this module shows all of them.
+IN_SHORT = ("cold", "short", "bulk", "model", "memory")
+_HERE = Path(__file__).parent
+FILES = {
+    _HERE / "README.md": None,
+    _HERE.parent.parent / "README.md": IN_SHORT,
+}
 
 
-def render(results: Mapping[str, Any]) -> str:
-    """Markdown: what was measured, on what, and with which command."""
-    head = ["", OURS, *_COLUMNS, "other"]
-    rows = [_cells(row) for rows in results["rows"].values() for row in rows]
-    lines = ["| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows]]
-    table = "\n".join(lines)
-    return f"{table}\n\n{_machine(results['machine'])} Made by `{results['command']}`."
+def publish(results: Mapping[str, Any]) -> None:
+    """Write the tables into the files, in place of those that stand there."""
+    for path, names in FILES.items():
+        text = path.read_text(encoding="utf-8")
+        before, begun, rest = text.partition(_line(_HEAD))
+        _, ended, after = rest.partition(_end(results))
+        if not begun or not ended:
+            raise ValueError(f"{path} has no table of results to replace")
+        path.write_text(before + render(results, names) + after, encoding="utf-8")
+
+
+def render(results: Mapping[str, Any], names: Collection[str] | None = None) -> str:
+    """Markdown: what was measured, on what, and with which command.
+
+    Args:
+        results: the content of results.json.
+        names: of the rows to show; None: all.
+    """
+    shown = [rows for name, rows in results["rows"].items() if names is None or name in names]
+    cells = [_HEAD, ["---"] * len(_HEAD), *(_cells(row) for rows in shown for row in rows)]
+    table = "\n".join(map(_line, cells))
+    return f"{table}\n\n{_machine(results['machine'])} {_end(results)}"
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _end(results: Mapping[str, Any]) -> str:
+    return f"Made by `{results['command']}`."
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """What the user of a client does to it, in the middle of things."""
 
+import gc
 import logging
 import pickle
 import signal
@@ -34,6 +35,7 @@ def interrupt_and_stay_silent(connection: Any, request: bytes) -> bool:
 def test_ctrl_c(call: str, records: Records) -> None:
     with case_of("Ctrl-C", records, interrupt_and_stay_silent, times=1) as (case, server):
         classifier = classifier_of(server.url, timeout=5)
+        gc.collect()  # so that no finalizer of other tests' objects is left to meet it
         with pytest.raises(KeyboardInterrupt):
             case.ask(classifier, CALLS[call], RIGHT, 5.0)
         case.end_well(classifier, server, 5.0)

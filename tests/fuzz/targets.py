@@ -189,12 +189,11 @@ def http(data: bytes) -> None:
     wire.answer(draw.rest(), stays_open=stays_open)
     transport = wire.transport(retries)
     try:
-        send = transport.post if post else transport.get
-        body: tuple[bytes, ...] = (b"{}",) if post else ()
+        request = ("POST", "/v1/models/m", b"{}") if post else ("GET", "/v1/models/m", None)
         with _our_errors():
-            first = send("/v1/models/m", *body, deadline=Deadline(0.05 if stays_open else 5))
+            first = transport.send(*request, Deadline(0.05 if stays_open else 5))
             assert 200 <= first.status <= 999
-        again = transport.get("/again", Deadline(5))
+        again = transport.send("GET", "/again", None, Deadline(5))
         assert again.body == wire.marker, "the answer to another request"
     finally:
         transport.close()
