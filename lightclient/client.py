@@ -185,19 +185,29 @@ class Classifier:
 
     @overload
     def classify_many(
-        self, texts: Iterable[Text], *, on_error: Literal["raise"] = "raise"
+        self,
+        texts: Iterable[Text],
+        *,
+        on_error: Literal["raise"] = "raise",
+        timeout: float | None = None,
     ) -> Iterator[Classification]: ...
     @overload
     def classify_many(
-        self, texts: Iterable[Text], *, on_error: Literal["return"]
+        self,
+        texts: Iterable[Text],
+        *,
+        on_error: Literal["return"],
+        timeout: float | None = None,
     ) -> Iterator[Classification | LightClientError]: ...
-    def classify_many(self, texts: Iterable[Text], *, on_error: OnError = "raise") -> Iterator[Any]:
+    def classify_many(
+        self, texts: Iterable[Text], *, on_error: OnError = "raise", timeout: float | None = None
+    ) -> Iterator[Any]:
         """Classify any number of texts, lazily and in order, in as few tokens as can be.
 
         Texts are read ahead, sorted by length, and sent in requests of up to 1,024 tokens, padding
         included, of which up to 4 are under way at once. At most 2,048 texts, or 2 million
-        characters, are between the reading of a text and its answer. `timeout` holds for each
-        request.
+        characters, are between the reading of a text and its answer. The classifier's timeout
+        holds for each request.
 
         Args:
             texts: any iterable; a pair is a tuple.
@@ -205,6 +215,8 @@ class Classifier:
                 answers of all texts before it. "return": its error takes the place of its answer.
                 If a request fails, it is sent again, whole and then in parts, to find the text
                 that made it fail. `index` of the error is the text's place.
+            timeout: the seconds for all texts together, from now on. After it, each text that has
+                no answer yet fails with `TimedOut`. If it is left out, there is no such bound.
 
         Raises:
             InputError: an argument, or a text, is not what it must be.
@@ -219,10 +231,15 @@ class Classifier:
             raise InputError(
                 f"on_error must be one of {', '.join(ON_ERROR)}, not {short_repr(on_error)}"
             )
+        within = None if timeout is None else Deadline(check_timeout(timeout))
         from lightclient.bulk import classify_stream  # its thread pools are seldom needed
 
         return classify_stream(
-            texts, self._predictor, self._settings.timeout, stops_at_error=on_error == "raise"
+            texts,
+            self._predictor,
+            self._settings.timeout,
+            stops_at_error=on_error == "raise",
+            within=within,
         )
 
     def close(self) -> None:

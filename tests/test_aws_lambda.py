@@ -260,7 +260,7 @@ def test_the_errors_of_an_invocation_are_raised() -> None:
     [(10, 800, 0.3), (0.2, 60_000, 0.2), (10, 400, 0.001), (10, 0, 0.001)],
 )
 def test_the_deadline_is_the_smaller_of_the_setting_and_what_is_left(
-    setting: float, left: int, expected: float
+    setting: float, left: int, expected: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serving(answering(outputs()), hang) as server:
         handler = handler_for(server, timeout=setting)
@@ -269,6 +269,9 @@ def test_the_deadline_is_the_smaller_of_the_setting_and_what_is_left(
             handler({"text": "x"}, Context(left))
         assert caught.value.timeout == pytest.approx(expected)
         assert handler(http_event("http", {"text": "x"}), Context(left))["statusCode"] == 504
+        caplog.clear()
+        assert failures(handler(batch_event("sqs", GOOD, GOOD), Context(left))) == ["id-0", "id-1"]
+        assert caplog.text.count(f"within {expected:g} s") == 2
 
 
 def test_called_by_hand_without_a_context(url: str) -> None:
@@ -331,7 +334,8 @@ def test_a_stream_s_data_that_is_not_base64(handle: Any) -> None:
     assert failures(handle(event)) == ["id-1"]
 
 
-def test_a_batch_goes_in_few_requests() -> None:
+@pytest.mark.parametrize("kind", ["batch", "list"])
+def test_many_texts_go_in_few_requests(kind: str) -> None:
     bodies = []
 
     def count(connection: socket.socket) -> None:
@@ -342,10 +346,13 @@ def test_a_batch_goes_in_few_requests() -> None:
 
     with serving(count) as server:
         handler = handler_for(server)
-        assert failures(handler(batch_event("sqs", *[GOOD] * 40), Context())) == []
+        if kind == "batch":
+            assert failures(handler(batch_event("sqs", *[GOOD] * 400), Context())) == []
+        else:
+            assert len(handler({"texts": ["a gem"] * 400}, Context())) == 400
     assert bodies[0] == 1  # the warm-up
-    assert sum(bodies[1:]) == 40
-    assert len(bodies[1:]) < 5
+    assert sum(bodies[1:]) == 400
+    assert 1 < len(bodies[1:]) < 20
 
 
 @pytest.mark.parametrize("name", BATCHES)

@@ -54,9 +54,7 @@ class Records:
         read = [self._read(record) for record in records]
         # A record without a text keeps its place, so that every error names the right one.
         texts: list[Any] = [None if isinstance(text, InputError) else text for text in read]
-        # TODO: work.timeout has to bound this whole stream, as soon as classify_many can do that.
-        # Until then the classifier's own timeout bounds each of its requests.
-        answers = work.classifier.classify_many(texts, on_error="return")
+        answers = work.classifier.classify_many(texts, on_error="return", timeout=work.timeout)
         for record, text, answer in zip(records, read, answers, strict=True):
             outcome = text if isinstance(text, InputError) else answer
             if isinstance(outcome, LightClientError):

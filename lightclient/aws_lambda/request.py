@@ -28,7 +28,7 @@ def answer_request(fields: Any, work: Work) -> dict[str, Any] | list[dict[str, A
 
     Raises:
         InputError: a field is missing, unknown or not what it must be.
-        Whatever `Classifier.classify` raises.
+        Whatever `Classifier.classify` and `classify_many` raise.
     """
     if not isinstance(fields, dict) or ("text" in fields) == ("texts" in fields):
         raise InputError('a request is an object with either "text" or "texts"')
@@ -44,9 +44,8 @@ def answer_request(fields: Any, work: Work) -> dict[str, Any] | list[dict[str, A
     if not isinstance(fields["texts"], list):
         raise InputError(f"texts must be a list, not {type(fields['texts']).__name__}")
     texts = [read_text(text) for text in fields["texts"]]
-    return [
-        as_json(answer, top_k) for answer in work.classifier.classify(texts, timeout=work.timeout)
-    ]
+    answers = work.classifier.classify_many(texts, timeout=work.timeout)
+    return [as_json(answer, top_k) for answer in answers]
 
 
 def read_text(value: Any) -> Any:

@@ -129,7 +129,6 @@ def test_a_server_that_hangs_is_answered_for_in_time() -> None:
         assert (answer.kind, answer.value["errorType"]) == ("error", "TimedOut")
 
 
-@pytest.mark.xfail(reason="classify_many has no bound for its whole stream yet", strict=True)
 @pytest.mark.parametrize("name", BATCHES)
 def test_a_batch_is_answered_in_time_as_well(name: str) -> None:
     with ModelServer(hang) as server, Function({"LIGHTCLIENT_URL": server.url}) as function:
