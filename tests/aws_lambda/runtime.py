@@ -85,6 +85,11 @@ class RuntimeApi(ThreadingHTTPServer):
         else:
             self.reports.put((path, value))
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report what is wrong here, and not that a function was ended."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
     def end(self) -> None:
         for _ in range(8):  # more than there are processes
             self._waiting.put(None)
