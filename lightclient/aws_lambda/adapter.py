@@ -39,6 +39,7 @@ def make_handler(classifier: Classifier, *, deliver: Deliver | None = None) -> H
     if not isinstance(classifier, Classifier):
         raise InputError(f"make_handler takes a Classifier, not {short_repr(classifier)}")
     _warm(classifier)
+    _load_the_rest()
     _prepare_for_snapshots(classifier)
 
     def handler(event: Any, context: Any) -> Any:
@@ -62,6 +63,13 @@ def _warm(classifier: Classifier) -> None:
     except LightClientError as error:
         # Not fatal, because the server may be there when an event comes.
         _LOG.warning("not warmed up: %s: %s", type(error).__name__, error)
+
+
+def _load_the_rest() -> None:
+    """Import what a classifier imports at its first need, which no event should wait for."""
+    import lightclient.bulk
+    import lightclient.scoring
+    import lightclient.serving.reply  # noqa: F401
 
 
 def _prepare_for_snapshots(classifier: Classifier) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from lightclient.aws_lambda.request import Work, as_json, decode_base64, parse_json, read_text
 from lightclient.classification import Classification
 from lightclient.errors import InputError, LightClientError
+from lightclient.http.deadline import Deadline
 from lightclient.model.encoding import Text, check_text
 
 Record = Mapping[str, Any]
@@ -41,10 +42,11 @@ class Records:
         return {"batchItemFailures": [{"itemIdentifier": self.name(record)} for record in failed]}
 
     def _failed(self, records: Sequence[Record], work: Work) -> Sequence[Record]:
-        failed = []
+        failed: list[Record] = []
+        deadline = Deadline(work.timeout)
         for at, delivered in enumerate(self._deliveries(records, work)):
-            if not delivered and self.ordered(records[at]):
-                return records[at:]
+            if not delivered and (self.ordered(records[at]) or deadline.over):
+                return [*failed, *records[at:]]
             if not delivered:
                 failed.append(records[at])
         return failed

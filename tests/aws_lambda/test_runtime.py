@@ -161,6 +161,13 @@ def test_a_server_that_is_down_at_the_start_and_up_at_the_first_event() -> None:
         assert server.sees(3) == COLD
 
 
+def test_a_server_that_hangs_at_the_start_takes_half_of_the_init_phase_at_most() -> None:
+    with serving(hang) as server, Function({"LIGHTCLIENT_URL": server.url}) as function:
+        function.wait_until_ready()
+        assert "not warmed up: TimedOut" in function.log
+        assert "within 5 s" in function.log
+
+
 def test_a_start_that_cannot_succeed_says_why() -> None:
     with Function({}) as function:
         path, value = function.report()
