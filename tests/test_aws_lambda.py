@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,6 +161,8 @@ def test_a_request_that_cannot_be_decoded(handle: Any) -> None:
         http_event("rest", "{}") | {"body": None},
     ):
         assert handle(event)["statusCode"] == 400
+    broken = http_event("rest", "{}") | {"body": "e30=?", "isBase64Encoded": True}
+    assert "is not base64" in handle(broken)["body"]
 
 
 @pytest.mark.parametrize(
@@ -173,6 +176,7 @@ def test_a_request_that_cannot_be_decoded(handle: Any) -> None:
         {"Records": [SECRET]},
         {"Records": [{"eventSource": "aws:s3", "s3": {}}]},
         {"requestContext": None, "body": SECRET},
+        {"requestContext": SECRET, "httpMethod": "POST", "body": SECRET},
         {"requestContext": {"connectionId": "websocket"}, "body": SECRET},
         {"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}},
     ],
@@ -307,6 +311,8 @@ def test_a_record_without_a_text_fails_alone(
         "record id-1 fail",
         "record id-3 fail",
     ]
+    reason = "is not JSON" if bad == "no JSON" else 'the field "text" of a record'
+    assert caplog.text.count(reason) == 2
     assert SECRET not in caplog.text
     assert failures(handle(batch_event("sqs", bad))) == ["id-0"]
 
@@ -432,6 +438,7 @@ def run(code: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     kept = {name: value for name, value in os.environ.items() if "LIGHTCLIENT" not in name}
     return subprocess.run(
         [sys.executable, "-c", code],
+        cwd=Path(__file__).parent.parent,
         env=kept | environment,
         capture_output=True,
         text=True,

@@ -53,11 +53,10 @@ class Records:
 
     def _deliveries(self, records: Sequence[Record], work: Work) -> Iterator[bool]:
         """Whether each record was answered, and the answer delivered, in their order."""
-        read = [self._read(record) for record in records]
-        # A record without a text keeps its place, so that every error names the right one.
-        texts: list[Any] = [None if isinstance(text, InputError) else text for text in read]
+        # An error in place of a text is no text. It fails in its place, and no other text does.
+        texts: list[Any] = [self._read(record) for record in records]
         answers = work.classifier.classify_many(texts, on_error="return", timeout=work.timeout)
-        for record, text, answer in zip(records, read, answers, strict=True):
+        for record, text, answer in zip(records, texts, answers, strict=True):
             outcome = text if isinstance(text, InputError) else answer
             if isinstance(outcome, LightClientError):
                 kind = type(outcome).__name__
