@@ -26,7 +26,13 @@ from queue import SimpleQueue
 
 from lightclient.chunk import Chunk, cut, read_chunks
 from lightclient.classification import Classification
-from lightclient.errors import BadRequest, LightClientError, ReplyError, ServerFailed
+from lightclient.errors import (
+    BadRequest,
+    LightClientError,
+    ReplyError,
+    ServerFailed,
+    TransportError,
+)
 from lightclient.http.deadline import Deadline
 from lightclient.model.encoding import Row, Text
 from lightclient.serving.predictor import Plan, Predictor
@@ -120,8 +126,8 @@ def _placed(error: LightClientError, place: int) -> LightClientError:
     placed = copy(error)
     placed.index = place
     where = f"texts[{place}]"
-    if not str(error).startswith(where):
-        placed.args = (f"{where}: {error}",)
+    if not isinstance(error, TransportError) and not str(error).startswith(where):
+        placed.args = (f"{where}: {error}",)  # a broken connection has nothing to do with the text
     placed.__cause__ = error.__cause__
     return placed
 

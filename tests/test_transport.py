@@ -180,6 +180,7 @@ def test_nobody_listens() -> None:
     with pytest.raises(CannotConnect, match="is the server up") as caught:
         send(f"http://127.0.0.1:{port}/v1/models/m", retries=2)
     assert caught.value.attempts == 3
+    assert str(caught.value).endswith("(tried 3 times)")
     assert caught.value.url == f"http://127.0.0.1:{port}/v1/models/m:predict"
 
 

@@ -30,7 +30,7 @@ class MalformedAnswer(http.client.HTTPException):
 
 
 class StrictResponse(http.client.HTTPResponse):
-    """http.client's reader of answers, but strict, so that no broken answer passes for a good one.
+    """http.client's reader of answers, made strict.
 
     http.client itself takes a head that was cut short for a whole one, waits until the deadline
     where a header is broken, sets aside as much memory as the answer announces, and drops what

@@ -51,8 +51,11 @@ def _failure(
     if isinstance(cause, (OSError, IncompleteRead)):
         if exchange.connecting:
             return _unconnected(cause, url)
-        words = f"{url}: the connection broke before the answer ({_reason(cause)})"
-        return ConnectionLost(words, url=url)
+        return ConnectionLost(
+            f"{url}: the connection broke before the answer ({_reason(cause)}): did the server "
+            "stop, or does a proxy in between close connections?",
+            url=url,
+        )
     return NotTensorFlowServing(f"{url} {_about_the_answer(cause)}", url=url)
 
 

@@ -89,13 +89,11 @@ def dial(host: str, port: int, exchange: Exchange) -> TimedSocket:
         sock = TimedSocket(family, kind, protocol)
         try:
             _connect(sock, address, exchange.deadline.part(len(addresses) - at))
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError as error:
+        except BaseException as error:
             sock.close()
+            if not isinstance(error, OSError):
+                raise
             failure = error
-        except BaseException:
-            sock.close()
-            raise
         else:
             sock.settimeout(exchange)
             return sock
@@ -111,6 +109,7 @@ def _connect(sock: socket.socket, address: Any, deadline: Deadline) -> None:
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if error:
         raise OSError(error, os.strerror(error))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
@@ -126,10 +125,7 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
     def look_up() -> None:
         try:
             outcome.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except UnicodeError:
-            words = "the host name cannot be looked up"
-            outcome.append(socket.gaierror(socket.EAI_NONAME, words))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             outcome.append(error)
 
     thread = threading.Thread(target=look_up, name="lightclient-resolve", daemon=True)
@@ -140,6 +136,8 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
     while thread.is_alive():
         thread.join(deadline.next_wait())
     [found] = outcome
-    if isinstance(found, Exception):
+    if isinstance(found, UnicodeError):
+        raise socket.gaierror(socket.EAI_NONAME, "the host name cannot be looked up")
+    if isinstance(found, OSError):
         raise found
     return list(found)

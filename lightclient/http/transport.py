@@ -116,6 +116,8 @@ class Transport:
                 last = attempt > self._retries or not deadline.allows(pause)
                 if last or would_recur(error):
                     error.attempts = attempt
+                    if attempt > 1:
+                        error.args = (f"{error} (tried {attempt} times)",)
                     raise
             deadline.pause(pause)
 
