@@ -6,6 +6,7 @@ tests/aws_lambda runs it in Lambda's own runtime client.
 import json
 import logging
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -419,6 +420,14 @@ def test_a_server_that_comes_up_after_the_handler_was_made(
         assert handler({"text": "a gem"}, Context())["label"] == "POSITIVE"
     finally:
         server.close()
+
+
+def test_pauses_are_not_drawn_from_what_clones_of_a_snapshot_share() -> None:
+    """If they were, all clones would come back at the same moment."""
+    state = random.getstate()
+    with serving(answering(outputs(), error(503), error(503), outputs())) as server:
+        assert handler_for(server, retries=2)({"text": "a gem"}, Context())["label"] == "POSITIVE"
+    assert random.getstate() == state
 
 
 def test_a_connection_that_died_meanwhile_costs_no_error() -> None:
