@@ -59,7 +59,19 @@ def test_the_positions_limit_the_length_where_the_tokenizer_does_not(
     assert Bundle.load(folder).max_length == limit
 
 
+@pytest.mark.parametrize("endless", [10**30, 1e30, float("inf"), None])
+@pytest.mark.parametrize(("positions", "limit"), [(512, 512), (-1, None), (64.0, 64)])
+def test_a_tokenizer_without_a_limit(
+    endless: float | None, positions: float, limit: int | None, folder: Path
+) -> None:
+    write("tokenizer_config.json", model_max_length=endless)(folder)
+    write("config.json", max_position_embeddings=positions)(folder)
+    assert Bundle.load(folder).max_length == limit
+
+
 Change = Callable[[Path], object]
+# Said by us or by the library.
+NO_TOKENIZER = "tokenizer.json (cannot be read as a tokenizer:|is not a tokenizer that).*; copy it"
 
 
 @pytest.fixture
@@ -90,6 +102,7 @@ def without(*names: str) -> Change:
         ({"id2label": {"1": "b", "0": "a"}}, ("a", "b")),
         ({"id2label": "absent"}, ("LABEL_0", "LABEL_1")),
         ({"id2label": "absent", "num_labels": 3}, ("LABEL_0", "LABEL_1", "LABEL_2")),
+        ({"id2label": "absent", "num_labels": 3.0}, ("LABEL_0", "LABEL_1", "LABEL_2")),
     ],
 )
 def test_labels(folder: Path, changes: dict[str, Any], labels: tuple[str, ...]) -> None:
@@ -100,38 +113,75 @@ def test_labels(folder: Path, changes: dict[str, Any], labels: tuple[str, ...]) 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (without("config.json"), "config.json is missing"),
-        (without("tokenizer.json", "vocab.txt"), "neither tokenizer.json nor vocab.txt"),
-        (contents("config.json", b"{"), "config.json cannot be read as JSON"),
-        (contents("config.json", b"[" * 100_000), "config.json cannot be read as JSON"),
-        (contents("config.json", b"[]"), "must hold a JSON object, not list"),
+        (without("config.json"), "config.json cannot be read .* No such file.*copy it from"),
+        (
+            without("tokenizer.json", "vocab.txt"),
+            "vocab.txt is missing .* no tokenizer.json .*save_pretr",
+        ),
+        (
+            contents("config.json", b"{"),
+            "config.json cannot be read as a JSON object.*copy it from",
+        ),
+        (
+            contents("config.json", b"[" * 100_000),
+            "config.json cannot be read as a JSON object.*copy it from",
+        ),
+        (contents("config.json", b"[]"), "cannot be read as a JSON object: 'list'"),
         (contents("config.json", b"\xff\xfe{"), "config.json cannot be read"),
-        (contents("tokenizer.json", b""), "is not a tokenizer that"),
-        (contents("tokenizer.json", b"{}"), "is not a tokenizer that"),
-        (contents("tokenizer.json", b"[]"), "is not a tokenizer that"),
-        (contents("tokenizer.json", b"\xff"), "is not a tokenizer that"),
-        (contents("tokenizer.json", b"[" * 100_000), "is not a tokenizer that"),
-        (contents("tokenizer.json", b'{"version":"1.0"'), "is not a tokenizer that"),
-        (write("tokenizer.json", model={"type": "BPE"}), "is not a tokenizer that"),
-        (write("tokenizer.json", model="absent"), "is not a tokenizer that"),
+        (contents("tokenizer.json", b""), NO_TOKENIZER),
+        (contents("tokenizer.json", b"{}"), NO_TOKENIZER),
+        (contents("tokenizer.json", b"[]"), NO_TOKENIZER),
+        (contents("tokenizer.json", b"\xff"), NO_TOKENIZER),
+        (contents("tokenizer.json", b"[" * 100_000), NO_TOKENIZER),
+        (contents("tokenizer.json", b'{"version":"1.0"'), NO_TOKENIZER),
+        (write("tokenizer.json", model={"type": "BPE"}), NO_TOKENIZER),
+        (write("tokenizer.json", model="absent"), NO_TOKENIZER),
         (contents("tokenizer_config.json", b"nope"), "tokenizer_config.json cannot be read"),
-        (write("config.json", id2label={"0": "a", "2": "c"}), "2 labels but none for 1"),
+        (
+            write("config.json", id2label={"0": "a", "2": "c"}),
+            "id2label must be an object .* without a gap",
+        ),
         (write("config.json", id2label=["a", "b"]), "id2label must be an object"),
         (write("config.json", id2label={}), "id2label must be an object"),
         (write("config.json", id2label="absent", num_labels="2"), "num_labels must be"),
         (write("config.json", problem_type="guess"), "problem_type must be one of"),
         (write("config.json", problem_type=["regression"]), "problem_type must be one of"),
+        (
+            write("config.json", model_type="roberta", max_position_embeddings=1),
+            "max_position_embeddings must be a whole number from 2",  # one is its pad token's
+        ),
         (write("config.json", max_position_embeddings="512"), "max_position_embeddings"),
-        (write("config.json", max_position_embeddings=0), "leaves 0 tokens"),
+        (
+            write("config.json", max_position_embeddings=0),
+            "max_position_embeddings must be a whole number from 1",
+        ),
         (write("tokenizer_config.json", model_max_length="512"), "model_max_length"),
         (write("tokenizer_config.json", pad_token="[NOPE]"), r"pad token '\[NOPE\]' is not in"),
-        (write("tokenizer_config.json", padding_side="up"), "padding_side must be left or right"),
-        (write("config.json", model_type=[], max_position_embeddings=0), "leaves 0 tokens"),
-        (write("config.json", id2label="absent", num_labels=10**9), "num_labels must be from 1"),
+        (
+            write("tokenizer_config.json", padding_side="up"),
+            'padding_side must be one of "left", "right"',
+        ),
+        (
+            write("config.json", model_type=[], max_position_embeddings=0),
+            "max_position_embeddings must be a whole number from 1",
+        ),
+        (
+            write("config.json", id2label="absent", num_labels=10**9),
+            "num_labels must be a whole number from 1 to 100000",
+        ),
         (write("tokenizer_config.json", pad_token="\ud800"), r"'\\ud800' is no token"),
         (write("tokenizer_config.json", pad_token="a\ud800"), r"'a\\ud800' is no token"),
         (write("tokenizer_config.json", additional_special_tokens=[3]), "3 is no token"),
-        (write("tokenizer_config.json", extra_special_tokens=3), "no list of tokens"),
+        (
+            write("tokenizer_config.json", extra_special_tokens=3),
+            "extra_special_tokens must be a list or an object",
+        ),
+        (write("tokenizer_config.json", added_tokens_decoder="a"), "added_tokens_decoder must be"),
+        (write("tokenizer.json", added_tokens=3), NO_TOKENIZER),
+        (write("tokenizer.json", added_tokens=[3]), NO_TOKENIZER),
+        (write("tokenizer.json", added_tokens=[{"id": 7}]), NO_TOKENIZER),
+        (write("tokenizer.json", normalizer=["a"]), NO_TOKENIZER),
+        (write("tokenizer_config.json", do_lower_case=1), "do_lower_case must be one of true, fal"),
         (write("tokenizer_config.json", do_lower_case="yes"), "do_lower_case must be"),
         (write("tokenizer_config.json", strip_accents=3), "strip_accents must be"),
     ],
@@ -180,6 +230,13 @@ def test_a_line_of_a_vocab_txt_is_an_id(tmp_path: Path) -> None:
         assert ids == [[2, 164, new, 3]]
 
 
+def test_a_role_that_is_null_has_the_token_of_a_bert(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(GOLDEN / "bert-slow", tmp_path / "model"))
+    write("tokenizer_config.json", mask_token=None)(folder)
+    write("special_tokens_map.json", mask_token=None)(folder)
+    assert encode(["a [MASK]"], Bundle.load(folder)).input_ids == [[2, 164, 4, 3]]
+
+
 def test_the_flags_of_a_vocab_txt(tmp_path: Path) -> None:
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "Été", "été", "ete", "中", "中文"]
     vocab = tmp_path / "vocab.txt"
@@ -203,11 +260,12 @@ def test_labels_of_a_vocab_txt_are_checked(labels: Any) -> None:
 
 def test_a_vocab_txt_that_is_none(tmp_path: Path) -> None:
     vocab = tmp_path / "vocab.txt"
-    with pytest.raises(BundleError, match="cannot be read"):
-        Bundle.from_vocab(vocab, labels=["a"])
+    for missing in (vocab, tmp_path):
+        with pytest.raises(BundleError, match=f"^{missing} is missing .*; give the right path, or"):
+            Bundle.from_vocab(missing, labels=["a"])
     vocab.write_text("hello\nworld\n")
-    with pytest.raises(BundleError, match=r"has no \[PAD\], .*is it a BERT vocabulary"):
+    with pytest.raises(BundleError, match=r"has no .*\[PAD\].*; is it a BERT vocabulary"):
         Bundle.from_vocab(vocab, labels=["a"])
     vocab.write_bytes(b"\xff\xfe")
-    with pytest.raises(BundleError, match="cannot be read as UTF-8"):
+    with pytest.raises(BundleError, match=r"vocab\.txt cannot be read as a tokenizer: 'utf-8'"):
         Bundle.from_vocab(vocab, labels=["a"])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lightclient import Bundle, BundleError
-from lightclient.model.document import Document, read_document
+from lightclient.model.document import read_document
 from lightclient.model.encoding import encode
 from tests.golden import GOLDEN
 
@@ -51,9 +51,9 @@ def test_the_model_is_not_read_if_it_need_not_be(tmp_path: Path) -> None:
     path.write_bytes(head + b'"model":{"no JSON')
     document = read_document(path)
     assert document.part("pre_tokenizer") == {"type": "BertPreTokenizer"}
-    assert document.find("[PAD]") == 0
-    with pytest.raises(BundleError, match="no vocabulary"):
-        document.find("the")
+    assert document.added_ids()["[PAD]"] == 0
+    with pytest.raises(ValueError, match="Unterminated string"):
+        document.vocabulary()
 
 
 def test_a_model_within_another_part(tmp_path: Path) -> None:
@@ -86,21 +86,26 @@ def test_every_id_of_the_vocabulary(path: Path) -> None:
         assert found == model["vocab"]
 
 
-def document(model: Any, added: Any = ()) -> Document:
-    return Document({"added_tokens": added}, json.dumps(model).encode(), Path("tokenizer.json"))
+def folder(tmp_path: Path, **parts: Any) -> Path:
+    """A copy of a golden folder that finds its pad token in the vocabulary."""
+    made = Path(shutil.copytree(GOLDEN / "bert-uncased", tmp_path / "m"))
+    found = json.loads((made / "tokenizer.json").read_bytes()) | {"added_tokens": []} | parts
+    (made / "tokenizer.json").write_text(json.dumps(found))
+    return made
 
 
-def test_an_added_token_is_found_before_one_of_the_vocabulary() -> None:
-    added = [{"id": 9, "content": "b"}, {"id": 7}, {"content": "c"}, 3]
-    found = document({"vocab": {"a": 1, "b": 2, "c": 3}}, added)
-    assert [found.find(name) for name in "abcd"] == [1, 9, 3, None]
-    assert found.find("a", "b") == 9
-    assert found.find("d", "c", "a") == 3
+def test_a_pad_token_is_found_among_the_added_ones_before_the_vocabulary(tmp_path: Path) -> None:
+    pad = {"content": "[PAD]", "single_word": False, "lstrip": False, "rstrip": False,
+           "normalized": False, "special": True}  # fmt: skip
+    for at in (0, 9):
+        bundle = Bundle.load(folder(tmp_path / str(at), added_tokens=[{"id": at, **pad}]))
+        assert bundle.loaded.padding.token_id == at
+    assert Bundle.load(folder(tmp_path / "none")).loaded.padding.token_id == 0
 
 
 @pytest.mark.parametrize(
     "model", [None, [], {}, {"vocab": 3}, {"vocab": [3]}, {"vocab": {"a": []}}]
 )
-def test_a_model_without_a_vocabulary(model: Any) -> None:
-    with pytest.raises(BundleError, match=r"tokenizer\.json is not a tokenizer .*no vocabulary"):
-        document(model).vocabulary()
+def test_a_model_without_a_vocabulary(model: Any, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"tokenizer\.json cannot be read as a tokenizer: .*copy"):
+        Bundle.load(folder(tmp_path, model=model))

@@ -55,7 +55,9 @@ def _show(text: str, bundle: "Bundle", transport: "Transport", path: str) -> Non
     from lightclient.serving.signature import Signature
 
     batch = encode([text], bundle, bundle.max_length)
-    tokens = " ".join(bundle.loaded.tokenizer.tokens(batch.input_ids[0]))
+    document = bundle.loaded.tokenizer.document
+    names = {at: token for token, at in (document.vocabulary() | document.added_ids()).items()}
+    tokens = " ".join(names[at] for at in batch.input_ids[0])
     request = build_request(batch, Signature())
     reply = transport.send("POST", path, request, Deadline(_TIMEOUT))
     logits = read_logits(reply, 1, len(bundle.labels))

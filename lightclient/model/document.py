@@ -1,4 +1,4 @@
-"""`tokenizer.json` as plain values, which are edited before the tokenizers library loads them."""
+"""The JSON files of a model's folder, as plain values."""
 
 import json
 import re
@@ -7,13 +7,71 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lightclient.errors import BundleError
+from lightclient.messages import short_repr
 
-# All but the model, which the library writes last.
+# What reading a file raises, and what values of an unexpected shape raise where they are used.
+BROKEN = (AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
+# All of tokenizer.json but the model, which the library writes last.
 _PARTS = {"truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor"}
 
 
+class JsonFile(dict[str, Any]):
+    """`config.json` or `tokenizer_config.json`. `name`: what errors call the file."""
+
+    def __init__(self, name: object, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self.name = name
+
+    def whole(self, *keys: str, least: int = 0, most: int = 2**31) -> int | None:
+        """The whole number, perhaps written as 2.0, of the first key that there is; or None."""
+        key = next((key for key in keys if key in self), keys[0])
+        value = self.get(key)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if value is None or (type(value) is int and least <= value <= most):
+            return value
+        raise self.error(key, f"a whole number from {least} to {most}")
+
+    def one_of(self, key: str, *choices: Any) -> Any:
+        """One of these values, which have one type; None if there is none."""
+        value = self.get(key)
+        if value is None or (value in choices and type(value) is type(choices[0])):
+            return value
+        raise self.error(key, f"one of {', '.join(map(json.dumps, choices))}")
+
+    def values_of(self, key: str) -> list[Any]:
+        """The values of a list or an object; none if there is neither."""
+        found = self.get(key) or []
+        if not isinstance(found, (dict, list)):
+            raise self.error(key, "a list or an object")
+        return list(found.values()) if isinstance(found, dict) else found
+
+    def error(self, key: str, expected: str) -> BundleError:
+        """The error for a value that is not what it must be."""
+        return BundleError(
+            f"{self.name}: {key} must be {expected}, not {short_repr(self.get(key))}; correct it, "
+            "or copy the file again from the model's Hugging Face folder"
+        )
+
+
+def read_json(path: Path, *, required: bool = False) -> JsonFile:
+    """Read a file; a missing one holds nothing, unless it is `required`."""
+    if not required and not path.is_file():
+        return JsonFile(path, {})
+    try:
+        return JsonFile(path, {**json.loads(path.read_bytes())})
+    except BROKEN as error:
+        raise unreadable(path, "a JSON object", error) from error
+
+
+def unreadable(path: Path, what: str, error: Exception) -> BundleError:
+    """The error for a file that is missing or broken."""
+    words = f"{path} cannot be read as {what}: {error!s:.200}"
+    return BundleError(f"{words}; copy it from the model's Hugging Face folder")
+
+
 class Document(NamedTuple):
-    """The contents of a `tokenizer.json`.
+    """A `tokenizer.json`, which is edited before the tokenizers library loads it.
 
     `model`: the JSON of the model, to the end of the file. It is most of the file and is seldom
     needed, so it is not parsed. `edited`: whether this differs from the file at `path`.
@@ -26,44 +84,23 @@ class Document(NamedTuple):
 
     def part(self, name: str) -> dict[str, Any]:
         """A part that is an object; an empty one if there is none."""
-        found = self.parts.get(name)
-        return found if isinstance(found, dict) else {}
+        return self.parts.get(name) or {}
 
     def added_tokens(self) -> list[dict[str, Any]]:
         """The tokens that are searched for before a text is split into words."""
-        found = self.parts.get("added_tokens")
-        return [t for t in found if isinstance(t, dict)] if isinstance(found, list) else []
+        return self.parts.get("added_tokens") or []
 
     def added_ids(self) -> dict[str, int]:
         """The ids of the added tokens."""
-        pairs = ((token.get("content"), token.get("id")) for token in self.added_tokens())
-        return {name: at for name, at in pairs if isinstance(name, str) and isinstance(at, int)}
+        return {token["content"]: token["id"] for token in self.added_tokens()}
 
     def vocabulary(self) -> dict[str, int]:
-        """The tokens of the model, and their ids.
-
-        Raises:
-            BundleError: there is nothing like a vocabulary.
-        """
-        try:
-            model, _ = json.JSONDecoder().raw_decode(self.model.decode().lstrip())
-            found = model["vocab"]
-            if isinstance(found, list):  # Unigram: pairs of a token and its score
-                return {token: at for at, (token, _) in enumerate(found)}
-            return {token: int(at) for token, at in found.items()}
-        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise BundleError(
-                f"{self.path} is not a tokenizer that can be read: no vocabulary"
-            ) from error
-
-    def find(self, *names: str) -> int | None:
-        """The id of the first of these tokens that there is, added ones first; None if none is."""
-        for ids in (self.added_ids, self.vocabulary):
-            found = ids()
-            for name in names:
-                if name in found:
-                    return found[name]
-        return None
+        """The ids of the model's own tokens."""
+        model, _ = json.JSONDecoder().raw_decode(self.model.decode().lstrip())
+        found = model["vocab"]
+        if isinstance(found, list):  # Unigram: pairs of a token and its score
+            return {token: at for at, (token, _) in enumerate(found)}
+        return {token: int(at) for token, at in found.items()}
 
     def longest_word(self) -> int:
         """How many letters of a word WordPiece looks at; 0 for other models."""
@@ -81,62 +118,33 @@ class Document(NamedTuple):
 
 
 def read_document(path: Path) -> Document:
-    """Read a `tokenizer.json`.
-
-    Raises:
-        BundleError: it cannot be read, or holds no JSON object.
-    """
-    try:
-        return Document(*_split(path.read_bytes()), path)
-    except (OSError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise BundleError(f"{path} is not a tokenizer that can be read: {error!s:.200}") from error
-
-
-def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """Read a `tokenizer.json`, all but its model."""
+    data = path.read_bytes()
     head, _, model = data.partition(b'"model":')
     try:
         parts = json.loads(head.rstrip(b", \t\r\n") + b"}")
         if parts.keys() >= _PARTS:
-            return parts, model
+            return Document(parts, model, path)
     except (ValueError, RecursionError):
         pass  # the model does not come last, or this is no JSON at all
     parts = json.loads(data)
-    return parts, json.dumps(parts.pop("model", None)).encode() + b"}"
+    return Document(parts, json.dumps(parts.pop("model", None)).encode() + b"}", path)
 
 
-# transformers 4.57, models/bert/tokenization_bert_fast.py, BertTokenizerFast.__init__
-_SPECIAL = {
-    "pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]",
-    "mask_token": "[MASK]",
-}  # fmt: skip
+def wordpiece_document(path: Path, special: Mapping[str, str]) -> Document:
+    """Write the tokenizer that transformers makes of BERT's `vocab.txt`, without added tokens.
 
-
-def wordpiece_document(path: Path, settings: Mapping[str, Any]) -> Document:
-    """Write the tokenizer that transformers makes of BERT's `vocab.txt`.
-
-    The rules are those of transformers 4.57, convert_slow_tokenizer.py, BertConverter.
-
-    Args:
-        path: one token a line; a line's number is the token's id.
-        settings: the special tokens, as `tokenizer_config.json` has them; each may be left out.
-
-    Raises:
-        BundleError: the file is missing, not UTF-8, or lacks a special token.
+    A line's number is the id of its token. `special` names the special tokens by their keys in
+    `tokenizer_config.json`. (transformers 4.57, convert_slow_tokenizer.py, BertConverter)
     """
-    try:
-        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     vocab = {line: at for at, line in enumerate(lines)}
-    stated = {role: settings.get(role, default) for role, default in _SPECIAL.items()}
-    special = {k: str(v.get("content") if isinstance(v, dict) else v) for k, v in stated.items()}
     missing = [token for token in special.values() if token not in vocab]
     if missing:
         raise BundleError(f"{path} has no {', '.join(missing)}; is it a BERT vocabulary?")
     cls, sep = special["cls_token"], special["sep_token"]
     parts = {
         "version": "1.0",
-        "added_tokens": [added_token(token, vocab[token]) for token in special.values()],
         "normalizer": {"type": "BertNormalizer", "clean_text": True},
         "pre_tokenizer": {"type": "BertPreTokenizer"},
         "post_processor": {
@@ -144,16 +152,7 @@ def wordpiece_document(path: Path, settings: Mapping[str, Any]) -> Document:
         },
     }  # fmt: skip
     model = {
-        "type": "WordPiece",
-        "unk_token": special["unk_token"],
-        "continuing_subword_prefix": "##",
-        "max_input_chars_per_word": 100,
-        "vocab": vocab,
-    }
+        "type": "WordPiece", "vocab": vocab, "unk_token": special["unk_token"],
+        "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+    }  # fmt: skip
     return Document(parts, json.dumps(model).encode() + b"}", path, edited=True)
-
-
-def added_token(content: str, token_id: int, **flags: bool) -> dict[str, Any]:
-    """An entry of `added_tokens`; the token is special unless the flags say otherwise."""
-    defaults = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
-    return {"id": token_id, "content": content, **defaults, "special": True, **flags}

@@ -1,14 +1,14 @@
 """Texts into token ids."""
 
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from lightclient.errors import BundleError, InputError
 from lightclient.model.bundle import Bundle
-from lightclient.model.library import Encoding
 from lightclient.model.library import Text as Text
 from lightclient.model.shorten import shorten, shorten_pair
-from lightclient.model.tokenizer import LoadedTokenizer, Padding
+from lightclient.model.tokenizer import Padding
 
 
 class Row(NamedTuple):
@@ -20,12 +20,7 @@ class Row(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """One request's rows, each without its padding.
-
-    `input_ids`, `token_type_ids`: a list of ints a text, special tokens included.
-    `truncated`: whether a text was cut, one bool a text.
-    `length`: the tokens that every row is padded to, by `padding`.
-    """
+    """The rows of one request, column by column, and the `length` that they are padded to."""
 
     input_ids: list[list[int]]
     token_type_ids: list[list[int]]
@@ -41,28 +36,26 @@ def check_text(value: object, where: str = "text") -> Text:
         InputError: `value` is neither, or has a lone surrogate; the message names it by `where`.
     """
     if isinstance(value, str):
-        _check_unicode(value, where)
-        return value
-    if not isinstance(value, tuple):
-        mend = "decode it" if isinstance(value, bytes) else "pass a str, a pair, or a list of them"
-        raise InputError(f"{where} must be a str or a pair, not {type(value).__name__}; {mend}")
-    if len(value) != 2 or not all(isinstance(part, str) for part in value):
-        kinds = ", ".join(type(part).__name__ for part in value[:5])
-        raise InputError(f"{where} must be a pair of str, not a tuple of {len(value)} ({kinds})")
-    for at, part in enumerate(value):
-        _check_unicode(part, f"{where}[{at}]")
-    return value
+        return value if value.isascii() else _check_unicode(value, where)
+    kind = type(value).__name__
+    if isinstance(value, tuple):
+        if len(value) == 2 and all(isinstance(part, str) for part in value):
+            return _check_unicode(value[0], f"{where}[0]"), _check_unicode(value[1], f"{where}[1]")
+        kind = f"a tuple of {len(value)} ({', '.join(type(part).__name__ for part in value[:5])})"
+    mend = "decode it" if isinstance(value, bytes) else "pass a str, a pair, or a list of them"
+    raise InputError(f"{where} must be a str or a pair of str, not {kind}; {mend}")
 
 
-def _check_unicode(text: str, where: str) -> None:
-    # The tokenizer's own error for a lone surrogate is a TypeError about something else.
+def _check_unicode(text: str, where: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
+        # The tokenizer's own error for it is a TypeError about something else.
         raise InputError(
             f"{where} has a lone surrogate at position {error.start}, which UTF-8 cannot hold; "
             "mend it: text.encode('utf-8', 'replace').decode()"
         ) from error
+    return text
 
 
 def encode(
@@ -73,45 +66,41 @@ def encode(
 
 
 def tokenize(texts: Sequence[Text], bundle: Bundle, limit: int | None = None) -> list[Row]:
-    """Turn texts into their tokens.
-
-    Args:
-        texts: a pair is a tuple.
-        bundle: the model's tokenizer.
-        limit: the most tokens a row may have; what is longer is cut as transformers cuts with
-            `truncation=True`: the end of a text, of a pair the longer text first.
+    """Turn texts into their tokens, at most `limit`; see `Tokenizer.cut`.
 
     Raises:
         InputError: a text has no tokens at all, or `limit` has no room for the special ones.
         BundleError: the tokenizer is broken in a way that only this text shows.
     """
-    loaded = bundle.loaded
-    inputs = [_readable(text, limit, loaded) for text in texts]
-    encodings = loaded.tokenizer.encode(inputs)
-    rows = [_row(*pair, limit, loaded) for pair in zip(inputs, encodings, strict=True)]
-    for at, row in enumerate(rows):
-        if not row.input_ids:
+    loaded, most = bundle.loaded, sys.maxsize if limit is None else limit
+    inputs = [
+        shorten(text, most, loaded) if isinstance(text, str) else shorten_pair(text, most, loaded)
+        for text in texts
+    ]
+    rows: list[Row] = []
+    for text, encoding in zip(inputs, loaded.tokenizer.encode(inputs), strict=True):
+        ids, truncated = encoding.ids, False
+        if len(ids) > most:
+            encoding = loaded.tokenizer.cut(text, encoding, most, left=loaded.cut_left)
+            ids, truncated = encoding.ids, True
+        if not ids:
             raise InputError(
-                f"text {at} of the request has no tokens, and the tokenizer of {bundle.name!r} "
-                "adds none of its own; leave empty texts out"
+                f"text {len(rows)} of the request has no tokens, and the tokenizer of "
+                f"{bundle.name!r} adds none of its own; leave empty texts out"
             )
+        types = encoding.type_ids if loaded.has_type_ids else [0] * len(ids)
+        rows.append(Row(ids, types, truncated))
     return rows
 
 
 def make_batch(rows: Sequence[Row], bundle: Bundle, length: int | None = None) -> Batch:
-    """Put the rows of one request together.
-
-    Args:
-        rows: at least one.
-        bundle: how its model's rows are padded.
-        length: the tokens that every row is padded to; None: the longest of these.
+    """Put the rows of a request together, to be padded to `length`, or else to the longest.
 
     Raises:
         BundleError: the rows differ in length and the tokenizer has no pad token.
     """
     input_ids, token_type_ids, truncated = map(list, zip(*rows, strict=True))
-    if length is None:
-        length = max(map(len, input_ids))
+    length = length or max(map(len, input_ids))
     padding = bundle.loaded.padding
     if padding.token_id is None and min(map(len, input_ids)) < length:
         raise BundleError(
@@ -119,20 +108,3 @@ def make_batch(rows: Sequence[Row], bundle: Bundle, length: int | None = None) -
             "cannot share a request; set pad_token in tokenizer_config.json"
         )
     return Batch(input_ids, token_type_ids, truncated, length, padding)
-
-
-def _readable(text: Text, limit: int | None, loaded: LoadedTokenizer) -> Text:
-    """The text without the parts that the model cannot read anyway."""
-    if isinstance(text, str):
-        return text if limit is None else shorten(text, limit, loaded)
-    if not text[1]:  # the pipeline takes an empty second text for none (transformers, text_pair)
-        return _readable(text[0], limit, loaded)
-    return text if limit is None else shorten_pair(text, limit, loaded)
-
-
-def _row(text: Text, encoding: Encoding, limit: int | None, loaded: LoadedTokenizer) -> Row:
-    ids, truncated = encoding.ids, False
-    if limit is not None and len(ids) > limit:
-        encoding = loaded.tokenizer.cut(text, encoding, limit, left=loaded.cut_left)
-        ids, truncated = encoding.ids, True
-    return Row(ids, encoding.type_ids if loaded.has_type_ids else [0] * len(ids), truncated)

@@ -6,24 +6,27 @@ A model reads a few hundred tokens, but a tokenizer takes many seconds for ten m
 from itertools import takewhile
 from unicodedata import combining
 
+from lightclient.model.library import Text
 from lightclient.model.tokenizer import LoadedTokenizer
 
-_CHARACTERS_PER_TOKEN = 16
-_WORTH_IT = 8  # for shorter texts the two trials cost more than they save
+_PIECE = 16  # characters a token
+_WORTH_IT = 128  # characters a token; for shorter texts the two trials cost more than they save
 
 
 def shorten(text: str, limit: int, loaded: LoadedTokenizer) -> str:
     """Cut a long text to a piece whose first `limit` tokens are those of the whole text.
 
-    With `cut_left`, the piece is the end of the text and has its last tokens. A piece has more than
-    `limit` tokens, so that it still counts as too long.
+    With `cut_left`, it is the end of the text and has its last tokens. It has more than `limit`
+    tokens, so that it still counts as too long.
 
     The text after a piece must not influence the tokens that are kept. So the piece has twice as
     many tokens, and more than one word can have, and a piece twice as long must begin with the same
     tokens. A text without such a piece, like one endless word, is returned whole.
     """
-    size = _CHARACTERS_PER_TOKEN * max(limit, 1)
-    while _WORTH_IT * size < len(text):
+    if len(text) <= _WORTH_IT * limit:
+        return text
+    size = _PIECE * max(limit, 1)
+    while _WORTH_IT // _PIECE * size < len(text):
         enough = limit + max(limit, loaded.longest_word + 1)
         short, long = (_piece(text, length, loaded.cut_left) for length in (size, 2 * size))
         tokens = loaded.tokenizer.bare_ids(short)
@@ -34,13 +37,15 @@ def shorten(text: str, limit: int, loaded: LoadedTokenizer) -> str:
     return text
 
 
-def shorten_pair(pair: tuple[str, str], limit: int, loaded: LoadedTokenizer) -> tuple[str, str]:
-    """Shorten the longer text of a pair.
+def shorten_pair(pair: tuple[str, str], limit: int, loaded: LoadedTokenizer) -> Text:
+    """Shorten the longer text of a pair. With an empty second text, it is none (as in pipelines).
 
     It must stay the longer one, because the longer text loses its tokens first. So a pair of two
     very long texts is returned whole.
     """
     first, second = (shorten(text, limit, loaded) for text in pair)
+    if not second:
+        return first
     whole = [text for text in pair if text in (first, second)]
     if len(whole) == 1 and len(loaded.tokenizer.bare_ids(whole[0])) < 2 * limit:
         return first, second
