@@ -8,34 +8,44 @@ This module is the table of contents. Importing it loads nothing heavy, reads no
 opens no connection; each name loads its module when it is first used.
 """
 
-from lightclient.errors import (  # noqa: I001
+from importlib import import_module  # noqa: I001
+
+from lightclient.errors import (
     AccessDenied, BadRequest, BundleError, CannotConnect, ConnectionLost, ExportError, InputError,
     LightClientError, ModelNotFound, NotTensorFlowServing, Overloaded, RedirectRefused, ReplyError,
     ReplyTooLarge, ServerError, ServerFailed, SettingError, SignatureError, SignatureNotFound,
     TimedOut, TransportError, Unavailable,
 )  # fmt: skip
-from lightclient.lazy import lazy_names
 from lightclient.version import __version__
 
-# lightclient.lazy says why.
+# Type checkers take a variable of this name for true. To import it from typing would double the
+# time that `import lightclient` takes.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lightclient.classification import Classification, Score
     from lightclient.client import Classifier, classify
     from lightclient.model.bundle import Bundle
     from lightclient.serving.signature import Signature
-else:
-    __getattr__, __dir__ = lazy_names(
-        globals(),
-        {
-            "Bundle": "lightclient.model.bundle",
-            "Classification": "lightclient.classification",
-            "Classifier": "lightclient.client",
-            "Score": "lightclient.classification",
-            "Signature": "lightclient.serving.signature",
-            "classify": "lightclient.client",
-        },
-    )
+else:  # type checkers would take every misspelled name for one that __getattr__ knows
+    _HOMES = {
+        "Bundle": "lightclient.model.bundle",
+        "Classification": "lightclient.classification",
+        "Classifier": "lightclient.client",
+        "Score": "lightclient.classification",
+        "Signature": "lightclient.serving.signature",
+        "classify": "lightclient.client",
+    }
+
+    def __getattr__(name):
+        """Import a name when it is first used (PEP 562)."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = getattr(import_module(_HOMES[name]), name)
+        return globals()[name]
+
+    def __dir__():
+        return sorted(__all__)
+
 
 __all__ = [
     "AccessDenied", "BadRequest", "Bundle", "BundleError", "CannotConnect", "Classification",

@@ -44,11 +44,10 @@ def _read(stream: Iterator[object], start: int, most: int) -> Chunk:
         for place, value in enumerate(islice(stream, most), start):
             try:
                 text = check_text(value, f"texts[{place}]")
+                chunk.texts.append(text)
+                characters += len(text) if isinstance(text, str) else sum(map(len, text))
             except InputError as error:
                 chunk.texts.append(error)
-                continue
-            chunk.texts.append(text)
-            characters += len(text) if isinstance(text, str) else sum(map(len, text))
             if characters >= MOST_CHARACTERS:
                 break
     except Exception as error:  # noqa: BLE001 - it is raised when its turn comes

@@ -11,7 +11,7 @@ class Score(NamedTuple):
     score: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Classification:
     """The answer for one text.
 
@@ -25,7 +25,20 @@ class Classification:
     score: float
     scores: tuple[Score, ...]
     logits: tuple[float, ...]
-    truncated: bool = False
+    truncated: bool
+
+    def __init__(
+        self,
+        label: str,
+        score: float,
+        scores: tuple[Score, ...],
+        logits: tuple[float, ...],
+        truncated: bool = False,
+    ) -> None:
+        # The __init__ of a frozen dataclass takes twice as long.
+        fields = self.__dict__
+        fields["label"], fields["score"], fields["scores"] = label, score, scores
+        fields["logits"], fields["truncated"] = logits, truncated
 
     def as_dict(self) -> dict[str, Any]:
         """The classification in plain JSON types."""

@@ -1,30 +1,21 @@
 """`Classifier`, and `classify` for those who need no object of their own."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args, overload
 
 from lightclient.classification import Classification
-from lightclient.errors import InputError, LightClientError, SettingError
+from lightclient.errors import InputError, LightClientError
 from lightclient.http.deadline import Deadline
-from lightclient.http.transport import Transport
 from lightclient.imports import import_numpy_meanwhile
 from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Text, check_text
-from lightclient.serving.address import parse_address
 from lightclient.serving.predictor import Predictor
-from lightclient.serving.request import FORMS, Form
+from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
-from lightclient.settings import (
-    Settings,
-    check_timeout,
-    find_proxy,
-    proxy_variables,
-    read_settings,
-)
+from lightclient.settings import Settings, check_timeout, read_settings, read_variables
 
 OnError = Literal["raise", "return"]
 ON_ERROR: tuple[OnError, ...] = get_args(OnError)
@@ -36,7 +27,6 @@ class Classifier:
 
     Threads may share one; it may be pickled, and used on both sides of a fork. It opens no
     connection before the first call and keeps those it has until `close`, or the end of a `with`.
-
     If `url`, `bundle`, `timeout`, `token`, `ca_certs` or `client_cert` is left out, the environment
     decides: `LIGHTCLIENT_URL` and so on.
 
@@ -83,50 +73,11 @@ class Classifier:
         retries: int = 3,
     ) -> None:
         settings = read_settings(
-            url=url, bundle=bundle, timeout=timeout, token=token,
-            ca_certs=ca_certs, client_cert=client_cert,
+            url=url, bundle=bundle, timeout=timeout, max_length=max_length, pad_to=pad_to,
+            signature=signature, form=form, headers=headers, token=token, ca_certs=ca_certs,
+            client_cert=client_cert, retries=retries,
         )  # fmt: skip
-        if form not in FORMS:
-            raise InputError(f"form must be one of {', '.join(FORMS)}, not {short_repr(form)}")
-        if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
-            raise InputError(
-                f"retries must be a whole number, 0 or more, not {short_repr(retries)}"
-            )
-        headers = dict(headers) if isinstance(headers, Mapping) else headers
-        if not isinstance(signature, (str, Signature, type(None))):
-            raise InputError(
-                f"signature must be a name or a Signature, not {short_repr(signature)}"
-            )
-        self._open(settings, _Options(max_length, pad_to, signature, form, headers, retries))
-
-    def _open(self, settings: Settings, options: "_Options") -> None:
-        if settings.url is None:
-            raise SettingError(
-                "no server is named: pass Classifier('http://HOST:8501/v1/models/NAME'), or --url "
-                "to the command, or set LIGHTCLIENT_URL; without a server: lightclient demo TEXT"
-            )
-        import_numpy_meanwhile()
-        self._settings, self._options = settings, options
-        self._address = parse_address(settings.url)
-        self._bundle = Bundle.load(settings.bundle)
-        self._transport = Transport(
-            self._address.origin,
-            token=settings.token,
-            ca_certs=settings.ca_certs,
-            client_cert=settings.client_cert,
-            proxy=find_proxy(self._address.scheme, self._address.host, self._address.port),
-            headers=options.headers,
-            retries=options.retries,
-        )
-        self._predictor = Predictor(
-            self._address,
-            self._bundle,
-            self._transport,
-            signature=options.signature,
-            form=options.form,
-            max_length=options.max_length,
-            pad_to=options.pad_to,
-        )
+        self.__setstate__(settings)
 
     @property
     def timeout(self) -> float:
@@ -173,14 +124,17 @@ class Classifier:
             ServerError: the server answered with an error; the class says which.
             ReplyError: the answer is not the logits of these texts.
         """
-        seconds = self._settings.timeout if timeout is None else check_timeout(timeout)
-        if not isinstance(texts, list):
-            checked = [check_text(texts)]
-        elif not texts:
-            return []
-        else:
+        seconds = self.timeout if timeout is None else check_timeout(timeout)
+        if isinstance(texts, list):
             checked = [check_text(text, f"texts[{at}]") for at, text in enumerate(texts)]
-        found = self._predictor.classify(checked, Deadline(seconds))
+        elif not isinstance(texts, (str, bytes, tuple)) and isinstance(texts, Iterable):
+            raise InputError(
+                f"text must be a str, a pair or a list of them, not {type(texts).__name__}; "
+                "classify_many takes any iterable of texts"
+            )
+        else:
+            checked = [check_text(texts)]
+        found = self._predictor.classify(checked, Deadline(seconds)) if checked else []
         return found if isinstance(texts, list) else found[0]
 
     @overload
@@ -232,7 +186,7 @@ class Classifier:
                 f"on_error must be one of {', '.join(ON_ERROR)}, not {short_repr(on_error)}"
             )
         within = None if timeout is None else Deadline(check_timeout(timeout))
-        from lightclient.bulk import classify_stream  # its thread pools are seldom needed
+        from lightclient.bulk import classify_stream  # its threads are seldom needed
 
         return classify_stream(
             texts,
@@ -244,7 +198,7 @@ class Classifier:
 
     def close(self) -> None:
         """Close the idle connections; a later call opens new ones."""
-        self._transport.close()
+        self._predictor.transport.close()
 
     def __enter__(self) -> "Classifier":
         return self
@@ -253,26 +207,16 @@ class Classifier:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Classifier({str(self._address)!r}, bundle={self._bundle.name!r})"
+        predictor = self._predictor
+        return f"Classifier({str(predictor.address)!r}, bundle={predictor.bundle.name!r})"
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"settings": self._settings, "options": self._options}
+    def __getstate__(self) -> Settings:
+        return self._settings
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Set up again from the same settings, whatever the environment says here."""
-        self._open(**state)
-
-
-@dataclass(frozen=True)
-class _Options:
-    """What only an argument can set. Headers may be secret, so the repr does not show them."""
-
-    max_length: int | None
-    pad_to: int | None
-    signature: str | Signature | None
-    form: Form
-    headers: Mapping[str, str] | None = field(repr=False)
-    retries: int
+    def __setstate__(self, settings: Settings) -> None:
+        """Set up from settings. A pickled one has the same, whatever the environment says here."""
+        import_numpy_meanwhile()
+        self._settings, self._predictor = settings, Predictor(settings)
 
 
 @overload
@@ -286,9 +230,9 @@ def classify(texts: Text | Texts) -> Classification | list[Classification]:
 
     The classifier is kept, with its connections, for as long as the environment stays the same.
     """
-    return _shared(read_settings(), proxy_variables()).classify(texts)
+    return _shared(read_variables()).classify(texts)
 
 
 @lru_cache(maxsize=1)
-def _shared(settings: Settings, proxies: tuple[str | None, ...]) -> Classifier:
-    return Classifier(**vars(settings))
+def _shared(variables: tuple[str | None, ...]) -> Classifier:
+    return Classifier()

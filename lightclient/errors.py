@@ -1,27 +1,4 @@
-"""Every error of the package.
-
-LightClientError
-├── InputError (ValueError)      a text or an argument is not what it must be
-│   └── SettingError             the same, for an environment variable
-├── BundleError                  the model folder is incomplete, broken or contradicts itself
-├── ExportError                  a model cannot be exported for TensorFlow Serving
-├── SignatureError               the served model takes or gives what this client cannot fit
-├── TransportError               no answer came
-│   ├── CannotConnect            nobody there: name, port, certificate
-│   ├── ConnectionLost           the connection broke before the answer was whole
-│   ├── TimedOut (TimeoutError)  the deadline passed, the client's or (status 504) the server's
-│   ├── RedirectRefused          the answer points elsewhere
-│   └── ReplyTooLarge            the answer is over the size limit
-├── ServerError                  the server answered with an error of its own
-│   ├── ModelNotFound            404, or an unknown version label
-│   ├── SignatureNotFound        400, the signature's name
-│   ├── BadRequest               400, 413: the server refuses what was sent
-│   ├── AccessDenied             401, 403, 407
-│   ├── Overloaded               429
-│   ├── Unavailable              503
-│   └── ServerFailed             every other status of 400 and above
-└── ReplyError                   the answer cannot be what was asked for
-    └── NotTensorFlowServing     it is not this protocol at all
+"""Every error of the package; each class has its parent above it.
 
 The message of an error says how to mend it, and never holds the text that was classified. The whole
 message of the server is in `server_message`. It may quote token ids, so keep it out of logs.
@@ -53,7 +30,7 @@ class InputError(LightClientError, ValueError):
 
 
 class SettingError(InputError):
-    """An environment variable is missing or is not what it must be."""
+    """The same for an environment variable, or one is missing."""
 
 
 class BundleError(LightClientError):
@@ -76,7 +53,7 @@ class TransportError(LightClientError):
 
 
 class CannotConnect(TransportError):
-    """Nobody answers at this address, or the TLS handshake failed."""
+    """Nobody answers at this address: its name, its port, its certificate, or a proxy."""
 
 
 class ConnectionLost(TransportError):
@@ -111,45 +88,43 @@ class ServerError(LightClientError):
     """The server answered with an error.
 
     `url`: of the request; `status`: the HTTP status; `server_message`: the server's own words;
-    `attempts`: how often the request was sent.
+    `attempts`: how often the request was sent; `retry_after`: the seconds that the server asks to
+    wait, None if it does not say.
     """
 
     url: str
     status: int
     server_message: str
     attempts: int
+    retry_after: float | None = None
 
 
 class ModelNotFound(ServerError):
-    """The server has no such model, version or label, or has not loaded it."""
+    """404, or an unknown label: the server has no such model, or has not loaded it."""
 
 
 class SignatureNotFound(ServerError):
-    """The model has no signature of this name."""
+    """400: the model has no signature of this name."""
 
 
 class BadRequest(ServerError):
-    """The server refuses what was sent."""
+    """400, 413 and others: the server refuses what was sent."""
 
 
 class AccessDenied(ServerError):
-    """The server, or a proxy before it, wants credentials, or others."""
+    """401, 403, 407: the server, or a proxy before it, wants credentials, or others."""
 
 
 class Overloaded(ServerError):
-    """The server has too much to do. `retry_after`: seconds it asks to wait, or None."""
-
-    retry_after: float | None
+    """429: the server has too much to do."""
 
 
 class Unavailable(ServerError):
-    """The server is not ready. `retry_after`: seconds it asks to wait, or None."""
-
-    retry_after: float | None
+    """503: the server is not ready."""
 
 
 class ServerFailed(ServerError):
-    """The server failed in a way of its own."""
+    """500 and others: the server failed in a way of its own."""
 
 
 class ReplyError(LightClientError):

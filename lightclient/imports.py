@@ -23,5 +23,4 @@ def import_numpy_meanwhile() -> None:
 
 def _import_numpy() -> None:
     with _LOCK, suppress(ImportError):  # raised again where numpy is needed
-        import lightclient.scoring
-        import lightclient.serving.reply  # noqa: F401
+        import lightclient.scoring  # noqa: F401

@@ -5,13 +5,28 @@ pipelines/text_classification.py. Everything is float32, as it is there, so that
 equal bit for bit. With another rounding, two scores that tie in the pipeline would not tie here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import cycle
+from operator import itemgetter
 
 import numpy as np
 
 from lightclient.classification import Classification, Score
+from lightclient.http.transport import Reply
 from lightclient.model.bundle import Bundle
-from lightclient.serving.reply import Floats
+from lightclient.serving.reply import Floats, read_logits
+
+_make_score: Callable[[tuple[str, float]], Score] = partial(tuple.__new__, Score)
+_by_score = itemgetter(1)
+
+
+def classify_reply(
+    reply: Reply, bundle: Bundle, truncated: Sequence[bool], output: str | None
+) -> list[Classification]:
+    """Read the reply to a predict request by `read_logits`, and score it by `classify_logits`."""
+    logits = read_logits(reply, len(truncated), len(bundle.labels), output)
+    return classify_logits(logits, bundle, truncated)
 
 
 def classify_logits(
@@ -24,14 +39,17 @@ def classify_logits(
         bundle: the labels, and what decides the function.
         truncated: one bool a text.
     """
-    scores = probabilities(logits, bundle)
-    # A stable sort of the negative scores leaves ties in the order of the labels.
-    ranks = np.argsort(-scores, axis=-1, kind="stable")
+    table, columns = probabilities(logits, bundle), logits.shape[1]
+    labels = cycle(bundle.labels[:columns])
+    every = map(_make_score, zip(labels, table.ravel().tolist(), strict=False))
+    by_row = zip(*[every] * columns, strict=True)  # takes as many of them for each row
     found = []
-    rows = zip(ranks.tolist(), scores.tolist(), logits.tolist(), truncated, strict=True)
-    for rank, row, raw, cut in rows:
-        ranked = tuple([Score(bundle.labels[at], row[at]) for at in rank])
-        found.append(Classification(*ranked[0], ranked, tuple(raw), cut))
+    for scores, raw, cut in zip(by_row, logits.tolist(), truncated, strict=True):
+        if columns != 2 or scores[0].score < scores[1].score:
+            # Python's sort is stable, in reverse too: ties stay in the order of the labels.
+            scores = tuple(sorted(scores, key=_by_score, reverse=True))
+        label, score = scores[0]
+        found.append(Classification(label, score, scores, tuple(raw), cut))
     return found
 
 
@@ -54,6 +72,8 @@ def sigmoid(logits: Floats) -> Floats:
 def softmax(logits: Floats) -> Floats:
     """exp(x - max) / Σ exp(x - max) over the labels of each row."""
     with np.errstate(all="ignore"):  # the difference may be infinite, and a power too small: 0
-        powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        found: Floats = powers / powers.sum(axis=-1, keepdims=True)
+        # The functions behind the arrays' methods max and sum, which would cost a call more each.
+        found = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
+        np.exp(found, out=found)
+        found /= np.add.reduce(found, axis=-1, keepdims=True)
     return found

@@ -1,35 +1,53 @@
 """Settings from arguments or the environment. No other module of the client reads `os.environ`."""
 
-import math
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from lightclient.checks import check_whole
 from lightclient.errors import InputError, SettingError
 from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle
+from lightclient.serving.request import FORMS, Form
+from lightclient.serving.signature import Signature
 
-DEFAULT_TIMEOUT = 10.0
+# The settings that the environment may give, as LIGHTCLIENT_ and the name in capitals.
+FROM_ENVIRONMENT = ("url", "bundle", "timeout", "token", "ca_certs", "client_cert")
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _LONGEST = 366 * 24 * 3600  # far beyond it, the waits of the system overflow
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings that the environment may give, as `LIGHTCLIENT_` and the field in capitals.
-
-    `url`: the served model. `bundle`: a shipped name or a folder. `timeout`: the deadline of a
-    call, in seconds. `token`: a bearer token. `ca_certs`, `client_cert`: PEM files.
-    """
+    """The arguments of `Classifier`, which explains them. The repr shows no secrets."""
 
     url: str | None = None
     bundle: str | Path | Bundle | None = None
-    timeout: float = DEFAULT_TIMEOUT
+    timeout: float = 10.0
     token: str | None = field(default=None, repr=False)
     ca_certs: str | Path | None = None
     client_cert: str | Path | tuple[str, str] | None = None
+    max_length: int | None = None
+    pad_to: int | None = None
+    signature: str | Signature | None = None
+    form: Form = "columnar"
+    headers: Mapping[str, str] | None = field(default=None, repr=False)
+    retries: int = 3
+
+    def __post_init__(self) -> None:
+        check_timeout(self.timeout)
+        form, signature = self.form, self.signature
+        if form not in FORMS:
+            raise InputError(f"form must be one of {', '.join(FORMS)}, not {short_repr(form)}")
+        if not isinstance(signature, (str, Signature, type(None))):
+            raise InputError(f"signature must be a str or a Signature, not {short_repr(signature)}")
+        check_whole("retries", self.retries, 0)
+        if isinstance(self.headers, Mapping):  # a copy, which the caller cannot change
+            object.__setattr__(self, "headers", dict(self.headers))
 
 
 def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
@@ -42,16 +60,25 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Set
         given: fields of `Settings`; None counts as not given.
 
     Raises:
-        InputError: the timeout is no number of seconds above 0.
-        SettingError: the same for LIGHTCLIENT_TIMEOUT.
+        InputError: a setting is not what it must be. The parts that use the URL, the bundle, the
+            headers, the token and the certificates check those.
+        SettingError: LIGHTCLIENT_TIMEOUT is not what it must be.
     """
     environ = os.environ if environ is None else environ
     found = {name: value for name, value in given.items() if value is not None}
-    for name in Settings.__dataclass_fields__.keys() - found.keys():
+    for name in set(FROM_ENVIRONMENT) - found.keys():
         if value := environ.get(f"LIGHTCLIENT_{name.upper()}"):
             found[name] = _seconds(value) if name == "timeout" else value
-    check_timeout(found.get("timeout", DEFAULT_TIMEOUT))
     return Settings(**found)
+
+
+def _seconds(text: str) -> float:
+    try:
+        return check_timeout(float(text))
+    except ValueError as error:  # an InputError is one as well
+        raise SettingError(
+            f"LIGHTCLIENT_TIMEOUT must be a number of seconds above 0, not {short_repr(text)}"
+        ) from error
 
 
 def check_timeout(value: Any) -> float:
@@ -60,33 +87,18 @@ def check_timeout(value: Any) -> float:
     Raises:
         InputError: it is no number of seconds above 0.
     """
-    if not _is_seconds(value):
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 < value <= _LONGEST:
         raise InputError(
             f"timeout must be a number of seconds above 0, a year at most, not {short_repr(value)}"
         )
     return float(value)
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not _is_seconds(seconds):
-        raise SettingError(
-            f"LIGHTCLIENT_TIMEOUT must be a number of seconds above 0, not {short_repr(text)}"
-        )
-    return seconds
-
-
-def _is_seconds(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= _LONGEST
-
-
-def proxy_variables() -> tuple[str | None, ...]:
-    """HTTP_PROXY, HTTPS_PROXY and NO_PROXY as they are now, in small letters or capitals."""
-    names = ("http_proxy", "https_proxy", "no_proxy")
-    return tuple(os.environ.get(name) or os.environ.get(name.upper()) for name in names)
+def read_variables() -> tuple[str | None, ...]:
+    """All variables that `Classifier()` depends on, as they are now."""
+    names = (*(f"LIGHTCLIENT_{name.upper()}" for name in FROM_ENVIRONMENT), *_PROXIES)
+    return tuple(map(os.environ.get, names))
 
 
 # Stricter than the parsers of URLs, which differ about what is odd.
@@ -106,17 +118,12 @@ def find_proxy(scheme: str, host: str, port: int) -> str | None:
         SettingError: it is not the URL of an http proxy. The message does not show it, because it
             may hold a password.
     """
-    if not any(proxy_variables()):
+    if not any(map(os.environ.get, _PROXIES)):
         return None
-    # Imported here: it takes 10 ms, and most environments name no proxy.
-    from urllib.request import (  # type: ignore[attr-defined]
-        getproxies_environment,
-        proxy_bypass_environment,
-    )
-
-    proxies = getproxies_environment()
+    library: Any = import_module("urllib.request")  # takes 10 ms; most environments name no proxy
+    proxies = library.getproxies_environment()
     proxy = proxies.get(scheme)
-    if not proxy or proxy_bypass_environment(f"{host}:{port}", proxies):
+    if not proxy or library.proxy_bypass_environment(f"{host}:{port}", proxies):
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     if not _PROXY.fullmatch(proxy):

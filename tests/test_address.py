@@ -23,14 +23,15 @@ def test_forms(url: str, expected: str) -> None:
     address = parse_address(url)
     assert str(address) == expected
     assert address.model == "m"
-    assert address.predict == address.status + ":predict"
-    assert address.metadata == address.status + "/metadata"
+    assert address.predict == address.path + ":predict"
+    assert address.metadata == address.path + "/metadata"
 
 
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        (None, "not NoneType"),
+        (None, "no server is named"),
+        (3, "not int"),
         ("", "must start with http"),
         ("h:8501/v1/models/m", "must start with http"),
         ("localhost/v1/models/m", "must start with http"),
@@ -38,7 +39,8 @@ def test_forms(url: str, expected: str) -> None:
         ("http://h:8501", "names no model"),
         ("http://h:8501/v1/models/", "names no model"),
         ("http://h:8501//v1/models/m", "names no model"),
-        ("http://h:8501/v1/models/m:classify", "names no model"),
+        ("http://h:8501/v1/models/m:classify", "this client uses :predict"),
+        ("http://h:8501/v1/models/m/versions/2:regress", "this client uses :predict"),
         ("http://h:8501/v1/models/m/versions/x", "names no model"),
         ("http://h:8501/v1/models/m/versions/1/labels/x", "names no model"),
         ("http://h:99999/v1/models/m", "broken"),

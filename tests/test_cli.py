@@ -274,8 +274,8 @@ def loading(state: str) -> bytes:
         (loading("LOADING"), "the model is not loaded: version 1 is LOADING. its own words"),
         (loading("END"), "version 1 is END"),
         (response(200, '{"model_version_status": []}'), "no version at all"),
-        (response(200, "<html>"), "does not tell a model's status"),
-        (response(200, "[]"), "does not tell a model's status"),
+        (response(200, "<html>"), "bytes that are no JSON object"),
+        (response(200, "[]"), "bytes that are no JSON object"),
         (outputs(), "does not tell a model's status"),
         (response(404, '{"error": "Could not find any versions of model m"}'), "Check the model's"),
         (response(401, "no"), "LIGHTCLIENT_TOKEN"),
@@ -286,6 +286,7 @@ def test_check_says_what_is_wrong(run: Run, answer: bytes, words: str) -> None:
         status, out, _ = run("check", "--url", server.url)
     assert status == 1
     assert words in out
+    assert "lightclient check" not in out
     assert [line[:6] for line in out.splitlines() if line[:6] != " " * 6][-1] == "wrong "
 
 

@@ -306,6 +306,8 @@ def test_errors_name_the_text(classifier: Classifier) -> None:
     for value in (None, b"a", 3, {"text": "a"}, ("a",), ("a", 1), (x for x in "ab")):
         with pytest.raises(InputError, match=r"^text must be"):
             classifier.classify(value)  # type: ignore[call-overload]
+    with pytest.raises(InputError, match=r"not generator; classify_many takes any iterable"):
+        classifier.classify(x for x in "ab")  # type: ignore[call-overload]
 
 
 HOSTILE = {
@@ -359,8 +361,8 @@ def test_any_str_is_a_result_or_our_error(classifier: Classifier, text: str) -> 
     [
         ({"timeout": 0}, "^timeout"),
         ({"timeout": "5"}, "^timeout"),
-        ({"max_length": 2}, "^max_length=2 has no room"),
-        ({"max_length": 513}, "512 tokens at most"),
+        ({"max_length": 2}, "^max_length must be .* from 3 to 512, not 2: less has no room"),
+        ({"max_length": 513}, "^max_length must be .* not 513: .* takes no more"),
         ({"pad_to": 1000}, "^pad_to"),
         ({"form": "rows"}, "^form must be one of columnar, row"),
         ({"retries": -1}, "^retries"),
@@ -415,10 +417,12 @@ def test_a_deadline_that_tokenizing_uses_up(url: str) -> None:
 
 def test_not_a_tensorflow_serving() -> None:
     with serving(answering(response(200, "<html>"))) as server:
-        with pytest.raises(SignatureError, match="metadata is not what"):
-            Classifier(server.url).classify("a")
-        with pytest.raises(lightclient.NotTensorFlowServing):
-            Classifier(server.url, signature=Signature()).classify("a")
+        for signature in (None, Signature()):
+            with pytest.raises(lightclient.NotTensorFlowServing, match="REST port"):
+                Classifier(server.url, signature=signature).classify("a")
+    kserve = response(200, '{"name": "m", "ready": true}')
+    with serving(answering(kserve)) as server, pytest.raises(SignatureError, match="by hand"):
+        Classifier(server.url).classify("a")
 
 
 def test_threads_share_a_classifier(url: str) -> None:

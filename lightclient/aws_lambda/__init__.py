@@ -7,8 +7,10 @@ It takes direct invocations, requests of API Gateway, function URLs and load bal
 from SQS and Kinesis.
 """
 
+from typing import TYPE_CHECKING
+
 from lightclient.aws_lambda.adapter import make_handler
-from lightclient.lazy import TYPE_CHECKING
+from lightclient.client import Classifier
 
 if TYPE_CHECKING:
     from lightclient.aws_lambda.adapter import Handler
@@ -21,8 +23,6 @@ else:
         # environment.
         if name != "handler":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from lightclient.client import Classifier
-
         globals()["handler"] = made = make_handler(Classifier())
         return made
 

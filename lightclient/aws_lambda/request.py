@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lightclient.checks import check_whole
 from lightclient.classification import Classification
 from lightclient.client import Classifier
 from lightclient.errors import InputError
-from lightclient.messages import short_repr
 
 Deliver = Callable[[Mapping[str, Any], Classification], object]
 
@@ -36,8 +36,8 @@ def answer_request(fields: Any, work: Work) -> dict[str, Any] | list[dict[str, A
         # They are not named, because a text may have become one by mistake.
         raise InputError('a request has no fields but "text" or "texts", and "top_k"')
     top_k = fields.get("top_k")
-    if top_k is not None and (not isinstance(top_k, int) or isinstance(top_k, bool) or top_k < 1):
-        raise InputError(f"top_k must be a whole number, 1 or more, not {short_repr(top_k)}")
+    if top_k is not None:
+        check_whole("top_k", top_k, 1)
     if "text" in fields:
         text = read_text(fields["text"])
         return as_json(work.classifier.classify(text, timeout=work.timeout), top_k)

@@ -1,12 +1,11 @@
 """`lightclient check`: can this client talk to that server, and if not, why?"""
 
 import argparse
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lightclient.cli import options
-from lightclient.errors import LightClientError, ModelNotFound, ReplyError, SettingError
+from lightclient.errors import LightClientError, ModelNotFound, ReplyError
 from lightclient.messages import printable
 
 if TYPE_CHECKING:
@@ -29,50 +28,35 @@ def add_command(commands: "options.Commands") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from lightclient.serving.refusal import SEE_CHECK
+
     try:
         for finding in _findings(arguments):
             print(f"ok    {finding}", flush=True)
     except LightClientError as error:
-        print("wrong " + str(error).replace("\n", "\n      "))
+        print("wrong " + str(error).removesuffix(SEE_CHECK).replace("\n", "\n      "))
         return 1
     return 0
 
 
 def _findings(arguments: argparse.Namespace) -> Iterator[str]:
     """What each step found, step by step; what is wrong is raised."""
-    from lightclient.client import Classifier
     from lightclient.http.deadline import Deadline
-    from lightclient.http.transport import Transport
-    from lightclient.model.bundle import Bundle
-    from lightclient.serving.address import parse_address
-    from lightclient.serving.predictor import make_plan
-    from lightclient.serving.refusal import raise_for_status
-    from lightclient.serving.signature import read_signature
-    from lightclient.settings import find_proxy, read_settings
+    from lightclient.serving.predictor import Predictor
+    from lightclient.settings import read_settings
 
     settings = read_settings(url=arguments.url, bundle=arguments.bundle, timeout=arguments.timeout)
-    if settings.url is None:
-        raise SettingError("no server is named: pass --url or set LIGHTCLIENT_URL")
-    address = parse_address(settings.url)
-    bundle = Bundle.load(settings.bundle)
+    predictor = Predictor(settings)
+    bundle, address, transport = predictor.bundle, predictor.address, predictor.transport
     yield f"bundle {bundle.name!r}: {len(bundle.labels)} labels, {bundle.max_length} tokens at most"
-    transport = Transport(
-        address.origin,
-        token=settings.token,
-        ca_certs=settings.ca_certs,
-        client_cert=settings.client_cert,
-        proxy=find_proxy(address.scheme, address.host, address.port),
-    )
-    reply = transport.send("GET", address.status, None, Deadline(settings.timeout))
+    reply = transport.send("GET", address.path, None, Deadline(settings.timeout))
     yield f"{address.origin} answers"
     yield f"model {address.model!r} is AVAILABLE: version {_available(reply)}"
-    reply = transport.send("GET", address.metadata, None, Deadline(settings.timeout))
-    raise_for_status(reply)
-    plan = make_plan(read_signature(reply.body), bundle)
-    transport.close()
+    plan = predictor.plan(Deadline(settings.timeout))
     yield f"signature {plan.signature.name!r} fits: {_described(plan)}"
-    with Classifier(settings.url, bundle=bundle, timeout=settings.timeout) as classifier:
-        yield f"{_SAMPLE!r} gets {classifier.classify(_SAMPLE)}"
+    [answer] = predictor.classify([_SAMPLE], Deadline(settings.timeout))
+    transport.close()
+    yield f"{_SAMPLE!r} gets {answer}"
 
 
 def _available(reply: "Reply") -> str:
@@ -80,18 +64,18 @@ def _available(reply: "Reply") -> str:
 
     An answer of 200 is not enough: a version that was unloaded is told with the state END.
     """
-    from lightclient.serving.refusal import raise_for_status
+    from lightclient.serving.refusal import read_json
 
-    raise_for_status(reply)
+    answer = read_json(reply)
 
     def told(value: object) -> str:
         return printable(str(value))
 
     try:
-        versions = json.loads(reply.body)["model_version_status"]
+        versions = answer["model_version_status"]
         states = {told(entry["version"]): told(entry["state"]) for entry in versions}
         failures = [told(entry["status"].get("error_message") or "") for entry in versions]
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ReplyError(
             f"{reply.url} does not tell a model's status as TensorFlow Serving does", url=reply.url
         ) from error

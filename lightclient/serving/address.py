@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from lightclient.errors import InputError
+from lightclient.errors import InputError, SettingError
 
 _PORTS = {"http": 80, "https": 443}
 _SHAPE = "http://HOST:8501/v1/models/NAME"
@@ -12,8 +12,8 @@ _SHAPE = "http://HOST:8501/v1/models/NAME"
 # prefix that a gateway adds.
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")  # a name, or an address of either kind
 _MODEL_PATH = re.compile(
-    r"(?:/[^/]+)*?/v1/models/(?P<model>[^/:]+)"
-    r"(?:/versions/\d+|/labels/[^/:]+)?(?::predict)?/?"
+    r"(?P<path>(?:/[^/]+)*?/v1/models/(?P<model>[^/:]+)(?:/versions/\d+|/labels/[^/:]+)?)"
+    r"(?::(?P<verb>\w+))?/?"
 )
 
 
@@ -21,7 +21,8 @@ _MODEL_PATH = re.compile(
 class Address:
     """Where a model is served.
 
-    `path` is the model's, with its version or label and without `:predict` or `/metadata`.
+    `path` is the model's, with its version or label, without `:predict` or `/metadata`. It tells
+    the model's status.
     """
 
     scheme: str
@@ -37,11 +38,6 @@ class Address:
         return f"{self.scheme}://{host}:{self.port}"
 
     @property
-    def status(self) -> str:
-        """The path that tells whether the model is loaded."""
-        return self.path
-
-    @property
     def predict(self) -> str:
         """The path that takes a prediction request."""
         return f"{self.path}:predict"
@@ -55,7 +51,7 @@ class Address:
         return self.origin + self.path
 
 
-def parse_address(url: str) -> Address:
+def parse_address(url: str | None) -> Address:
     """Parse a model's URL.
 
     Forms: `http(s)://host[:port][/prefix]/v1/models/M`, with `/versions/N` or `/labels/L`, with or
@@ -63,7 +59,13 @@ def parse_address(url: str) -> Address:
 
     Raises:
         InputError: the URL has no scheme, host or model, or parts that cannot be sent.
+        SettingError: there is no URL.
     """
+    if url is None:
+        raise SettingError(
+            f"no server is named: pass Classifier('{_SHAPE}'), or --url to the command, or set "
+            "LIGHTCLIENT_URL; without a server: lightclient demo TEXT"
+        )
     if not isinstance(url, str):
         raise InputError(f"url must be a str like {_SHAPE}, not {type(url).__name__}")
     url = url.strip()
@@ -84,6 +86,7 @@ def parse_address(url: str) -> Address:
     match = _MODEL_PATH.fullmatch(parts.path)
     if match is None:
         raise InputError(f"url {url!r} names no model; write {_SHAPE}")
-    path = parts.path.rstrip("/").removesuffix(":predict")
+    if match["verb"] not in (None, "predict"):
+        raise InputError(f"url {url!r} must not end so; this client uses :predict: {_SHAPE}")
     port = _PORTS[parts.scheme] if port is None else port
-    return Address(parts.scheme, host, port, path, match["model"])
+    return Address(parts.scheme, host, port, match["path"], match["model"])

@@ -1,27 +1,20 @@
 """From texts to classifications, step by step, for one served model and its bundle."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lightclient import errors
+from lightclient.checks import check_whole
 from lightclient.classification import Classification
-from lightclient.errors import (
-    BadRequest,
-    InputError,
-    ReplyError,
-    ServerError,
-    SignatureError,
-    TimedOut,
-    TransportError,
-)
 from lightclient.http.deadline import Deadline
 from lightclient.http.transport import Transport
-from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Row, Text, make_batch, tokenize
-from lightclient.serving.address import Address
-from lightclient.serving.refusal import raise_for_status
-from lightclient.serving.request import Form, build_request
+from lightclient.serving.address import parse_address
+from lightclient.serving.request import build_request
 from lightclient.serving.signature import Signature, read_signature
+from lightclient.settings import Settings, find_proxy
 
 
 @dataclass(frozen=True)
@@ -49,16 +42,16 @@ def make_plan(
         InputError: `pad_to` contradicts the signature's own length.
     """
     if signature.classes not in (None, len(bundle.labels)):
-        raise SignatureError(
+        raise errors.SignatureError(
             f"the model gives {signature.classes} logits, the bundle {bundle.name!r} has "
             f"{len(bundle.labels)} labels; pass the model's own folder as bundle="
         )
-    if pad_to and signature.length not in (None, pad_to):
-        raise InputError(f"pad_to={pad_to}, but the model takes rows of {signature.length} tokens")
-    limits = (bundle.max_length, signature.length, max_length, pad_to)
-    limit = min((limit for limit in limits if limit is not None), default=None)
+    length = signature.length or pad_to
+    if pad_to not in (None, length):
+        raise errors.InputError(f"pad_to={pad_to}, but the model takes rows of {length} tokens")
+    limits = [limit for limit in (bundle.max_length, max_length, length) if limit is not None]
     takes_pairs = bool(signature.token_type_ids) or not bundle.needs_type_ids
-    return Plan(signature, limit, signature.length or pad_to, takes_pairs)
+    return Plan(signature, min(limits, default=None), length, takes_pairs)
 
 
 def check_lengths(bundle: Bundle, max_length: object, pad_to: object) -> None:
@@ -67,52 +60,44 @@ def check_lengths(bundle: Bundle, max_length: object, pad_to: object) -> None:
     Raises:
         InputError: no whole number, too small for one token of text, or more than the model has.
     """
-    smallest = bundle.loaded.tokenizer.special_count(pair=False) + 1
+    least = bundle.loaded.tokenizer.special_count(pair=False) + 1
+    most = math.inf if bundle.max_length is None else bundle.max_length
+    reason = f": less has no room for text, and the model of {bundle.name!r} takes no more"
     for name, value in (("max_length", max_length), ("pad_to", pad_to)):
-        if value is None:
-            continue
-        shown = short_repr(value)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise InputError(f"{name} must be a whole number, not {shown}")
-        if value < smallest:
-            raise InputError(f"{name}={shown} has no room for text; the least is {smallest}")
-        if bundle.max_length is not None and value > bundle.max_length:
-            raise InputError(
-                f"{name}={shown}, but the model of {bundle.name!r} takes {bundle.max_length} "
-                "tokens at most"
-            )
+        if value is not None:
+            check_whole(name, value, least, most, reason)
 
 
 class Predictor:
-    """Tokenizes texts, asks the server for their logits, and scores them.
+    """Tokenizes texts, asks the server for their logits, and scores them. Threads may share one.
 
-    Threads may share one. `signature`, `form`, `max_length` and `pad_to` are those of `Classifier`.
+    Raises:
+        InputError, BundleError: a setting is not what it must be, or the bundle is broken.
     """
 
-    def __init__(
-        self,
-        address: Address,
-        bundle: Bundle,
-        transport: Transport,
-        *,
-        signature: str | Signature | None = None,
-        form: Form = "columnar",
-        max_length: int | None = None,
-        pad_to: int | None = None,
-    ) -> None:
-        check_lengths(bundle, max_length, pad_to)
-        self._address, self._bundle, self._transport = address, bundle, transport
-        self._form, self._max_length, self._pad_to = form, max_length, pad_to
-        self._name = signature if isinstance(signature, str) else None
-        self._stated = isinstance(signature, Signature)
-        self._plan = self._make_plan(signature) if isinstance(signature, Signature) else None
+    def __init__(self, settings: Settings) -> None:
+        self.address = address = parse_address(settings.url)
+        self.bundle = Bundle.load(settings.bundle)
+        check_lengths(self.bundle, settings.max_length, settings.pad_to)
+        self.transport = Transport(
+            address.origin,
+            headers=settings.headers,
+            token=settings.token,
+            ca_certs=settings.ca_certs,
+            client_cert=settings.client_cert,
+            proxy=find_proxy(address.scheme, address.host, address.port),
+            retries=settings.retries,
+        )
+        self._settings = settings
+        self._stated = settings.signature if isinstance(settings.signature, Signature) else None
+        self._plan = self._make_plan(self._stated) if self._stated else None
 
     def classify(self, texts: Sequence[Text], deadline: Deadline) -> list[Classification]:
         """Classify the texts of one request; raises what `Classifier.classify` does."""
         plan = self.plan(deadline)
         try:
             return self._classify(texts, plan, deadline)
-        except (BadRequest, ReplyError):
+        except (errors.BadRequest, errors.ReplyError):
             new_plan = self.refresh_plan(plan, deadline)
             if new_plan is None:
                 raise
@@ -124,13 +109,12 @@ class Predictor:
         rows = self.tokenize(texts, plan)
         if deadline.over:
             # The tokenizer knows no deadline. Tell the user, rather than blame the server.
-            raise TimedOut(
-                f"tokenizing {len(texts)} texts alone took longer than the {deadline.seconds:g} s "
-                "of a call: send fewer or shorter texts at once",
-                url=str(self._address),
-                attempts=0,
-                timeout=deadline.seconds,
+            seconds = deadline.seconds
+            words = (
+                f"tokenizing {len(texts)} texts alone took longer than the {seconds:g} s of a "
+                "call: send fewer or shorter texts at once"
             )
+            raise errors.TimedOut(words, url=str(self.address), attempts=0, timeout=seconds)
         return self.predict(rows, plan, deadline)
 
     def tokenize(self, texts: Sequence[Text], plan: Plan) -> list[Row]:
@@ -141,40 +125,37 @@ class Predictor:
             InputError, BundleError: as `encoding.tokenize`.
         """
         if not plan.takes_pairs and any(isinstance(text, tuple) and text[1] for text in texts):
-            raise SignatureError(
+            raise errors.SignatureError(
                 "the served model takes no token_type_ids, but this bundle's model tells the texts "
                 "of a pair apart by them; export it with token_type_ids"
             )
-        return tokenize(texts, self._bundle, plan.limit)
+        return tokenize(texts, self.bundle, plan.limit)
 
     def predict(self, rows: Sequence[Row], plan: Plan, deadline: Deadline) -> list[Classification]:
         """Ask the server for the logits of rows, and score them."""
-        batch = make_batch(rows, self._bundle, plan.length)
-        request = build_request(batch, plan.signature, self._form)
-        reply = self._transport.send("POST", self._address.predict, request, deadline)
-        # Imported here, because these two need numpy.
-        from lightclient.scoring import classify_logits
-        from lightclient.serving.reply import read_logits
+        batch = make_batch(rows, self.bundle, plan.length)
+        request = build_request(batch, plan.signature, self._settings.form)
+        reply = self.transport.send("POST", self.address.predict, request, deadline)
+        from lightclient.scoring import classify_reply  # imported here, because it needs numpy
 
-        logits = read_logits(reply, len(rows), len(self._bundle.labels), plan.signature.output)
-        return classify_logits(logits, self._bundle, batch.truncated)
+        return classify_reply(reply, self.bundle, batch.truncated, plan.signature.output)
 
     def plan(self, deadline: Deadline) -> Plan:
         """The plan, which the first call makes from the server's metadata.
 
         There is no lock. Threads that begin together may each ask, and all get the same plan.
         """
-        if self._plan is None:
-            self._plan = self._look_up(deadline)
-        return self._plan
+        return self._plan or self._look_up(deadline)
 
     def _look_up(self, deadline: Deadline) -> Plan:
-        reply = self._transport.send("GET", self._address.metadata, None, deadline)
-        raise_for_status(reply)
-        return self._make_plan(read_signature(reply.body, self._name))
+        reply = self.transport.send("GET", self.address.metadata, None, deadline)
+        name = self._settings.signature
+        self._plan = self._make_plan(read_signature(reply, name if isinstance(name, str) else None))
+        return self._plan
 
     def _make_plan(self, signature: Signature) -> Plan:
-        return make_plan(signature, self._bundle, self._max_length, self._pad_to)
+        settings = self._settings
+        return make_plan(signature, self.bundle, settings.max_length, settings.pad_to)
 
     def refresh_plan(self, plan: Plan, deadline: Deadline) -> Plan | None:
         """Ask for the metadata again, after an error that a new version of the model may explain.
@@ -183,11 +164,12 @@ class Predictor:
 
         Raises:
             SignatureError, InputError: the new version does not fit the bundle or the options.
+            NotTensorFlowServing: something else answers now.
         """
         if self._stated:
             return None
         try:
-            self._plan = self._look_up(deadline)
-        except (TransportError, ServerError):
+            new_plan = self._look_up(deadline)
+        except (errors.TransportError, errors.ServerError):
             return None
-        return None if self._plan == plan else self._plan
+        return None if new_plan == plan else new_plan

@@ -1,4 +1,4 @@
-"""Answers with an error status, turned into errors that say what to do.
+"""Answers of the server: their JSON, or the error that they mean and what to do about it.
 
 The statuses and messages are those of TensorFlow Serving (model_servers/http_server.cc) and of the
 proxies in front of it.
@@ -6,124 +6,49 @@ proxies in front of it.
 
 import json
 import re
+from codecs import BOM_UTF8
+from typing import Any
 
-from lightclient.errors import (
-    AccessDenied,
-    BadRequest,
-    LightClientError,
-    ModelNotFound,
-    NotTensorFlowServing,
-    Overloaded,
-    ServerFailed,
-    SignatureNotFound,
-    TimedOut,
-    Unavailable,
-)
+from lightclient import errors
 from lightclient.http.transport import Reply
 from lightclient.messages import printable
 
-# What an answer means: its error, and what to do about it.
-_Cause = tuple[type[LightClientError], str]
-_BY_STATUS: dict[int, _Cause] = {
-    401: (AccessDenied, "Pass token= or headers=, or set LIGHTCLIENT_TOKEN."),
-    403: (AccessDenied, "These credentials may not use this model; pass others by token=."),
-    404: (
-        ModelNotFound,
-        "Check the model's name and version in the URL, and that the server has loaded it: "
-        "its status is at GET /v1/models/NAME, and `lightclient check` walks through.",
-    ),
-    407: (AccessDenied, "The proxy wants credentials: HTTP_PROXY=http://USER:PASSWORD@HOST:PORT."),
-    408: (TimedOut, "The server gave up waiting; try again, or send fewer texts at once."),
-    413: (BadRequest, "The request is too large for the server or a proxy; send fewer texts."),
-    429: (Overloaded, "The server has too much to do; send less at once, or add servers."),
-    503: (Unavailable, "The server is not ready: is the model still loading? Try again later."),
-    504: (
-        TimedOut,
-        "The server's own time limit passed (--rest_api_timeout_in_ms); send fewer or shorter "
-        "texts at once, or raise it.",
-    ),
-}
-# Proxies answer with these too, and without the JSON error of TensorFlow Serving.
-_OF_PROXIES = _BY_STATUS.keys() - {404}
+# Whole numbers are read as floats. They mean the same where logits are expected, and Python would
+# refuse those of very many digits.
+_DECODER = json.JSONDecoder(parse_int=float)
+# `lightclient check` leaves this sentence out.
+SEE_CHECK = " `lightclient check` tells more."
 # A server that batches requests says so (batching/batching_session.cc).
 _MIXED_LENGTHS = "padding is turned off"
-_BY_WORDS_OF_400: dict[str, _Cause] = {
-    "version label": (
-        ModelNotFound,
-        "Check the label in the URL; labels are set in the server's model config file.",
-    ),
-    "not found in signature def": (
-        SignatureNotFound,
-        "`lightclient check` shows the signatures there are; pass one as signature=.",
-    ),
-    _MIXED_LENGTHS: (
-        BadRequest,
-        "The server batches requests of different lengths: pass pad_to=N, one length for all.",
-    ),
-    "Incompatible shapes": (
-        BadRequest,
-        "The model takes another length: leave signature= out, so that the client asks for it.",
-    ),
-}
-
-
-def raise_for_status(reply: Reply) -> None:
-    """Raise the error that an answer means, unless its status is 200.
-
-    Raises:
-        ServerError: the class says which.
-        TimedOut: the server's own time limit passed.
-        NotTensorFlowServing: the answer is not one of this protocol.
-    """
-    if reply.status == 200:
-        return
-    message = _server_message(reply)
-    if message is None and reply.status not in _OF_PROXIES and reply.status < 500:
-        raise NotTensorFlowServing(
-            f"{reply.url} answered {reply.status} without the JSON error of TensorFlow Serving: is "
-            "this its REST port (8501, not 8500), and is the path right?",
-            url=reply.url,
-            status=reply.status,
-        )
-    kind, mend = _cause(reply.status, message or "")
-    said = f": {_without_ids(message)}" if message else ""
-    tried = f" (tried {reply.attempts} times)" if reply.attempts > 1 else ""
-    raise kind(
-        f"{reply.url} answered {reply.status}{tried}{said}\n{mend}",
-        url=reply.url,
-        status=reply.status,
-        server_message=message or "",
-        attempts=reply.attempts,
-        **({"retry_after": reply.retry_after} if kind in (Overloaded, Unavailable) else {}),
-    )
-
-
-def refuses_lengths(error: BadRequest) -> bool:
-    """Whether the server batches requests, and refused different lengths in one batch."""
-    return _MIXED_LENGTHS in error.server_message
-
-
-def _server_message(reply: Reply) -> str | None:
-    """The text of `{"error": text}`; None if the body is something else."""
-    try:
-        answer = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        return None
-    message = answer.get("error") if isinstance(answer, dict) else None
-    return message if isinstance(message, str) else None
-
-
-def _cause(status: int, message: str) -> _Cause:
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
-    if status >= 500:
-        return ServerFailed, "The server failed; its log tells why."
-    for words, cause in _BY_WORDS_OF_400.items():
-        if words in message:
-            return cause
-    return BadRequest, "Does the served model fit this bundle? `lightclient check` tells."
-
-
+# What an answer means, by its status, or by words in the message of any other: the error, and what
+# to do about it.
+_CAUSES: dict[int | str, tuple[type[errors.LightClientError], str]] = {
+    401: (errors.AccessDenied, "Pass token= or headers=, or set LIGHTCLIENT_TOKEN."),
+    403: (errors.AccessDenied, "These credentials may not use this model; pass others by token=."),
+    404: (errors.ModelNotFound,
+          "Check the model's name and version in the URL, and that the server has loaded it: its "
+          "status is at GET /v1/models/NAME." + SEE_CHECK),
+    407: (errors.AccessDenied,
+          "The proxy wants credentials: HTTP_PROXY=http://USER:PASSWORD@HOST:PORT."),
+    408: (errors.TimedOut, "The server gave up waiting; try again, or send fewer texts at once."),
+    413: (errors.BadRequest, "The request is too large for the server or a proxy; send less."),
+    429: (errors.Overloaded, "The server has too much to do; send less at once, or add servers."),
+    503: (errors.Unavailable, "Is the server still loading the model? Try again later."),
+    504: (errors.TimedOut,
+          "The server's own time limit passed (--rest_api_timeout_in_ms); send fewer or shorter "
+          "texts at once, or raise it."),
+    "version label": (errors.ModelNotFound,
+                      "Check the URL's label; labels are set in the server's model config file."),
+    "not found in signature def": (errors.SignatureNotFound,
+                                   "Pass a signature of the model as signature=." + SEE_CHECK),
+    _MIXED_LENGTHS: (errors.BadRequest,
+                     "The server batches requests: pass pad_to=N, one length for all."),
+    "Incompatible shapes": (errors.BadRequest,
+                            "The model takes another length: leave signature= out, to ask for it."),
+    "": (errors.BadRequest, "Does the served model fit this bundle?" + SEE_CHECK),
+}  # fmt: skip
+# Proxies answer with these too, and with 500 and above, without TensorFlow Serving's JSON.
+_OF_PROXIES = (401, 403, 407, 408, 413, 429)
 # The server quotes the request, and so the token ids of somebody's text, behind these words.
 _QUOTED = re.compile(r"(JSON (?:Value|object): )(\{.*\}|\[.*\]|[\[{].*|\"[^\"]*\"|\S+)", re.DOTALL)
 # A proxy may quote it anywhere. These lists are ids: a list of lists, one behind an input's name,
@@ -133,9 +58,65 @@ _LISTS = re.compile(
     r"|(?<=[\"']:)\s*\[[\d\s,\]]*"
     r"|\[\s*\d+(?:\s*,\s*\d+){4,}[\s,\]]*"
 )
-
-
 _LONGEST = 4096
+
+
+def read_json(reply: Reply) -> dict[str, Any]:
+    """Read the JSON object of an answer, in which every number is a float.
+
+    Raises:
+        ServerError: the status is not 200; the class says what it means.
+        TimedOut: the server's own time limit passed.
+        NotTensorFlowServing: it is not an answer of this protocol.
+    """
+    try:
+        answer = _DECODER.decode(reply.body.removeprefix(BOM_UTF8).decode())
+    except (ValueError, RecursionError):
+        answer = None
+    if reply.status != 200:
+        raise _refusal(reply, answer.get("error") if isinstance(answer, dict) else None)
+    if not isinstance(answer, dict):
+        raise foreign(reply, f"with {len(reply.body)} bytes that are no JSON object")
+    return answer
+
+
+def foreign(reply: Reply, what: str) -> errors.NotTensorFlowServing:
+    """The error for an answer of something else, which came with `what`."""
+    words = (
+        f"{reply.url} answered {reply.status} {what}: is it TensorFlow Serving's REST port (8501, "
+        "not 8500), is the path right, and is no proxy in the way?"
+    )
+    return errors.NotTensorFlowServing(words, url=reply.url, status=reply.status)
+
+
+def _refusal(reply: Reply, message: object) -> errors.LightClientError:
+    if not isinstance(message, str):
+        if reply.status not in _OF_PROXIES and reply.status < 500:
+            return foreign(reply, "without the JSON error of TensorFlow Serving")
+        message = ""
+    kind, mend = _cause(reply.status, message)
+    said = f": {_without_ids(message)}" if message else ""
+    tried = f" (tried {reply.attempts} times)" if reply.attempts > 1 else ""
+    return kind(
+        f"{reply.url} answered {reply.status}{tried}{said}\n{mend}",
+        url=reply.url,
+        status=reply.status,
+        server_message=message,
+        attempts=reply.attempts,
+        retry_after=reply.retry_after,
+    )
+
+
+def _cause(status: int, message: str) -> tuple[type[errors.LightClientError], str]:
+    if status >= 500 and status not in _CAUSES:
+        return errors.ServerFailed, "The server failed; its log tells why."
+    words = (known for known in _CAUSES if isinstance(known, str) and known in message)
+    return _CAUSES[status if status in _CAUSES else next(words)]
+
+
+def refuses_lengths(error: errors.BadRequest) -> bool:
+    """Whether the server batches requests, and refused different lengths in one batch."""
+    return _MIXED_LENGTHS in error.server_message
 
 
 def _without_ids(message: str) -> str:

@@ -1,7 +1,7 @@
 """A batch into the bytes of a predict request."""
 
 import json
-from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal, get_args
 
 from lightclient.model.encoding import Batch
@@ -18,51 +18,49 @@ def build_request(batch: Batch, signature: Signature, form: Form = "columnar") -
     (TensorFlow Serving, g3doc/api_rest.md). Whole numbers are written as such: the server refuses
     `1.0` for an int32 input (util/json_tensor.cc).
 
-    Most of it is padding and mask, so the JSON is put together from repeated strings.
+    But for its ids, a row's text depends on its length alone, so it is made once for each length.
     """
     columns = _columns(batch, signature)
-    body = _columnar(columns) if form == "columnar" else _row_by_row(columns)
-    named = signature.name != DEFAULT_NAME
-    name = f'"signature_name":{json.dumps(signature.name)},' if named else ""
-    return f"{{{name}{body}}}".encode()
-
-
-def _columnar(columns: dict[str, list[str]]) -> str:
-    inputs = (f"{json.dumps(name)}:[{','.join(rows)}]" for name, rows in columns.items())
-    return f'"inputs":{{{",".join(inputs)}}}'
-
-
-def _row_by_row(columns: dict[str, list[str]]) -> str:
-    keys = [json.dumps(name) for name in columns]
-    instances = (
-        ",".join(f"{key}:{row}" for key, row in zip(keys, rows, strict=True))
-        for rows in zip(*columns.values(), strict=True)
-    )
-    return f'"instances":[{",".join(f"{{{instance}}}" for instance in instances)}]'
+    if form == "columnar":
+        inputs = ",".join([f"{name}:[{','.join(rows)}]" for name, rows in columns.items()])
+        body = f'"inputs":{{{inputs}}}'
+    else:
+        named = [[f"{name}:{row}" for row in rows] for name, rows in columns.items()]
+        instances = ",".join([f"{{{','.join(row)}}}" for row in zip(*named, strict=True)])
+        body = f'"instances":[{instances}]'
+    if signature.name != DEFAULT_NAME:
+        body = f'"signature_name":{_quoted(signature.name)},{body}'
+    return f"{{{body}}}".encode()
 
 
 def _columns(batch: Batch, signature: Signature) -> dict[str, list[str]]:
-    """Each input's rows as JSON."""
-    columns = {signature.input_ids: _padded(batch, _texts(batch.input_ids), batch.padding.token_id)}
+    """Each input's rows as JSON, by its quoted name."""
+    padding = batch.padding
+    columns = {signature.input_ids: _filled(batch, batch.input_ids, padding.token_id)}
     if signature.attention_mask:
         one, zero = ("true", "false") if signature.mask_dtype == "DT_BOOL" else ("1", "0")
-        ones = (f",{one}" * len(ids) for ids in batch.input_ids)
-        columns[signature.attention_mask] = _padded(batch, (text[1:] for text in ones), zero)
+        columns[signature.attention_mask] = _templates(batch, one, zero)
     if signature.token_type_ids:
-        columns[signature.token_type_ids] = _padded(
-            batch, _texts(batch.token_type_ids), batch.padding.type_id
-        )
-    return columns
+        columns[signature.token_type_ids] = _filled(batch, batch.token_type_ids, padding.type_id)
+    return {_quoted(name): rows for name, rows in columns.items()}
 
 
-def _texts(rows: Iterable[list[int]]) -> Iterable[str]:
-    return ((("%d," * len(row)) % tuple(row))[:-1] for row in rows)
+def _filled(batch: Batch, rows: list[list[int]], filler: int | None) -> list[str]:
+    templates = _templates(batch, "%d", filler)
+    return [template % tuple(row) for template, row in zip(templates, rows, strict=True)]
 
 
-def _padded(batch: Batch, rows: Iterable[str], filler: object) -> list[str]:
-    counts = (batch.length - len(ids) for ids in batch.input_ids)
-    if batch.padding.left:
-        before = f"{filler},"
-        return [f"[{before * n}{row}]" for n, row in zip(counts, rows, strict=True)]
-    after = f",{filler}"
-    return [f"[{row}{after * n}]" for n, row in zip(counts, rows, strict=True)]
+def _templates(batch: Batch, token: str, filler: object) -> list[str]:
+    """Each row of the batch with this for every token, and with its padding."""
+    lengths = list(map(len, batch.input_ids))
+    by_length = {}
+    for length in set(lengths):
+        tokens, padding = f"{token}," * length, f"{filler}," * (batch.length - length)
+        row = padding + tokens if batch.padding.left else tokens + padding
+        by_length[length] = f"[{row[:-1]}]"
+    return [by_length[length] for length in lengths]
+
+
+@lru_cache
+def _quoted(name: str) -> str:
+    return json.dumps(name)

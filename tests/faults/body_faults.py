@@ -65,7 +65,7 @@ NO_ANSWERS = [
     _foreign("200 with an error", '{"error": "it is no 200 at all"}'),
     _foreign("100,000 deep", "[" * _DEEPER),
     _foreign("100,000 objects deep", '{"outputs":' * _DEEPER),
-    _foreign("a whole number of 1 MB", '{"outputs": [[%s, 1.0]]}' % ("7" * 1_000_000)),
+    _wrong("a whole number of 1 MB", _first_number("7" * 1_000_000)),
     Fault("10,000 deep", reply(response(200, '{"outputs": %s%s}' % ("[" * _DEEP, "]" * _DEEP))),  # noqa: UP031
           (NotTensorFlowServing, ReplyError)),
 ]  # fmt: skip

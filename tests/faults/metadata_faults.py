@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from lightclient import SignatureError
+from lightclient import NotTensorFlowServing, SignatureError
 from tests.faults import http_faults, network_faults
 from tests.faults.fault import METADATA, Fault
 from tests.faults.server import metadata, reply
@@ -16,12 +16,12 @@ def _is_judged_by_its_body(fault: Fault) -> bool:
 
 
 def _at_metadata(fault: Fault) -> Fault:
-    kinds = (SignatureError,) if _is_judged_by_its_body(fault) else fault.lasting
+    kinds = (NotTensorFlowServing,) if _is_judged_by_its_body(fault) else fault.lasting
     return replace(fault, asks=METADATA, lasting=kinds)
 
 
-def _unfit(name: str, body: bytes | str) -> Fault:
-    return Fault(f"metadata: {name}", reply(response(200, body)), (SignatureError,), asks=METADATA)
+def _unfit(name: str, body: bytes | str, kind: type[Exception] = SignatureError) -> Fault:
+    return Fault(f"metadata: {name}", reply(response(200, body)), (kind,), asks=METADATA)
 
 
 def _changed(name: str, old: str, new: str) -> Fault:
@@ -29,13 +29,13 @@ def _changed(name: str, old: str, new: str) -> Fault:
 
 
 _BODIES = [
-    _unfit("HTML", "<html></html>"),
-    _unfit("empty", ""),
-    _unfit("half of it", metadata()[:200]),
-    _unfit("null", "null"),
-    _unfit("a number of 1 MB", "1" * 1_000_000),
-    _unfit("100,000 deep", "[" * 100_000),
-    _unfit("no UTF-8", b'{"metadata": "\xff"}'),
+    _unfit("HTML", "<html></html>", NotTensorFlowServing),
+    _unfit("empty", "", NotTensorFlowServing),
+    _unfit("half of it", metadata()[:200], NotTensorFlowServing),
+    _unfit("null", "null", NotTensorFlowServing),
+    _unfit("a number of 1 MB", "1" * 1_000_000, NotTensorFlowServing),
+    _unfit("100,000 deep", "[" * 100_000, NotTensorFlowServing),
+    _unfit("no UTF-8", b'{"metadata": "\xff"}', NotTensorFlowServing),
     _unfit("three labels", metadata(classes=3)),
     _unfit("rows of 0 tokens", metadata(length=0)),
     _unfit("rows of 10**400 tokens", metadata(length=10**400)),

@@ -221,7 +221,7 @@ def metadata(data: bytes) -> None:
 
 
 def read_metadata(body: bytes, name: str | None) -> None:
-    signature = read_signature(body, name)
+    signature = read_signature(Reply(200, body, URL + "/metadata"), name)
     bundle = _bundle(0)
     plan = make_plan(signature, bundle)
     rows = tokenize(["a b", "c"], bundle, plan.limit)
