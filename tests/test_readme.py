@@ -144,8 +144,22 @@ def test_the_other_commands_that_install_are_those_that_continuous_integration_r
 
 @needs_source
 def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
-        assert (ROOT / target).exists(), target
+    for readme in (ROOT, ROOT / "tests", ROOT / "tests" / "benchmarks"):
+        text = (readme / "README.md").read_text(encoding="utf-8")
+        for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
+            assert (readme / target).exists(), target
+
+
+def test_the_promises_name_tests_that_are_there() -> None:
+    text = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/.*]+)`", text)
+    assert len(named) > 20
+    for name in named:
+        assert list(ROOT.glob(name)), name
+
+
+@needs_source
+def test_the_sources_of_the_data_are_there() -> None:
     for target in ("tests/data/exchanges", "tests/data/golden", "vocab/README.md"):
         assert (ROOT / target).exists()
 
