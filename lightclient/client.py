@@ -16,7 +16,7 @@ from lightclient.model.encoding import Text, check_text
 from lightclient.serving.predictor import Predictor
 from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
-from lightclient.settings import Settings, read_settings, read_variables
+from lightclient.settings import Settings, check_timeout, read_settings, read_variables
 
 OnError = Literal["raise", "return"]
 ON_ERROR: tuple[OnError, ...] = get_args(OnError)
@@ -83,35 +83,52 @@ class Classifier:
         )  # fmt: skip
         self.__setstate__(settings)
 
-    def warm(self) -> None:
+    @property
+    def timeout(self) -> float:
+        """The deadline of one call in seconds, if the call states none of its own."""
+        return self._settings.timeout
+
+    def warm(self, *, timeout: float | None = None) -> None:
         """Do all that the first call would have to wait for, by one call.
 
         It opens a connection, reads the metadata, and has the server compute once. In a Lambda,
         call it where you make the classifier, outside the handler. An instance that is started
         ahead of time then answers its first request as fast as any other.
 
-        Raises what `classify` raises.
+        `timeout` is that of `classify`, and what `classify` raises is raised here.
         """
-        self.classify("warm up")
+        self.classify("warm up", timeout=timeout)
 
     @overload
-    def classify(self, texts: Text) -> Classification: ...
+    def classify(self, texts: Text, *, timeout: float | None = None) -> Classification: ...
     @overload
-    def classify(self, texts: list[Text]) -> list[Classification]: ...
+    def classify(
+        self, texts: list[Text], *, timeout: float | None = None
+    ) -> list[Classification]: ...
     @overload
-    def classify(self, texts: list[str] | list[tuple[str, str]]) -> list[Classification]: ...
-    def classify(self, texts: Text | Texts) -> Classification | list[Classification]:
+    def classify(
+        self, texts: list[str] | list[tuple[str, str]], *, timeout: float | None = None
+    ) -> list[Classification]: ...
+    def classify(
+        self, texts: Text | Texts, *, timeout: float | None = None
+    ) -> Classification | list[Classification]:
         """Classify one text, or a list of texts in one request.
 
         A pair of texts is a tuple. An empty list gives an empty list without a request.
 
+        Args:
+            texts: a text, a pair, or a list of them.
+            timeout: the deadline of this call in seconds, shorter or longer than the classifier's
+                own, which holds if it is left out.
+
         Raises:
-            InputError: a text is not what it must be.
+            InputError: a text, or the timeout, is not what it must be.
             SignatureError: the served model does not fit the bundle.
             TransportError: no answer came; `TimedOut`, `CannotConnect` and others say why.
             ServerError: the server answered with an error; the class says which.
             ReplyError: the answer is not the logits of these texts.
         """
+        seconds = self.timeout if timeout is None else check_timeout(timeout)
         if isinstance(texts, list):
             checked = [check_text(text, f"texts[{at}]") for at, text in enumerate(texts)]
         elif not isinstance(texts, (str, bytes, tuple)) and isinstance(texts, Iterable):
@@ -121,25 +138,34 @@ class Classifier:
             )
         else:
             checked = [check_text(texts)]
-        deadline = Deadline(self._settings.timeout)
-        found = self._predictor.classify(checked, deadline) if checked else []
+        found = self._predictor.classify(checked, Deadline(seconds)) if checked else []
         return found if isinstance(texts, list) else found[0]
 
     @overload
     def classify_many(
-        self, texts: Iterable[Text], *, on_error: Literal["raise"] = "raise"
+        self,
+        texts: Iterable[Text],
+        *,
+        on_error: Literal["raise"] = "raise",
+        timeout: float | None = None,
     ) -> Iterator[Classification]: ...
     @overload
     def classify_many(
-        self, texts: Iterable[Text], *, on_error: Literal["return"]
+        self,
+        texts: Iterable[Text],
+        *,
+        on_error: Literal["return"],
+        timeout: float | None = None,
     ) -> Iterator[Classification | LightClientError]: ...
-    def classify_many(self, texts: Iterable[Text], *, on_error: OnError = "raise") -> Iterator[Any]:
+    def classify_many(
+        self, texts: Iterable[Text], *, on_error: OnError = "raise", timeout: float | None = None
+    ) -> Iterator[Any]:
         """Classify any number of texts, lazily and in order, in as few tokens as can be.
 
         Texts are read ahead, sorted by length, and sent in requests of up to 1,024 tokens, padding
         included, of which up to 4 are under way at once. At most 2,048 texts, or 2 million
-        characters, are between the reading of a text and its answer. `timeout` holds for each
-        request.
+        characters, are between the reading of a text and its answer. The classifier's timeout
+        holds for each request.
 
         Args:
             texts: any iterable; a pair is a tuple.
@@ -147,6 +173,8 @@ class Classifier:
                 answers of all texts before it. "return": its error takes the place of its answer.
                 If a request fails, it is sent again, whole and then in parts, to find the text
                 that made it fail. `index` of the error is the text's place.
+            timeout: the seconds for all texts together, from now on. After it, each text that has
+                no answer yet fails with `TimedOut`. If it is left out, there is no such bound.
 
         Raises:
             InputError: an argument, or a text, is not what it must be.
@@ -161,10 +189,15 @@ class Classifier:
             raise InputError(
                 f"on_error must be one of {', '.join(ON_ERROR)}, not {short_repr(on_error)}"
             )
+        within = None if timeout is None else Deadline(check_timeout(timeout))
         from lightclient.bulk import classify_stream  # its threads are seldom needed
 
         return classify_stream(
-            texts, self._predictor, self._settings.timeout, stops_at_error=on_error == "raise"
+            texts,
+            self._predictor,
+            self._settings.timeout,
+            stops_at_error=on_error == "raise",
+            within=within,
         )
 
     def close(self) -> None:

@@ -26,7 +26,7 @@ from tests.test_readme import BLOCKS, README, ROOT
 
 SERVICE = next(block.text for block in BLOCKS if block.text.startswith("# service.py\n"))
 COMPOSE = next(block.text for block in BLOCKS if block.text.startswith("# compose.yaml\n"))
-DOCKERFILE = next(block.text for block in BLOCKS if block.kind == "dockerfile")
+DOCKERFILE = next(block.text for block in BLOCKS if " AS build\n" in block.text)
 TEXT = "I like you. I love you"
 
 

@@ -1,4 +1,4 @@
-"""The README is run: every block but the docker lines, with its output.
+"""The README is run, with its output: every block but the docker lines and those of a Lambda.
 
 `test_containers.py` runs the service, the image and the compose file.
 """
@@ -53,9 +53,12 @@ def server() -> Iterator[str]:
 
 
 def test_every_block_is_known() -> None:
-    kinds = {"python", "text", "console", "sh", "dockerfile", "yaml"}
-    assert {block.kind for block in BLOCKS} == kinds
-    assert all("docker" in block.text for block in BLOCKS if block.kind == "sh")
+    # tests/aws_lambda runs the package of a function, its image and its template.
+    assert {block.kind for block in BLOCKS} == {
+        *("python", "text", "console", "sh", "dockerfile", "yaml")
+    }
+    shells = [block.text for block in BLOCKS if block.kind == "sh"]
+    assert all("docker" in text or "--target package" in text for text in shells)
     assert len(BLOCKS) > 12
 
 
@@ -144,8 +147,22 @@ def test_the_other_commands_that_install_are_those_that_continuous_integration_r
 
 @needs_source
 def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
-        assert (ROOT / target).exists(), target
+    for readme in (ROOT, ROOT / "tests", ROOT / "tests" / "benchmarks"):
+        text = (readme / "README.md").read_text(encoding="utf-8")
+        for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
+            assert (readme / target).exists(), target
+
+
+def test_the_promises_name_tests_that_are_there() -> None:
+    text = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/.*]+)`", text)
+    assert len(named) > 20
+    for name in named:
+        assert list(ROOT.glob(name)), name
+
+
+@needs_source
+def test_the_sources_of_the_data_are_there() -> None:
     for target in ("tests/data/exchanges", "tests/data/golden", "vocab/README.md"):
         assert (ROOT / target).exists()
 
