@@ -3,6 +3,7 @@
 import copy
 import pickle
 from collections.abc import Callable, Iterator, Mapping
+from importlib.resources import files
 
 import pytest
 
@@ -22,7 +23,7 @@ from lightclient.standin import StandIn
 from lightclient.standin.demo import load_demo_model
 from tests.other_servers import azure_ml, sagemaker, vendor, vertex_ai
 from tests.scripted import answering, outputs, response, serving
-from tests.test_readme import BLOCKS
+from tests.test_readme import blocks_of
 
 TEXTS = ["I like you. I love you", "a bore", "what a wonderful film"]
 LABELS = ["POSITIVE", "NEGATIVE", "POSITIVE"]
@@ -143,7 +144,8 @@ def test_sagemaker_with_the_signer_of_the_readme(
     model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("botocore", reason="botocore is not installed: pip install '.[test]'")
-    block = next(block.text for block in BLOCKS if "SigV4Auth" in block.text)
+    text = files("lightclient").joinpath("serving", "README.md").read_text(encoding="utf-8")
+    [block] = [block.text for block in blocks_of(text) if "SigV4Auth" in block.text]
     named = "https://runtime.sagemaker.eu-west-1.amazonaws.com"
     assert named in block
     for name, value in SECRETS.items():

@@ -35,7 +35,11 @@ class Block(NamedTuple):
     text: str
 
 
-BLOCKS = [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", README, re.M | re.S)]
+def blocks_of(text: str) -> list[Block]:
+    return [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S)]
+
+
+BLOCKS = blocks_of(README)
 
 
 def plain(text: str) -> str:
@@ -147,7 +151,8 @@ def test_the_other_commands_that_install_are_those_that_continuous_integration_r
 
 @needs_source
 def test_links_lead_somewhere() -> None:
-    for readme in (ROOT, ROOT / "tests", ROOT / "tests" / "benchmarks"):
+    for folder in ("", "tests", "tests/benchmarks", "lightclient/serving"):
+        readme = ROOT / folder
         text = (readme / "README.md").read_text(encoding="utf-8")
         for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
             assert (readme / target).exists(), target
