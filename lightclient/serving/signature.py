@@ -15,10 +15,6 @@ BY_HAND = (
     "state the signature by hand, like Classifier(url, form='row', signature=Signature("
     "input_ids='input_ids', attention_mask='attention_mask'))"
 )
-BY_HAND = (
-    "state the signature by hand, like Classifier(url, form='row', signature=Signature("
-    "input_ids='input_ids', attention_mask='attention_mask'))"
-)
 
 # Ids, mask and types by the names met in the wild: transformers, TensorFlow Hub, KerasHub.
 _ALIASES = (
