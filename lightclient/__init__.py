@@ -1,7 +1,8 @@
 """Text in, label out, through TensorFlow Serving's REST API.
 
-The public names are those of this module and of `lightclient.standin`, and what the README
-documents. All other modules are internal and may change with any release.
+The public names are those of this module, of `lightclient.standin` and of
+`lightclient.aws_lambda`, and what the README documents. All other modules are internal and may
+change with any release.
 
 This module is the table of contents. Importing it loads nothing heavy, reads no environment and
 opens no connection; each name loads its module when it is first used.

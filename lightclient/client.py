@@ -1,6 +1,6 @@
 """`Classifier`, and `classify` for those who need no object of their own."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args, overload
@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, overload
 from lightclient.classification import Classification
 from lightclient.errors import InputError, LightClientError
 from lightclient.http.deadline import Deadline
+from lightclient.http.headers import Headers, Token
 from lightclient.imports import import_numpy_meanwhile
 from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle
@@ -15,7 +16,7 @@ from lightclient.model.encoding import Text, check_text
 from lightclient.serving.predictor import Predictor
 from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
-from lightclient.settings import Settings, read_settings, read_variables
+from lightclient.settings import Settings, check_timeout, read_settings, read_variables
 
 OnError = Literal["raise", "return"]
 ON_ERROR: tuple[OnError, ...] = get_args(OnError)
@@ -32,7 +33,8 @@ class Classifier:
 
     Args:
         url: the served model, like `http://host:8501/v1/models/NAME`, with `/versions/N` or
-            `/labels/L`, with or without `:predict`.
+            `/labels/L`, with or without `:predict`. Any other URL that ends in `:predict`,
+            `:rawPredict` or `/invocations` is taken as it is, and needs a `Signature`.
         bundle: a shipped name, a model's Hugging Face folder, or a `Bundle`. The default is
             distilbert-base-uncased-finetuned-sst-2-english.
         timeout: the deadline of one call in seconds, with connecting, repeats and metadata
@@ -43,8 +45,10 @@ class Classifier:
         signature: the name of a signature, or a `Signature` stated by hand, which saves the
             metadata look-up. The default is `serving_default`, as the server describes it.
         form: `"columnar"` or `"row"`, for servers that know the row form only.
-        headers: sent with every request.
-        token: sent as a bearer token.
+        headers: sent with every request; or a function of the request's method, URL and body
+            that gives them, for servers that want it signed.
+        token: sent as a bearer token; or a function that gives one. It is called for each request,
+            and no deadline interrupts it.
         ca_certs: a PEM file of the authorities to trust instead of the system's.
         client_cert: a PEM file with certificate and key, or a pair of files.
         retries: how often a call is repeated, inside its deadline, after 429, 503 or a broken
@@ -66,8 +70,8 @@ class Classifier:
         pad_to: int | None = None,
         signature: str | Signature | None = None,
         form: Form = "columnar",
-        headers: Mapping[str, str] | None = None,
-        token: str | None = None,
+        headers: Headers | None = None,
+        token: Token | None = None,
         ca_certs: str | Path | None = None,
         client_cert: str | Path | tuple[str, str] | None = None,
         retries: int = 3,
@@ -79,35 +83,52 @@ class Classifier:
         )  # fmt: skip
         self.__setstate__(settings)
 
-    def warm(self) -> None:
+    @property
+    def timeout(self) -> float:
+        """The deadline of one call in seconds, if the call states none of its own."""
+        return self._settings.timeout
+
+    def warm(self, *, timeout: float | None = None) -> None:
         """Do all that the first call would have to wait for, by one call.
 
         It opens a connection, reads the metadata, and has the server compute once. In a Lambda,
         call it where you make the classifier, outside the handler. An instance that is started
         ahead of time then answers its first request as fast as any other.
 
-        Raises what `classify` raises.
+        `timeout` is that of `classify`, and what `classify` raises is raised here.
         """
-        self.classify("warm up")
+        self.classify("warm up", timeout=timeout)
 
     @overload
-    def classify(self, texts: Text) -> Classification: ...
+    def classify(self, texts: Text, *, timeout: float | None = None) -> Classification: ...
     @overload
-    def classify(self, texts: list[Text]) -> list[Classification]: ...
+    def classify(
+        self, texts: list[Text], *, timeout: float | None = None
+    ) -> list[Classification]: ...
     @overload
-    def classify(self, texts: list[str] | list[tuple[str, str]]) -> list[Classification]: ...
-    def classify(self, texts: Text | Texts) -> Classification | list[Classification]:
+    def classify(
+        self, texts: list[str] | list[tuple[str, str]], *, timeout: float | None = None
+    ) -> list[Classification]: ...
+    def classify(
+        self, texts: Text | Texts, *, timeout: float | None = None
+    ) -> Classification | list[Classification]:
         """Classify one text, or a list of texts in one request.
 
         A pair of texts is a tuple. An empty list gives an empty list without a request.
 
+        Args:
+            texts: a text, a pair, or a list of them.
+            timeout: the deadline of this call in seconds, shorter or longer than the classifier's
+                own, which holds if it is left out.
+
         Raises:
-            InputError: a text is not what it must be.
+            InputError: a text, or the timeout, is not what it must be.
             SignatureError: the served model does not fit the bundle.
             TransportError: no answer came; `TimedOut`, `CannotConnect` and others say why.
             ServerError: the server answered with an error; the class says which.
             ReplyError: the answer is not the logits of these texts.
         """
+        seconds = self.timeout if timeout is None else check_timeout(timeout)
         if isinstance(texts, list):
             checked = [check_text(text, f"texts[{at}]") for at, text in enumerate(texts)]
         elif not isinstance(texts, (str, bytes, tuple)) and isinstance(texts, Iterable):
@@ -117,25 +138,34 @@ class Classifier:
             )
         else:
             checked = [check_text(texts)]
-        deadline = Deadline(self._settings.timeout)
-        found = self._predictor.classify(checked, deadline) if checked else []
+        found = self._predictor.classify(checked, Deadline(seconds)) if checked else []
         return found if isinstance(texts, list) else found[0]
 
     @overload
     def classify_many(
-        self, texts: Iterable[Text], *, on_error: Literal["raise"] = "raise"
+        self,
+        texts: Iterable[Text],
+        *,
+        on_error: Literal["raise"] = "raise",
+        timeout: float | None = None,
     ) -> Iterator[Classification]: ...
     @overload
     def classify_many(
-        self, texts: Iterable[Text], *, on_error: Literal["return"]
+        self,
+        texts: Iterable[Text],
+        *,
+        on_error: Literal["return"],
+        timeout: float | None = None,
     ) -> Iterator[Classification | LightClientError]: ...
-    def classify_many(self, texts: Iterable[Text], *, on_error: OnError = "raise") -> Iterator[Any]:
+    def classify_many(
+        self, texts: Iterable[Text], *, on_error: OnError = "raise", timeout: float | None = None
+    ) -> Iterator[Any]:
         """Classify any number of texts, lazily and in order, in as few tokens as can be.
 
         Texts are read ahead, sorted by length, and sent in requests of up to 1,024 tokens, padding
         included, of which up to 4 are under way at once. At most 2,048 texts, or 2 million
-        characters, are between the reading of a text and its answer. `timeout` holds for each
-        request.
+        characters, are between the reading of a text and its answer. The classifier's timeout
+        holds for each request.
 
         Args:
             texts: any iterable; a pair is a tuple.
@@ -143,6 +173,8 @@ class Classifier:
                 answers of all texts before it. "return": its error takes the place of its answer.
                 If a request fails, it is sent again, whole and then in parts, to find the text
                 that made it fail. `index` of the error is the text's place.
+            timeout: the seconds for all texts together, from now on. After it, each text that has
+                no answer yet fails with `TimedOut`. If it is left out, there is no such bound.
 
         Raises:
             InputError: an argument, or a text, is not what it must be.
@@ -157,10 +189,15 @@ class Classifier:
             raise InputError(
                 f"on_error must be one of {', '.join(ON_ERROR)}, not {short_repr(on_error)}"
             )
+        within = None if timeout is None else Deadline(check_timeout(timeout))
         from lightclient.bulk import classify_stream  # its threads are seldom needed
 
         return classify_stream(
-            texts, self._predictor, self._settings.timeout, stops_at_error=on_error == "raise"
+            texts,
+            self._predictor,
+            self._settings.timeout,
+            stops_at_error=on_error == "raise",
+            within=within,
         )
 
     def close(self) -> None:

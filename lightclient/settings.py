@@ -10,6 +10,7 @@ from typing import Any
 
 from lightclient.checks import check_whole
 from lightclient.errors import InputError, SettingError
+from lightclient.http.headers import Headers, Token
 from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle
 from lightclient.serving.request import FORMS, Form
@@ -28,14 +29,14 @@ class Settings:
     url: str | None = None
     bundle: str | Path | Bundle | None = None
     timeout: float = 10.0
-    token: str | None = field(default=None, repr=False)
+    token: Token | None = field(default=None, repr=False)
     ca_certs: str | Path | None = None
     client_cert: str | Path | tuple[str, str] | None = None
     max_length: int | None = None
     pad_to: int | None = None
     signature: str | Signature | None = None
     form: Form = "columnar"
-    headers: Mapping[str, str] | None = field(default=None, repr=False)
+    headers: Headers | None = field(default=None, repr=False)
     retries: int = 3
 
     def __post_init__(self) -> None:

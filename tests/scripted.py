@@ -52,7 +52,7 @@ class ScriptedServer:
         """End all connections and refuse new ones, as a server that restarts."""
         self._close_listener()
         self._listener = _bound(self.port)
-        self._end_connections()
+        self.end_connections()
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -80,7 +80,7 @@ class ScriptedServer:
 
     def close(self) -> None:
         self._close_listener()
-        self._end_connections()
+        self.end_connections()
         for thread in self.threads:
             thread.join()
 
@@ -89,7 +89,7 @@ class ScriptedServer:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def _end_connections(self) -> None:
+    def end_connections(self) -> None:
         for connection in self._open:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)

@@ -25,6 +25,7 @@ from lightclient import (
     ReplyError,
     Signature,
     SignatureError,
+    TimedOut,
 )
 from lightclient.bulk import REQUESTS_AT_ONCE, TOKENS_PER_REQUEST
 from lightclient.model.encoding import tokenize
@@ -241,6 +242,37 @@ def test_a_foreign_error_comes_after_all_answers_before_it(
     finally:
         log.removeFilter(refuse)
     assert len(seen) == count
+
+
+def hang(connection: socket.socket) -> None:
+    while connection.recv(65536):
+        pass
+
+
+@pytest.mark.parametrize("signature", [None, Signature()], ids=["look-up", "stated"])
+def test_one_deadline_for_all_texts(signature: Signature | None) -> None:
+    texts = texts_of_many_lengths(300)  # more than can be under way at once
+    with serving(hang) as server, Classifier(server.url, signature=signature) as classifier:
+        errors = list(classifier.classify_many(texts, on_error="return", timeout=0.2))
+        assert len(errors) == len(texts)
+        assert {(type(error), error.timeout) for error in errors} == {(TimedOut, 0.2)}
+        with pytest.raises(TimedOut, match=r" within 0.2 s") as caught:
+            list(classifier.classify_many(texts, timeout=0.2))
+        assert caught.value.index == 0
+
+
+def test_the_deadline_of_a_request_holds_within_that_of_all_texts() -> None:
+    with serving(hang) as server, Classifier(server.url, timeout=0.1) as classifier:
+        [error] = classifier.classify_many(["x"], on_error="return", timeout=60)
+        assert isinstance(error, TimedOut)
+        assert error.timeout == 0.1
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("nan"), True, "2"])
+def test_a_deadline_that_is_none_is_refused_at_once(wrong: Any) -> None:
+    classifier = Classifier("http://localhost:1/v1/models/m")
+    with pytest.raises(InputError, match="timeout must be a number of seconds above 0"):
+        classifier.classify_many(["x"], timeout=wrong)
 
 
 def test_on_error_is_checked() -> None:

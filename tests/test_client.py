@@ -7,8 +7,10 @@ import os
 import pickle
 import re
 import shutil
+import socket
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from lightclient import (
     SettingError,
     Signature,
     SignatureError,
+    TimedOut,
 )
 from lightclient.model.bundle import DEFAULT_BUNDLE
 from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
@@ -480,3 +483,26 @@ def test_a_folder_as_bundle(url: str, tmp_path: Path) -> None:
     for bundle in (folder, str(folder), Bundle.load(folder)):
         with Classifier(url, bundle=bundle) as classifier:
             assert classifier.classify(ARTICLE).label == "POSITIVE"
+
+
+def hang(connection: socket.socket) -> None:
+    while connection.recv(65536):
+        pass
+
+
+@pytest.mark.parametrize(("own", "call"), [(60, 0.05), (0.001, 0.05)], ids=["shorter", "longer"])
+def test_the_timeout_of_a_call_replaces_that_of_the_classifier(own: float, call: float) -> None:
+    with serving(hang) as server, Classifier(server.url, timeout=own) as classifier:
+        assert classifier.timeout == own
+        for ask in (classifier.warm, partial(classifier.classify, "x")):
+            with pytest.raises(TimedOut) as caught:
+                ask(timeout=call)
+            assert caught.value.timeout == call
+            assert "within 0.05 s" in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf"), True, "2", 1e10])
+def test_a_timeout_of_a_call_that_is_none(wrong: Any, classifier: Classifier) -> None:
+    for texts in ("x", []):
+        with pytest.raises(InputError, match="timeout must be a number of seconds above 0"):
+            classifier.classify(texts, timeout=wrong)

@@ -1,4 +1,7 @@
-"""The README is run: every block but the docker lines, with its output."""
+"""The README is run, with its output: every block but the docker lines and those of a Lambda.
+
+`test_containers.py` runs the service, the image and the compose file.
+"""
 
 import contextlib
 import io
@@ -32,7 +35,11 @@ class Block(NamedTuple):
     text: str
 
 
-BLOCKS = [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", README, re.M | re.S)]
+def blocks_of(text: str) -> list[Block]:
+    return [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S)]
+
+
+BLOCKS = blocks_of(README)
 
 
 def plain(text: str) -> str:
@@ -50,8 +57,12 @@ def server() -> Iterator[str]:
 
 
 def test_every_block_is_known() -> None:
-    assert {block.kind for block in BLOCKS} == {"python", "text", "console", "sh"}
-    assert all("docker" in block.text for block in BLOCKS if block.kind == "sh")
+    # tests/aws_lambda runs the package of a function, its image and its template.
+    assert {block.kind for block in BLOCKS} == {
+        *("python", "text", "console", "sh", "dockerfile", "yaml")
+    }
+    shells = [block.text for block in BLOCKS if block.kind == "sh"]
+    assert all("docker" in text or "--target package" in text for text in shells)
     assert len(BLOCKS) > 12
 
 
@@ -63,8 +74,8 @@ def test_the_python_blocks(server: str, monkeypatch: pytest.MonkeyPatch, tmp_pat
     shutil.copy(GOLDEN / "bert-slow" / "vocab.txt", tmp_path)
     names: dict[str, object] = {}
     for block, following in zip(BLOCKS, [*BLOCKS[1:], Block("", "")], strict=True):
-        if block.kind != "python":
-            continue
+        if block.kind != "python" or block.text.startswith("# service.py"):
+            continue  # tests/test_containers.py runs the service
         printed = io.StringIO()
         code = block.text.replace("http://localhost:8501", origin)
         with contextlib.redirect_stdout(printed):
@@ -140,8 +151,23 @@ def test_the_other_commands_that_install_are_those_that_continuous_integration_r
 
 @needs_source
 def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
-        assert (ROOT / target).exists(), target
+    for folder in ("", "tests", "tests/benchmarks", "lightclient/serving"):
+        readme = ROOT / folder
+        text = (readme / "README.md").read_text(encoding="utf-8")
+        for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
+            assert (readme / target).exists(), target
+
+
+def test_the_promises_name_tests_that_are_there() -> None:
+    text = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/.*]+)`", text)
+    assert len(named) > 20
+    for name in named:
+        assert list(ROOT.glob(name)), name
+
+
+@needs_source
+def test_the_sources_of_the_data_are_there() -> None:
     for target in ("tests/data/exchanges", "tests/data/golden", "vocab/README.md"):
         assert (ROOT / target).exists()
 

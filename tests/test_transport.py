@@ -398,7 +398,11 @@ def test_a_head_without_end_is_bounded() -> None:
         for _ in range(1000):
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
 
-    with serving(endless) as server, pytest.raises((ReplyTooLarge, TimedOut)):
+    # From Python 3.14 on, http.client itself takes no more than a hundred of them.
+    with (
+        serving(endless) as server,
+        pytest.raises((ReplyTooLarge, TimedOut, NotTensorFlowServing)),
+    ):
         send(server.url, max_reply_bytes=1000, retries=0)
 
 

@@ -1,62 +1,257 @@
 """`lightclient check`: can this client talk to that server, and if not, why?"""
 
 import argparse
-from collections.abc import Iterator
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lightclient.cli import options
-from lightclient.errors import LightClientError, ModelNotFound, ReplyError
+from lightclient.errors import (
+    InputError,
+    LightClientError,
+    ModelNotFound,
+    ReplyError,
+)
 from lightclient.messages import printable
 
 if TYPE_CHECKING:
+    from lightclient.http.deadline import Deadline
     from lightclient.http.transport import Reply
-    from lightclient.serving.predictor import Plan
+    from lightclient.model.bundle import Bundle
+    from lightclient.serving.predictor import Plan, Predictor
 
 _TEXT = """\
 Walk through what a classification needs: does the host answer, is the model there and loaded, does
 its signature fit the bundle, does one text get an answer? Ends at the first step that fails, with
-what to do about it.
+what to do about it. Exit status: 0 when all is well, else 1.
+
+  lightclient check --wait 60 --quiet && python service.py       start when the server is ready
+
+--json prints one object: "ok" (true or false), "attempts", "seconds", and "steps", a list of
+objects in the order setup, server, model, signature, answer. Each has "step", "ok" and "message".
+A step that fails is the last one, and has "error" too, the name of the error's class.
+
+Vertex AI, SageMaker and KServe tell no signature, and the first two no status. There, the usual
+inputs and the row form are tried.
 """
 _SAMPLE = "I like you. I love you"
+_LONGEST_WAIT = 7 * 24 * 3600
+_PAUSE = 0.5  # seconds from one attempt to the next
+_LEAST_TIMEOUT = 1.0  # at the end of the wait; a shorter one would blame a server that is well
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one step found. `error`: what is wrong; None: all is well."""
+
+    step: str
+    message: str
+    error: LightClientError | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the step found what a classification needs."""
+        return self.error is None
+
+    def as_dict(self) -> dict[str, object]:
+        """What `--json` shows of it."""
+        shown = {"step": self.step, "ok": self.ok, "message": self.message}
+        return shown if self.ok else shown | {"error": type(self.error).__name__}
 
 
 def add_command(commands: "options.Commands") -> None:
     """Add `check`."""
     parser = options.add_command(commands, "check", "find out why it does not work", _TEXT)
     options.add_server_options(parser)
+    parser.add_argument(
+        "--wait",
+        metavar="S",
+        type=_seconds,
+        default=0.0,
+        help="when something is wrong, try again until all is well, for S seconds at most",
+    )
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--quiet", action="store_true", help="print only what is wrong")
+    output.add_argument("--json", action="store_true", help="print one JSON object, for machines")
     parser.set_defaults(run=_run)
 
 
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= _LONGEST_WAIT:
+        raise argparse.ArgumentTypeError(f"{text}: give seconds, from 0 to {_LONGEST_WAIT}")
+    return seconds
+
+
 def _run(arguments: argparse.Namespace) -> int:
+    started = time.monotonic()
+    end = started + arguments.wait
+    progress = _Progress(silent=arguments.quiet or arguments.json)
+    attempts = 1
+    findings = progress.follow(_findings(arguments, end))
+    while _may_mend(findings[-1]) and time.monotonic() + _PAUSE < end:
+        progress.show(f"wait  {findings[-1].message.splitlines()[0]}")
+        time.sleep(_PAUSE)
+        attempts += 1
+        findings = progress.follow(_findings(arguments, end))
+    last = findings[-1]
+    if arguments.json:
+        print(_document(findings, attempts, time.monotonic() - started))
+    elif not last.ok:
+        print("wrong " + last.message.replace("\n", "\n      "))
+    return 0 if last.ok else 1
+
+
+def _document(findings: list[Finding], attempts: int, seconds: float) -> str:
+    steps = [finding.as_dict() for finding in findings]
+    ok = findings[-1].ok
+    return json.dumps(
+        {"ok": ok, "attempts": attempts, "seconds": round(seconds, 3), "steps": steps}
+    )
+
+
+def _may_mend(finding: Finding) -> bool:
+    """Whether another attempt may find it well: a wrong setting stays wrong."""
+    return not (finding.ok or isinstance(finding.error, InputError))
+
+
+class _Progress:
+    """Prints what was found as it comes, and what is found again only once."""
+
+    def __init__(self, silent: bool) -> None:
+        self._silent = silent
+        self._shown: set[str] = set()
+
+    def follow(self, findings: Iterator[Finding]) -> list[Finding]:
+        """Go through the steps of one attempt."""
+        found = []
+        for finding in findings:
+            found.append(finding)
+            if finding.ok:
+                self.show(f"ok    {finding.message}")
+        return found
+
+    def show(self, line: str) -> None:
+        """Print a line that was not printed yet."""
+        if not (self._silent or line in self._shown):
+            self._shown.add(line)
+            print(line, flush=True)
+
+
+def _findings(arguments: argparse.Namespace, end: float) -> Iterator[Finding]:
+    """What each step finds; one that fails is the last."""
     from lightclient.serving.refusal import SEE_CHECK
 
+    walk = _Walk(arguments, end)
     try:
-        for finding in _findings(arguments):
-            print(f"ok    {finding}", flush=True)
+        for step in walk.steps():
+            name = step.__name__
+            yield Finding(name, step())
     except LightClientError as error:
-        print("wrong " + str(error).removesuffix(SEE_CHECK).replace("\n", "\n      "))
-        return 1
-    return 0
+        yield Finding(name, str(error).removesuffix(SEE_CHECK), error)
+    finally:
+        walk.close()
 
 
-def _findings(arguments: argparse.Namespace) -> Iterator[str]:
-    """What each step found, step by step; what is wrong is raised."""
-    from lightclient.http.deadline import Deadline
-    from lightclient.serving.predictor import Predictor
-    from lightclient.settings import read_settings
+class _Walk:
+    """The steps, in their order. Each says what it found, or raises what is wrong."""
 
-    settings = read_settings(url=arguments.url, bundle=arguments.bundle, timeout=arguments.timeout)
-    predictor = Predictor(settings)
-    bundle, address, transport = predictor.bundle, predictor.address, predictor.transport
-    yield f"bundle {bundle.name!r}: {len(bundle.labels)} labels, {bundle.max_length} tokens at most"
-    reply = transport.send("GET", address.path, None, Deadline(settings.timeout))
-    yield f"{address.origin} answers"
-    yield f"model {address.model!r} is AVAILABLE: version {_available(reply)}"
-    plan = predictor.plan(Deadline(settings.timeout))
-    yield f"signature {plan.signature.name!r} fits: {_described(plan)}"
-    [answer] = predictor.classify([_SAMPLE], Deadline(settings.timeout))
-    transport.close()
-    yield f"{_SAMPLE!r} gets {answer}"
+    def __init__(self, arguments: argparse.Namespace, end: float) -> None:
+        self._arguments, self._end = arguments, end
+        self._predictors: list[Predictor] = []
+
+    def steps(self) -> Iterator[Callable[[], str]]:
+        """The steps, as many as this server knows."""
+        yield self.setup
+        if self._address.model is not None:
+            yield self.server
+            yield self.model
+        yield self.signature
+        yield self.answer
+
+    def close(self) -> None:
+        """Close the connections."""
+        for predictor in self._predictors:
+            predictor.transport.close()
+
+    def setup(self) -> str:
+        """The settings, and the bundle."""
+        from lightclient.model.bundle import Bundle
+        from lightclient.serving.address import parse_address
+        from lightclient.serving.predictor import Predictor
+        from lightclient.settings import read_settings
+
+        given = self._arguments
+        settings = read_settings(url=given.url, bundle=given.bundle, timeout=given.timeout)
+        self._address = parse_address(settings.url)
+        bundle = Bundle.load(settings.bundle)
+        self._settings = replace(settings, bundle=bundle)
+        if self._address.model is None:
+            self._assume_signature(bundle)
+        self._predictors.append(Predictor(self._settings))
+        labels = len(bundle.labels)
+        return f"bundle {bundle.name!r}: {labels} labels, {bundle.max_length} tokens at most"
+
+    def server(self) -> str:
+        """Whatever answers at the address."""
+        transport = self._predictor.transport
+        self._status = transport.send("GET", self._address.path, None, self._deadline())
+        return f"{self._address.origin} answers"
+
+    def model(self) -> str:
+        """The model's status."""
+        from lightclient.serving.predictor import Predictor
+
+        if _is_ready(self._status):
+            self._assume_signature(self._predictor.bundle)
+            self._predictors.append(Predictor(self._settings))
+            return f"model {self._address.model!r} is ready, in KServe's words"
+        return f"model {self._address.model!r} is AVAILABLE: version {_available(self._status)}"
+
+    def signature(self) -> str:
+        """The model's metadata, against the bundle."""
+        from lightclient.serving.signature import BY_HAND
+
+        plan = self._predictor.plan(self._deadline())
+        if self._settings.signature:
+            return f"no signature is told here: {BY_HAND}. Assumed: {_described(plan)}"
+        return f"signature {plan.signature.name!r} fits: {_described(plan)}"
+
+    def answer(self) -> str:
+        """A text's classification."""
+        [answer] = self._predictor.classify([_SAMPLE], self._deadline())
+        return f"{_SAMPLE!r} gets {answer}"
+
+    @property
+    def _predictor(self) -> "Predictor":
+        return self._predictors[-1]
+
+    def _assume_signature(self, bundle: "Bundle") -> None:
+        from lightclient.serving.signature import Signature
+
+        types = "token_type_ids" if bundle.needs_type_ids else None
+        signature = Signature(token_type_ids=types)
+        self._settings = replace(self._settings, signature=signature, form="row")
+
+    def _deadline(self) -> "Deadline":
+        """That of one step. With `--wait`, it is over soon after the whole time."""
+        from lightclient.http.deadline import Deadline
+
+        seconds = self._settings.timeout
+        if self._arguments.wait:
+            seconds = min(seconds, max(self._end - time.monotonic(), _LEAST_TIMEOUT))
+        return Deadline(seconds)
+
+
+def _is_ready(reply: "Reply") -> bool:
+    """Whether this is the status of a model that KServe has loaded."""
+    try:
+        status = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(status, dict) and status.get("ready") is True
 
 
 def _available(reply: "Reply") -> str:

@@ -1,17 +1,69 @@
-"""The headers that go with every request, checked once."""
+"""The headers that go with every request, checked before they are sent."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from lightclient.errors import InputError
 from lightclient.version import __version__
 
+# A function of the request's method, URL and body may give the headers, such as a signature.
+Headers: TypeAlias = Mapping[str, str] | Callable[[str, str, bytes], Mapping[str, str]]
+Token: TypeAlias = str | Callable[[], str]
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
 # The client sets these itself. Another value would contradict the body that it sends.
 _FRAMING = frozenset({
     "connection", "content-encoding", "content-length", "expect", "keep-alive",
     "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade",
 })  # fmt: skip
+
+
+class HeaderSource:
+    """Gives the headers of each request.
+
+    Args:
+        headers, token: as for `Classifier`. A function is called once for each request that is
+            sent, repeats included.
+
+    Raises:
+        InputError: a name or a value cannot stand in a header.
+    """
+
+    def __init__(self, headers: Headers | None, token: Token | None) -> None:
+        self._headers, self._token = headers, token
+        known = request_headers(_if_fixed(headers), _if_fixed(token))
+        self._fixed = None if callable(headers) or callable(token) else known
+
+    def of(self, method: str, url: str, body: bytes | None) -> Mapping[str, str]:
+        """The headers of one request, to be read and not changed.
+
+        Raises:
+            InputError: a function failed, or gave what cannot stand in a header.
+        """
+        if self._fixed is not None:
+            return self._fixed
+        token, headers = self._token, self._headers
+        if callable(token):
+            token = _called("token", token)
+        if callable(headers):
+            headers = _called("headers", headers, method, url, body or b"")
+        return request_headers(headers, token)
+
+
+def _if_fixed(given: Any) -> Any:
+    return None if callable(given) else given
+
+
+def _called(name: str, function: Callable[..., Any], *arguments: object) -> Any:
+    what = f"the function that was passed as {name}="
+    try:
+        given = function(*arguments)
+    except Exception as error:
+        # Its words may hold a secret, so only the cause has them.
+        raise InputError(f"{what} failed with {type(error).__name__}") from error
+    if given is None:
+        raise InputError(f"{what} gave None")
+    return given
 
 
 def request_headers(headers: Mapping[str, str] | None, token: str | None) -> dict[str, str]:
@@ -27,8 +79,7 @@ def request_headers(headers: Mapping[str, str] | None, token: str | None) -> dic
         ours["Authorization"] = f"Bearer {token}"
     if headers is None:
         return ours
-    if not isinstance(headers, Mapping):
-        raise InputError(f"headers must be a mapping of str to str, not {type(headers).__name__}")
+    _check_mapping(headers)
     for name, value in headers.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise InputError("headers: a name is no header name (letters, digits, '-')")
@@ -39,6 +90,11 @@ def request_headers(headers: Mapping[str, str] | None, token: str | None) -> dic
     if len(replaced) < len(headers):
         raise InputError("headers: a name stands there twice, in small letters and in capitals")
     return {k: v for k, v in ours.items() if k.lower() not in replaced} | dict(headers)
+
+
+def _check_mapping(headers: object) -> None:
+    if not isinstance(headers, Mapping):
+        raise InputError(f"headers must be a mapping of str to str, not {type(headers).__name__}")
 
 
 def _check(where: str, value: object) -> None:

@@ -22,7 +22,7 @@ from lightclient.errors import (
 from lightclient.http.deadline import Deadline
 from lightclient.http.exchange import Exchange
 from lightclient.http.failures import FAILURES, failure_of, too_large, would_recur
-from lightclient.http.headers import request_headers
+from lightclient.http.headers import Headers, HeaderSource, Token
 from lightclient.http.pool import open_pool
 from lightclient.http.tls import tls_context
 
@@ -71,8 +71,8 @@ class Transport:
         self,
         origin: str,
         *,
-        headers: Mapping[str, str] | None = None,
-        token: str | None = None,
+        headers: Headers | None = None,
+        token: Token | None = None,
         ca_certs: str | Path | None = None,
         client_cert: str | Path | tuple[str, str] | None = None,
         proxy: str | None = None,
@@ -80,7 +80,7 @@ class Transport:
         max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
         self._origin = origin
-        self._headers = request_headers(headers, token)
+        self._headers = HeaderSource(headers, token)
         self._retries = retries
         self._max_reply_bytes = max_reply_bytes
         secure = origin.startswith("https:")
@@ -103,6 +103,7 @@ class Transport:
             CannotConnect, ConnectionLost: at each attempt.
             RedirectRefused, ReplyTooLarge: at once.
             NotTensorFlowServing: what answers does not speak HTTP.
+            InputError: a function that gives the token or the headers failed.
         """
         attempt = 0
         while True:
@@ -126,10 +127,11 @@ class Transport:
         self, method: str, path: str, body: bytes | None, deadline: Deadline, attempt: int
     ) -> Reply:
         url = self._origin + path
+        headers = self._headers.of(method, url, body)
         was_late = False
         while True:
             exchange = Exchange(deadline, self._max_reply_bytes)
-            response = self._exchange(method, path, body, exchange)
+            response = self._exchange(method, path, body, headers, exchange)
             late = getattr(response, "status", None) == HTTPStatus.REQUEST_TIMEOUT
             # A kept connection that the server gave up while it was idle, as during the freeze of
             # a Lambda, says nothing about the server. Take the next one at once; it is no repeat.
@@ -148,7 +150,12 @@ class Transport:
             return Reply(response.status, content, url, attempt, _retry_after(response))
 
     def _exchange(
-        self, method: str, path: str, body: bytes | None, exchange: Exchange
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        exchange: Exchange,
     ) -> BaseHTTPResponse | LightClientError:
         """The response, or the error.
 
@@ -160,7 +167,7 @@ class Transport:
                 method,
                 self._prefix + path,
                 body,
-                dict(self._headers),  # a copy: tracing adds headers of its own to it
+                dict(headers),  # a copy: tracing adds headers of its own to it
                 retries=_NO_RETRIES,
                 redirect=False,
                 assert_same_host=False,

@@ -15,6 +15,8 @@ _MODEL_PATH = re.compile(
     r"(?P<path>(?:/[^/]+)*?/v1/models/(?P<model>[^/:]+)(?:/versions/\d+|/labels/[^/:]+)?)"
     r"(?::(?P<verb>\w+))?/?"
 )
+# Vertex AI and SageMaker have these. Nothing else about the model can be asked there.
+_PREDICT_ONLY = (":predict", ":rawPredict", "/invocations")
 
 
 @dataclass(frozen=True)
@@ -22,14 +24,14 @@ class Address:
     """Where a model is served.
 
     `path` is the model's, with its version or label, without `:predict` or `/metadata`. It tells
-    the model's status.
+    the model's status. Where `model` is None, it takes predictions and nothing else.
     """
 
     scheme: str
     host: str
     port: int
     path: str
-    model: str
+    model: str | None
 
     @property
     def origin(self) -> str:
@@ -40,7 +42,7 @@ class Address:
     @property
     def predict(self) -> str:
         """The path that takes a prediction request."""
-        return f"{self.path}:predict"
+        return self.path if self.model is None else f"{self.path}:predict"
 
     @property
     def metadata(self) -> str:
@@ -55,7 +57,8 @@ def parse_address(url: str | None) -> Address:
     """Parse a model's URL.
 
     Forms: `http(s)://host[:port][/prefix]/v1/models/M`, with `/versions/N` or `/labels/L`, with or
-    without `:predict` at the end (TensorFlow Serving, g3doc/api_rest.md).
+    without `:predict` at the end (TensorFlow Serving, g3doc/api_rest.md). Any other path that ends
+    with `:predict`, `:rawPredict` or `/invocations` is taken as it is.
 
     Raises:
         InputError: the URL has no scheme, host or model, or parts that cannot be sent.
@@ -83,10 +86,15 @@ def parse_address(url: str | None) -> Address:
     host = parts.hostname or ""
     if parts.scheme not in _PORTS or not _HOST.fullmatch(host):
         raise InputError(f"url {url!r} must start with http:// or https:// and a host: {_SHAPE}")
-    match = _MODEL_PATH.fullmatch(parts.path)
-    if match is None:
-        raise InputError(f"url {url!r} names no model; write {_SHAPE}")
-    if match["verb"] not in (None, "predict"):
-        raise InputError(f"url {url!r} must not end so; this client uses :predict: {_SHAPE}")
     port = _PORTS[parts.scheme] if port is None else port
-    return Address(parts.scheme, host, port, match["path"], match["model"])
+    match = _MODEL_PATH.fullmatch(parts.path)
+    if match and match["verb"] in (None, "predict"):
+        return Address(parts.scheme, host, port, match["path"], match["model"])
+    if parts.path.endswith(_PREDICT_ONLY):
+        return Address(parts.scheme, host, port, parts.path, None)
+    if match:
+        raise InputError(f"url {url!r} must not end so; this client uses :predict: {_SHAPE}")
+    raise InputError(
+        f"url {url!r} names no model; write {_SHAPE}, or for other servers a URL that ends in "
+        f"{', '.join(_PREDICT_ONLY)}"
+    )

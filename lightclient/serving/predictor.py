@@ -13,7 +13,7 @@ from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Row, Text, make_batch, tokenize
 from lightclient.serving.address import parse_address
 from lightclient.serving.request import build_request
-from lightclient.serving.signature import Signature, read_signature
+from lightclient.serving.signature import BY_HAND, Signature, read_signature
 from lightclient.settings import Settings, find_proxy
 
 
@@ -77,6 +77,9 @@ class Predictor:
 
     def __init__(self, settings: Settings) -> None:
         self.address = address = parse_address(settings.url)
+        if address.model is None and not isinstance(settings.signature, Signature):
+            words = f"{address} has no metadata that tells the signature: {BY_HAND}"
+            raise errors.InputError(words)
         self.bundle = Bundle.load(settings.bundle)
         check_lengths(self.bundle, settings.max_length, settings.pad_to)
         self.transport = Transport(
@@ -150,7 +153,14 @@ class Predictor:
     def _look_up(self, deadline: Deadline) -> Plan:
         reply = self.transport.send("GET", self.address.metadata, None, deadline)
         name = self._settings.signature
-        self._plan = self._make_plan(read_signature(reply, name if isinstance(name, str) else None))
+        try:
+            signature = read_signature(reply, name if isinstance(name, str) else None)
+        except errors.NotTensorFlowServing as error:
+            words = (
+                f"{error}\nIf it is another server of this protocol, without metadata, {BY_HAND}"
+            )
+            raise errors.NotTensorFlowServing(words, url=error.url, status=error.status) from None
+        self._plan = self._make_plan(signature)
         return self._plan
 
     def _make_plan(self, signature: Signature) -> Plan:

@@ -20,6 +20,10 @@ _DECODER = json.JSONDecoder(parse_int=float)
 SEE_CHECK = " `lightclient check` tells more."
 # A server that batches requests says so (batching/batching_session.cc).
 _MIXED_LENGTHS = "padding is turned off"
+_TOO_LARGE = (
+    "The request is too large for the server or a proxy: send fewer texts in one list, or give "
+    "them to classify_many."
+)
 # What an answer means, by its status, or by words in the message of any other: the error, and what
 # to do about it.
 _CAUSES: dict[int | str, tuple[type[errors.LightClientError], str]] = {
@@ -31,7 +35,7 @@ _CAUSES: dict[int | str, tuple[type[errors.LightClientError], str]] = {
     407: (errors.AccessDenied,
           "The proxy wants credentials: HTTP_PROXY=http://USER:PASSWORD@HOST:PORT."),
     408: (errors.TimedOut, "The server gave up waiting; try again, or send fewer texts at once."),
-    413: (errors.BadRequest, "The request is too large for the server or a proxy; send less."),
+    413: (errors.BadRequest, _TOO_LARGE),
     429: (errors.Overloaded, "The server has too much to do; send less at once, or add servers."),
     503: (errors.Unavailable, "Is the server still loading the model? Try again later."),
     504: (errors.TimedOut,
@@ -43,6 +47,7 @@ _CAUSES: dict[int | str, tuple[type[errors.LightClientError], str]] = {
                                    "Pass a signature of the model as signature=." + SEE_CHECK),
     _MIXED_LENGTHS: (errors.BadRequest,
                      "The server batches requests: pass pad_to=N, one length for all."),
+    "payload size exceeds": (errors.BadRequest, _TOO_LARGE),  # Google's words
     "Incompatible shapes": (errors.BadRequest,
                             "The model takes another length: leave signature= out, to ask for it."),
     "": (errors.BadRequest, "Does the served model fit this bundle?" + SEE_CHECK),
@@ -74,10 +79,21 @@ def read_json(reply: Reply) -> dict[str, Any]:
     except (ValueError, RecursionError):
         answer = None
     if reply.status != 200:
-        raise _refusal(reply, answer.get("error") if isinstance(answer, dict) else None)
+        raise _refusal(reply, _message(answer))
     if not isinstance(answer, dict):
         raise foreign(reply, f"with {len(reply.body)} bytes that are no JSON object")
     return answer
+
+
+def _message(answer: object) -> object:
+    """The server's words in `{"error": text}`.
+
+    Vertex AI writes `{"error": {"message": text}}`, and SageMaker `{"message": text}`.
+    """
+    if not isinstance(answer, dict):
+        return None
+    message = answer.get("error") or answer.get("Message") or answer.get("message")
+    return message.get("message") if isinstance(message, dict) else message
 
 
 def foreign(reply: Reply, what: str) -> errors.NotTensorFlowServing:

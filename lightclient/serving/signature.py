@@ -11,6 +11,10 @@ from lightclient.messages import printable, short_repr
 from lightclient.serving.refusal import read_json
 
 DEFAULT_NAME = "serving_default"
+BY_HAND = (
+    "state the signature by hand, like Classifier(url, form='row', signature=Signature("
+    "input_ids='input_ids', attention_mask='attention_mask'))"
+)
 
 # Ids, mask and types by the names met in the wild: transformers, TensorFlow Hub, KerasHub.
 _ALIASES = (

@@ -9,15 +9,16 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 # The line of tokenizers in each environment that lightclient is measured in.
 LINES = {"client": "0.x", "client-1.0": "1.0"}
+_LAMBDA = "awslambdaric>=4.2"  # Lambda's own runtime client
 # The article's client gets neither TensorFlow nor PyTorch: it starts faster without them.
 _REQUIREMENTS = {
-    "client": [f"lightclient @ {ROOT.as_uri()}", "tokenizers==0.23.3"],
+    "client": [f"lightclient @ {ROOT.as_uri()}", "tokenizers==0.23.3", _LAMBDA],
     "client-1.0": [f"lightclient @ {ROOT.as_uri()}", "tokenizers==1.0.0rc3"],
     "server": [f"lightclient[export] @ {ROOT.as_uri()}"],
-    "article": ["transformers>=4.57,<5", "requests", "numpy"],
+    "article": ["transformers>=4.57,<5", "requests", "numpy", _LAMBDA],
 }
 _SHOWN = ("lightclient", "numpy", "tokenizers", "urllib3", "transformers", "requests",
-          "tensorflow")  # fmt: skip
+          "tensorflow", "awslambdaric")  # fmt: skip
 _VERSIONS = """
 import importlib.metadata, json, sys
 found = {item.metadata["Name"]: item.version for item in importlib.metadata.distributions()}

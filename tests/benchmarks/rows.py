@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from tests.benchmarks import bulk, cold, model, sizes, warm
+from tests.benchmarks import aws_lambda, bulk, cold, model, sizes, warm
 from tests.benchmarks.figures import Row
 from tests.benchmarks.session import Session
 
@@ -22,5 +22,6 @@ ROWS: dict[str, Callable[[Session], list[Row]]] = {
     "stall": warm.stall,
     "million": bulk.million,
     "memory": cold.memory,
+    "lambda": aws_lambda.function,
     "sizes": sizes.sizes,
 }

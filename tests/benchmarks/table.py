@@ -10,7 +10,7 @@ _COLUMNS = ["plain script", "article"]  # the other sides have a column together
 _HEAD = ["", OURS, *_COLUMNS, "other"]
 _MARKS = {True: " ✓", False: " ✗"}
 # The README shows these rows, the one beside this module shows all of them.
-IN_SHORT = ("cold", "short", "bulk", "model", "memory")
+IN_SHORT = ("cold", "lambda", "short", "model", "memory")
 _HERE = Path(__file__).parent
 FILES = {
     _HERE / "README.md": None,
@@ -39,7 +39,8 @@ def render(results: Mapping[str, Any], names: Collection[str] | None = None) -> 
     shown = [rows for name, rows in results["rows"].items() if names is None or name in names]
     cells = [_HEAD, ["---"] * len(_HEAD), *(_cells(row) for rows in shown for row in rows)]
     table = "\n".join(map(_line, cells))
-    return f"{table}\n\n{_machine(results['machine'])} {_end(results)}"
+    machine = results["machine"] | ({"packages": {}} if names else {})
+    return f"{table}\n\n{_machine(machine)} {_end(results)}"
 
 
 def _line(cells: list[str]) -> str:
@@ -84,10 +85,8 @@ def _must(figure: Mapping[str, Any]) -> str:
 
 
 def _machine(machine: Mapping[str, Any]) -> str:
-    return (
-        f"Measured on {machine['cores']} cores, {machine['system']}, Python {machine['python']}; "
-        f"{'; '.join(_packages(machine['packages']))}."
-    )
+    named = "; ".join([f"Python {machine['python']}", *_packages(machine["packages"])])
+    return f"Measured on {machine['cores']} cores, {machine['system']}, {named}."
 
 
 def _packages(environments: Mapping[str, Mapping[str, str]]) -> Iterator[str]:

@@ -411,7 +411,7 @@ SPOILED = {
         remove("tokenizer*.json", "vocab.txt"), BundleError, "has no tokenizer: tokenizer.json is",
     ),
     "broken tokenizer": (
-        lambda folder: (folder / "tokenizer.json").write_text("{"), BundleError, "not a tokenizer",
+        lambda folder: (folder / "tokenizer.json").write_text("{"), BundleError, "as a tokenizer",
     ),
     "no fast form": (bertweet, BundleError, "BertweetTokenizer has no fast form"),
     "no classifier": (
@@ -443,7 +443,7 @@ def test_a_spoiled_model_gives_a_clear_error_and_leaves_nothing(copy, tmp_path, 
     assert not (tmp_path / "a").exists()
 
 
-@pytest.mark.parametrize(("length", "message"), [(513, "512 tokens at most"), (2, "no room")])
+@pytest.mark.parametrize(("length", "message"), [(513, "from 3 to 512"), (2, "no room")])
 def test_a_length_the_model_has_not_is_refused(tmp_path, length, message):
     folder = make_model("roberta", tmp_path / "roberta")
     change_json(folder / "tokenizer_config.json", model_max_length=int(1e30))

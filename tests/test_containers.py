@@ -1,0 +1,266 @@
+"""The README's service, image and compose file, run step by step without a container engine."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from lightclient.standin import StandIn
+from lightclient.standin.demo import load_demo_model
+from tests.test_package import needs_source
+from tests.test_readme import BLOCKS, README, ROOT
+
+SERVICE = next(block.text for block in BLOCKS if block.text.startswith("# service.py\n"))
+COMPOSE = next(block.text for block in BLOCKS if block.text.startswith("# compose.yaml\n"))
+DOCKERFILE = next(block.text for block in BLOCKS if " AS build\n" in block.text)
+TEXT = "I like you. I love you"
+
+
+class Instruction(NamedTuple):
+    name: str
+    rest: str
+
+
+def stages() -> list[list[Instruction]]:
+    """The Dockerfile's stages, each with its instructions."""
+    found: list[list[Instruction]] = []
+    for line in DOCKERFILE.splitlines():
+        if line:
+            name, _, rest = line.partition(" ")
+            if name == "FROM":
+                found.append([])
+            found[-1].append(Instruction(name, rest))
+    return found
+
+
+def command_of(name: str) -> list[str]:
+    """The exec form of the last stage's CMD or HEALTHCHECK."""
+    rest = next(found.rest for found in stages()[-1] if found.name == name)
+    command = json.loads(rest.removeprefix("CMD "))
+    assert all(isinstance(word, str) for word in command)
+    return command  # type: ignore[no-any-return]
+
+
+def test_the_shape_of_the_image() -> None:
+    build, final = stages()
+    bases = [stage[0].rest for stage in (build, final)]
+    assert bases == ["python:3.13-slim AS build", "python:3.13-slim"]
+    assert "RUN" not in {found.name for found in final}  # what builds stays in the first stage
+    assert ("ENV", "PIP_ONLY_BINARY=:all: PIP_NO_CACHE_DIR=1") in build  # no compiler is needed
+    names = [found.name for found in final]
+    assert names.index("USER") < names.index("HEALTHCHECK") < names.index("CMD") == len(names) - 1
+    assert ("USER", "nobody") in final
+    assert command_of("HEALTHCHECK")[:3] == ["lightclient", "check", "--quiet"]
+    assert len(DOCKERFILE) + len(COMPOSE) < 2000
+
+
+class Image(NamedTuple):
+    """What the Dockerfile makes, in folders instead of layers."""
+
+    python: Path
+    added: Path
+    workdir: Path
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return {"PATH": f"{self.python}/bin{os.pathsep}{os.environ['PATH']}", **more}
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """Runs each step of both stages, with one bare virtual environment for their common base."""
+    root = tmp_path_factory.mktemp("image")
+    image = Image(python=root / "python", added=root / "install", workdir=root / "app")
+    venv.create(image.python, with_pip=True)
+    image.workdir.mkdir()
+    context = root / "context"
+    context.mkdir()
+    (context / "service.py").write_text(SERVICE, encoding="utf-8")
+    places = {"/usr/local": image.python, "/install": image.added, "/app": image.workdir,
+              "/src": root / "src"}  # fmt: skip
+
+    def placed(text: str) -> str:
+        for inside, outside in places.items():
+            text = re.sub(rf"{inside}\b", str(outside), text)
+        return text
+
+    environment: dict[str, str] = {}
+    for found in (instruction for stage in stages() for instruction in stage):
+        if found.name == "ENV":
+            environment |= dict(word.split("=", 1) for word in found.rest.split())
+        elif found.name == "RUN":
+            run(placed(found.rest), root, image.environment(**environment))
+        elif found.name == "COPY":
+            copy(placed(found.rest).split(), context, image.workdir)
+        else:
+            assert found.name in ("FROM", "WORKDIR", "USER", "HEALTHCHECK", "CMD")
+    return image
+
+
+def run(command: str, folder: Path, environment: dict[str, str]) -> None:
+    kept = {name: os.environ[name] for name in os.environ if name.startswith(("PIP_", "HOME"))}
+    done = subprocess.run(
+        command, shell=True, cwd=folder, env=kept | environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def copy(words: list[str], context: Path, workdir: Path) -> None:
+    """COPY, from the checkout and the user's folder, or from the first stage."""
+    *sources, target = [word for word in words if word != "--from=build"]
+    for source in sources:
+        found = next(
+            (place / source for place in (context, ROOT) if (place / source).exists()), None
+        )
+        assert found is not None, f"COPY {source}: there is no such file"
+        if found.is_dir():
+            shutil.copytree(found, target, dirs_exist_ok=True, symlinks=True)
+        else:
+            folder = workdir if target == "." else Path(target)
+            folder.mkdir(exist_ok=True)
+            shutil.copy(found, folder)
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def ask(url: str, body: object) -> tuple[int, object]:
+    request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    try:
+        with urlopen(request, timeout=30) as reply:
+            return reply.status, json.load(reply)
+    except HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+@contextmanager
+def service(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[str]:
+    """The service's URL, while it runs; it must end cleanly when a container is stopped."""
+    port = free_port()
+    with subprocess.Popen(
+        command, cwd=folder, env=environment | {"UVICORN_PORT": str(port)}, stderr=subprocess.PIPE
+    ) as process:
+        try:
+            wait_for(port, process)
+            yield f"http://127.0.0.1:{port}/classify"
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=30)
+            assert process.returncode in (0, -signal.SIGTERM)
+        finally:
+            process.kill()
+
+
+def wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+    while True:
+        try:
+            urlopen(f"http://127.0.0.1:{port}/docs", timeout=10).close()
+        except URLError:
+            assert process.poll() is None, process.stderr and process.stderr.read().decode()
+            time.sleep(0.05)
+        else:
+            return
+
+
+@needs_source
+def test_the_image_serves_and_tells_its_health(image: Image) -> None:
+    health = command_of("HEALTHCHECK")
+    with StandIn({"distilbert": load_demo_model()}) as url:
+        environment = image.environment(LIGHTCLIENT_URL=url)
+        with service(command_of("CMD"), image.workdir, environment) as address:
+            status, answer = ask(address, {"text": TEXT})
+            assert status == 200
+            assert answer["label"] == "POSITIVE"  # type: ignore[index]
+        well = subprocess.run(health, env=environment, capture_output=True, check=False)
+        assert (well.returncode, well.stdout, well.stderr) == (0, b"", b"")
+    ill = subprocess.run(health, env=environment, capture_output=True, check=False)
+    assert ill.returncode == 1
+    assert ill.stdout.startswith(b"wrong cannot connect")
+
+
+@needs_source
+def test_the_size_that_the_readme_states(image: Image) -> None:
+    found = re.search(r"takes (\d+) MB, (\d+) of them without FastAPI", README)
+    assert found
+    packages = next(image.added.glob("lib/python*/site-packages"))
+    files = [path for path in packages.rglob("*") if path.is_file()]
+    sizes = dict.fromkeys(("lightclient", "numpy", "tokenizers", "urllib3"), 0)
+    for path in files:
+        name = re.split(r"[-.]", path.relative_to(packages).parts[0])[0]
+        if name in sizes:
+            sizes[name] += path.stat().st_size
+    total = sum(path.stat().st_size for path in files)
+    print(f"{total / 1e6:.1f} MB, of them {sizes}")
+    assert total / 1e6 == pytest.approx(float(found[1]), rel=0.1)
+    assert sum(sizes.values()) / 1e6 == pytest.approx(float(found[2]), rel=0.1)
+    assert not (packages / "huggingface_hub").exists()
+
+
+def test_the_service_says_what_fails(tmp_path: Path) -> None:
+    pytest.importorskip("fastapi", reason="FastAPI is not installed: pip install '.[test]'")
+    pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install '.[test]'")
+    (tmp_path / "service.py").write_text(SERVICE, encoding="utf-8")
+    command = [sys.executable, "-m", *command_of("CMD")]
+    url = f"http://127.0.0.1:{free_port()}/v1/models/distilbert"
+    environment = dict(os.environ) | {"LIGHTCLIENT_URL": url}
+    with service(command, tmp_path, environment) as address:
+        status, answer = ask(address, {"text": TEXT})
+        assert status == 503
+        assert answer["error"].startswith("cannot connect")  # type: ignore[index]
+        assert TEXT not in str(answer)
+        status, answer = ask(address, {"text": "\ud800"})
+        assert status == 400
+        assert "surrogate" in answer["error"]  # type: ignore[index]
+        assert ask(address, {})[0] == 422
+
+
+def test_the_compose_file_keeps_the_schema(tmp_path: Path) -> None:
+    """The schema is that of the compose specification, as the package check-jsonschema has it."""
+    pytest.importorskip("check_jsonschema", reason="check-jsonschema is not installed")
+    (tmp_path / "compose.yaml").write_text(COMPOSE, encoding="utf-8")
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run(
+        [*command, "compose.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_compose_file_starts_the_service_last() -> None:
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    services = yaml.safe_load(COMPOSE)["services"]
+    assert services["service"]["depends_on"] == {"tfs": {"condition": "service_healthy"}}
+    assert services["service"]["build"] == "."
+    name = services["tfs"]["environment"]["MODEL_NAME"]
+    assert services["tfs"]["volumes"] == [f"./models/{name}:/models/{name}:ro"]
+    url = services["service"]["environment"]["LIGHTCLIENT_URL"]
+    assert url == f"http://tfs:8501/v1/models/{name}"
+
+
+def test_the_health_of_the_server() -> None:
+    """TensorFlow Serving's image has bash, and neither curl nor wget."""
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    kind, *command = yaml.safe_load(COMPOSE)["services"]["tfs"]["healthcheck"]["test"]
+    assert kind == "CMD"
+    with StandIn() as url:
+        port = url.split(":")[2].split("/")[0]
+        probe = [word.replace("8501", port) for word in command]
+        assert subprocess.run(probe, capture_output=True, check=False).returncode == 0
+    assert subprocess.run(probe, capture_output=True, check=False).returncode != 0
