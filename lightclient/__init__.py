@@ -11,10 +11,10 @@ opens no connection; each name loads its module when it is first used.
 from importlib import import_module  # noqa: I001
 
 from lightclient.errors import (
-    AccessDenied, BadRequest, BundleError, CannotConnect, ConnectionLost, ExportError, InputError,
-    LightClientError, ModelNotFound, NotTensorFlowServing, Overloaded, RedirectRefused, ReplyError,
-    ReplyTooLarge, ServerError, ServerFailed, SettingError, SignatureError, SignatureNotFound,
-    TimedOut, TransportError, Unavailable,
+    AccessDenied, BadRequest, BundleError, CannotConnect, ConnectionLost, CredentialsError,
+    ExportError, InputError, LightClientError, ModelNotFound, NotTensorFlowServing, Overloaded,
+    RedirectRefused, ReplyError, ReplyTooLarge, ServerError, ServerFailed, SettingError,
+    SignatureError, SignatureNotFound, TimedOut, TransportError, Unavailable,
 )  # fmt: skip
 from lightclient.version import __version__
 
@@ -49,9 +49,9 @@ else:  # type checkers would take every misspelled name for one that __getattr__
 
 __all__ = [
     "AccessDenied", "BadRequest", "Bundle", "BundleError", "CannotConnect", "Classification",
-    "Classifier", "ConnectionLost", "ExportError", "InputError", "LightClientError",
-    "ModelNotFound", "NotTensorFlowServing", "Overloaded", "RedirectRefused", "ReplyError",
-    "ReplyTooLarge", "Score", "ServerError", "ServerFailed", "SettingError", "Signature",
-    "SignatureError", "SignatureNotFound", "TimedOut", "TransportError", "Unavailable",
-    "__version__", "classify",
+    "Classifier", "ConnectionLost", "CredentialsError", "ExportError", "InputError",
+    "LightClientError", "ModelNotFound", "NotTensorFlowServing", "Overloaded", "RedirectRefused",
+    "ReplyError", "ReplyTooLarge", "Score", "ServerError", "ServerFailed", "SettingError",
+    "Signature", "SignatureError", "SignatureNotFound", "TimedOut", "TransportError",
+    "Unavailable", "__version__", "classify",
 ]  # fmt: skip

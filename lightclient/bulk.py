@@ -29,10 +29,11 @@ from lightclient.chunk import Chunk, cut, read_chunks
 from lightclient.classification import Classification
 from lightclient.errors import (
     BadRequest,
+    BundleError,
+    InputError,
     LightClientError,
     ReplyError,
     ServerFailed,
-    TransportError,
 )
 from lightclient.http.deadline import Deadline
 from lightclient.model.encoding import Row, Text
@@ -49,6 +50,7 @@ _PADDING_ATTEMPTS = 5
 # One text can cause these errors for its whole request. All others come from the connection or the
 # server, and sending the texts one by one would not help.
 _PERHAPS_ONE_TEXT = (BadRequest, ReplyError, ServerFailed)
+_ABOUT_A_TEXT = (*_PERHAPS_ONE_TEXT, BundleError, InputError)
 _LOG = logging.getLogger("lightclient")
 
 
@@ -129,8 +131,8 @@ def _placed(error: LightClientError, place: int) -> LightClientError:
     placed = copy(error)
     placed.index = place
     where = f"texts[{place}]"
-    if not isinstance(error, TransportError) and not str(error).startswith(where):
-        placed.args = (f"{where}: {error}",)  # a broken connection has nothing to do with the text
+    if isinstance(error, _ABOUT_A_TEXT) and not str(error).startswith(where):
+        placed.args = (f"{where}: {error}",)
     placed.__cause__ = error.__cause__
     return placed
 

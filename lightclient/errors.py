@@ -37,6 +37,10 @@ class BundleError(LightClientError):
     """A model folder is incomplete, broken or contradicts itself."""
 
 
+class CredentialsError(LightClientError):
+    """A function that was passed as `token` or `headers` failed, or gave what cannot be sent."""
+
+
 class ExportError(LightClientError):
     """A model cannot be exported, or what was written is not the model."""
 

@@ -249,6 +249,20 @@ def test_a_failure_becomes_a_status(
     assert SECRET not in caplog.text
 
 
+def test_a_token_that_cannot_be_had_is_not_the_callers_fault(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def expired() -> str:
+        raise RuntimeError("no metadata service")
+
+    handler = make_handler(
+        Classifier("http://127.0.0.1:1/invocations", signature=Signature(), token=expired)
+    )
+    answer = handler(http_event("http", {"text": "x"}), Context())
+    assert (answer["statusCode"], json.loads(answer["body"])["error"]) == (502, "CredentialsError")
+    assert "answered 502: CredentialsError" in caplog.text
+
+
 def test_how_long_the_server_asks_to_wait_is_passed_on() -> None:
     with serving(answering(outputs(), error(429, "Retry-After: 7"))) as server:
         answer = handler_for(server)(http_event("rest", {"text": "x"}), Context())
@@ -278,6 +292,7 @@ def test_the_deadline_is_the_smaller_of_the_setting_and_what_is_left(
         assert failures(handler(batch_event("sqs", GOOD, GOOD), Context(left))) == ["id-0", "id-1"]
         # When the time is up, it looks at no further records.
         assert caplog.text.count(f"within {expected:g} s") == 1
+        assert "records after it that come again: 1" in caplog.text
 
 
 def test_called_by_hand_without_a_context(url: str) -> None:

@@ -19,10 +19,9 @@ ROOT = Path(__file__).parent.parent
 DEPENDENCIES = ("numpy", "tokenizers", "urllib3")
 EXPORTED = """
 AccessDenied BadRequest Bundle BundleError CannotConnect Classification Classifier ConnectionLost
-ExportError InputError LightClientError ModelNotFound NotTensorFlowServing Overloaded
-RedirectRefused
-ReplyError ReplyTooLarge Score ServerError ServerFailed SettingError Signature SignatureError
-SignatureNotFound TimedOut TransportError Unavailable __version__ classify
+CredentialsError ExportError InputError LightClientError ModelNotFound NotTensorFlowServing
+Overloaded RedirectRefused ReplyError ReplyTooLarge Score ServerError ServerFailed SettingError
+Signature SignatureError SignatureNotFound TimedOut TransportError Unavailable __version__ classify
 """.split()
 
 

@@ -661,6 +661,7 @@ def test_many_threads_share_one_transport() -> None:
         ({"": "a"}, None, "no header name"),
         ("X: a", None, "mapping"),
         (None, "hidden\n", "token"),
+        (None, "Bearer hidden", "leave that word out"),
         (None, "", "token"),
     ],
 )

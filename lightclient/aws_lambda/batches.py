@@ -46,6 +46,7 @@ class Records:
         deadline = Deadline(work.timeout)
         for at, delivered in enumerate(self._deliveries(records, work)):
             if not delivered and (self.ordered(records[at]) or deadline.over):
+                _LOG.warning("records after it that come again: %d", len(records) - at - 1)
                 return [*failed, *records[at:]]
             if not delivered:
                 failed.append(records[at])

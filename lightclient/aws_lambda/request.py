@@ -70,7 +70,7 @@ def parse_json(text: str | bytes) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise InputError("what was sent is not JSON in UTF-8") from None
+        raise InputError('what was sent is not JSON in UTF-8; send {"text": "…"}') from None
 
 
 def decode_base64(text: str) -> bytes:

@@ -4,6 +4,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -79,10 +80,10 @@ def add_command(commands: "options.Commands") -> None:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds <= _LONGEST_WAIT:
-        raise argparse.ArgumentTypeError(f"{text}: give seconds, from 0 to {_LONGEST_WAIT}")
-    return seconds
+    with suppress(ValueError):
+        if 0 <= float(text) <= _LONGEST_WAIT:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text}: give seconds, from 0 to {_LONGEST_WAIT}")
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -216,13 +217,14 @@ class _Walk:
 
         plan = self._predictor.plan(self._deadline())
         if self._settings.signature:
-            return f"no signature is told here: {BY_HAND}. Assumed: {_described(plan)}"
+            return f"the server tells no signature; assumed: {_described(plan)}; {BY_HAND}"
         return f"signature {plan.signature.name!r} fits: {_described(plan)}"
 
     def answer(self) -> str:
         """A text's classification."""
         [answer] = self._predictor.classify([_SAMPLE], self._deadline())
-        return f"{_SAMPLE!r} gets {answer}"
+        asked = ", asked with form='row'" if self._settings.form == "row" else ""
+        return f"{_SAMPLE!r} gets {answer}{asked}"
 
     @property
     def _predictor(self) -> "Predictor":

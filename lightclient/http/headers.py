@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from lightclient.errors import InputError
+from lightclient.errors import CredentialsError, InputError
 from lightclient.version import __version__
 
 # A function of the request's method, URL and body may give the headers, such as a signature.
@@ -38,31 +38,36 @@ class HeaderSource:
         """The headers of one request, to be read and not changed.
 
         Raises:
-            InputError: a function failed, or gave what cannot stand in a header.
+            CredentialsError: a function failed, or gave what cannot stand in a header.
         """
         if self._fixed is not None:
             return self._fixed
         token, headers = self._token, self._headers
         if callable(token):
-            token = _called("token", token)
+            token = _called("token()", token)
         if callable(headers):
-            headers = _called("headers", headers, method, url, body or b"")
-        return request_headers(headers, token)
+            headers = _called("headers(method, url, body)", headers, method, url, body or b"")
+        try:
+            return request_headers(headers, token)
+        except InputError as error:
+            raise CredentialsError(f"from the function that was passed: {error}") from error
 
 
 def _if_fixed(given: Any) -> Any:
     return None if callable(given) else given
 
 
-def _called(name: str, function: Callable[..., Any], *arguments: object) -> Any:
-    what = f"the function that was passed as {name}="
+def _called(call: str, function: Callable[..., Any], *arguments: object) -> Any:
     try:
         given = function(*arguments)
     except Exception as error:
         # Its words may hold a secret, so only the cause has them.
-        raise InputError(f"{what} failed with {type(error).__name__}") from error
+        raise CredentialsError(
+            f"the function that is called as {call} failed with {type(error).__name__}; "
+            "`__cause__` of this error has its words"
+        ) from error
     if given is None:
-        raise InputError(f"{what} gave None")
+        raise CredentialsError(f"the function that is called as {call} gave None")
     return given
 
 
@@ -76,6 +81,8 @@ def request_headers(headers: Mapping[str, str] | None, token: str | None) -> dic
     ours = {"Content-Type": "application/json", "User-Agent": f"lightclient/{__version__}"}
     if token is not None:
         _check("token", token)
+        if token.lower().startswith("bearer "):
+            raise InputError("token is sent behind the word Bearer; leave that word out of it")
         ours["Authorization"] = f"Bearer {token}"
     if headers is None:
         return ours

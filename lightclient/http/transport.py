@@ -103,7 +103,7 @@ class Transport:
             CannotConnect, ConnectionLost: at each attempt.
             RedirectRefused, ReplyTooLarge: at once.
             NotTensorFlowServing: what answers does not speak HTTP.
-            InputError: a function that gives the token or the headers failed.
+            CredentialsError: a function that gives the token or the headers failed.
         """
         attempt = 0
         while True:

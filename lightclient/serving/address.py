@@ -66,8 +66,8 @@ def parse_address(url: str | None) -> Address:
     """
     if url is None:
         raise SettingError(
-            f"no server is named: pass Classifier('{_SHAPE}'), or --url to the command, or set "
-            "LIGHTCLIENT_URL; without a server: lightclient demo TEXT"
+            f"no server is named: set LIGHTCLIENT_URL to {_SHAPE}, or pass it as Classifier(url) "
+            "or --url; to try without a server: lightclient demo TEXT"
         )
     if not isinstance(url, str):
         raise InputError(f"url must be a str like {_SHAPE}, not {type(url).__name__}")

@@ -27,7 +27,8 @@ _TOO_LARGE = (
 # What an answer means, by its status, or by words in the message of any other: the error, and what
 # to do about it.
 _CAUSES: dict[int | str, tuple[type[errors.LightClientError], str]] = {
-    401: (errors.AccessDenied, "Pass token= or headers=, or set LIGHTCLIENT_TOKEN."),
+    401: (errors.AccessDenied,
+          "Pass token= or headers=, or set LIGHTCLIENT_TOKEN; one that was sent may be too old."),
     403: (errors.AccessDenied, "These credentials may not use this model; pass others by token=."),
     404: (errors.ModelNotFound,
           "Check the model's name and version in the URL, and that the server has loaded it: its "

@@ -10,7 +10,7 @@ _COLUMNS = ["plain script", "article"]  # the other sides have a column together
 _HEAD = ["", OURS, *_COLUMNS, "other"]
 _MARKS = {True: " ✓", False: " ✗"}
 # The README shows these rows, the one beside this module shows all of them.
-IN_SHORT = ("cold", "lambda", "short", "model", "memory")
+IN_SHORT = ("cold", "lambda", "short", "model")
 _HERE = Path(__file__).parent
 FILES = {
     _HERE / "README.md": None,
