@@ -128,7 +128,7 @@ class Classifier:
             ServerError: the server answered with an error; the class says which.
             ReplyError: the answer is not the logits of these texts.
         """
-        seconds = self.timeout if timeout is None else check_timeout(timeout)
+        seconds = self._settings.timeout if timeout is None else check_timeout(timeout)
         if isinstance(texts, list):
             checked = [check_text(text, f"texts[{at}]") for at, text in enumerate(texts)]
         elif not isinstance(texts, (str, bytes, tuple)) and isinstance(texts, Iterable):

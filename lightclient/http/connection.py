@@ -4,7 +4,6 @@ import http.client
 import os
 import re
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -96,8 +95,10 @@ class StrictResponse(http.client.HTTPResponse):
     def _close_conn(self) -> None:
         if isinstance(self.status, int):  # not so in the answer of a proxy to CONNECT
             self._exchange.complete = True
-            with suppress(OSError):  # it broke, and will not be used again
+            try:
                 self._exchange.surplus = bool(self.fp.peek(1))
+            except OSError:
+                self._exchange.surplus = True  # it broke
         super()._close_conn()  # type: ignore[misc]
 
 
@@ -139,8 +140,10 @@ class _Kept(_Base):
         finally:
             self._unsent = None
         # The server may have answered before it closed the connection, so the answer is read.
-        with suppress(BrokenPipeError, ConnectionResetError):
+        try:
             self.send(b"".join(unsent))
+        except (BrokenPipeError, ConnectionResetError):
+            return
 
     def send(self, data: Any) -> None:
         """Send bytes, or hold them back while `request` puts a request together."""

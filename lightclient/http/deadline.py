@@ -44,7 +44,7 @@ class Deadline:
             TimeoutError: none are left.
         """
         left = self._end - time.monotonic()
-        if self.over:
+        if left <= 0 or (self._stop is not None and self._stop.is_set()):
             raise TimeoutError("the deadline has passed")
         return left if self._stop is None else min(left, _LONGEST_WAIT)
 

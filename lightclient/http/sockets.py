@@ -40,17 +40,21 @@ class _Timed:
                 # until the one before is acknowledged. Linux puts that off by 40 ms unless it is
                 # told to be quick, and it forgets, so tell it before every further read.
                 self.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)  # type: ignore[attr-defined]
-            with suppress(TimeoutError):
+            try:
                 size: int = super().recv_into(*args)  # type: ignore[misc]
-                self.exchange.count(size)
-                return size
+            except TimeoutError:
+                continue  # whether any time is left, the exchange says
+            self.exchange.count(size)
+            return size
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         rest = memoryview(data)
         while rest:
             super().settimeout(self.exchange.next_wait())  # type: ignore[misc]
-            with suppress(TimeoutError):
+            try:
                 rest = rest[super().send(rest, flags) :]  # type: ignore[misc]
+            except TimeoutError:
+                continue
 
 
 class TimedSocket(_Timed, socket.socket):

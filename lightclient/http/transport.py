@@ -197,6 +197,8 @@ def _retry_after(response: BaseHTTPResponse) -> float | None:
     urllib3 could read it as well, but its newer versions make six hours of any longer time.
     """
     text = response.headers.get("retry-after", "").strip()
+    if not text:
+        return None
     if text.isascii() and text.isdigit():
         return float(text)
     try:
