@@ -4,6 +4,7 @@ import http.client
 import os
 import re
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -16,6 +17,9 @@ from lightclient.http.sockets import TimedSocket, dial
 # share of the calls.
 _MOST_SECONDS = 300
 _LENGTH = re.compile(r"[0-9]{1,18}")
+_HEADER_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*?)[ \t]*\r?\n")
+_LONGEST_LINE = 65536
+_MOST_HEADERS = 100  # as in http.client
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?\n")
 
 if TYPE_CHECKING:
@@ -29,11 +33,12 @@ class MalformedAnswer(http.client.HTTPException):
 
 
 class StrictResponse(http.client.HTTPResponse):
-    """http.client's reader of answers, made strict.
+    """http.client's reader of answers, with a strict reading of their heads.
 
     http.client itself takes a head that was cut short for a whole one, waits until the deadline
     where a header is broken, sets aside as much memory as the answer announces, and drops what
-    comes beyond the end of an answer.
+    comes beyond the end of an answer. It also reads a head by the rules of mail, which takes a
+    tenth of the time of a short call.
     """
 
     def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
@@ -42,7 +47,7 @@ class StrictResponse(http.client.HTTPResponse):
         self._exchange.reader = self.fp
 
     def begin(self) -> None:
-        """Read status and headers.
+        """Read status and headers (RFC 9112, 4 to 6).
 
         Raises:
             http.client.HTTPException: they are broken. OSError: they do not come.
@@ -52,30 +57,61 @@ class StrictResponse(http.client.HTTPResponse):
             # http.client would wait for the end of the line, and a gRPC port never sends one.
             raise http.client.BadStatusLine(start.decode("latin-1"))
         try:
-            super().begin()
+            self._read_status_line()
+            self.headers = self.msg = self._read_headers()
+            while self.status == HTTPStatus.CONTINUE:  # the answer itself follows
+                self._read_status_line()
+                self.headers = self.msg = self._read_headers()
         except http.client.HTTPException:
             self._refuse_the_end()
             raise
-        self._refuse_the_end()
-        self._check_head()
+        if self.status < 200:
+            raise MalformedAnswer(f"an interim answer of status {self.status}")
+        self._read_framing()
+
+    def _read_status_line(self) -> None:
+        version, self.status, reason = self._read_status()  # type: ignore[attr-defined]
+        if not version.startswith("HTTP/1."):
+            raise http.client.UnknownProtocol(version)
+        self.version = 10 if version == "HTTP/1.0" else 11
+        self.code, self.reason = self.status, reason.strip()
+
+    def _read_headers(self) -> http.client.HTTPMessage:
+        lines: list[bytes] = []
+        while (line := self.fp.readline(_LONGEST_LINE)) not in (b"\r\n", b"\n"):
+            if line[:1] in (b" ", b"\t") and lines:  # the header before goes on (RFC 9112, 5.2)
+                line = lines.pop().rstrip() + line
+            lines.append(line)
+            if not line.endswith(b"\n") or len(lines) > _MOST_HEADERS:
+                raise MalformedAnswer("a head that is too long, or does not end")
+        found = http.client.HTTPMessage()
+        for header in map(_HEADER_LINE.fullmatch, lines):
+            if header is None:
+                raise MalformedAnswer("a line of the head is no header")
+            found.set_raw(header[1].decode("ascii"), header[2].decode("latin-1"))
+        return found
 
     def _refuse_the_end(self) -> None:
-        """Refuse a head that was cut short: http.client takes the end of the data for its end."""
+        """Refuse an answer that was cut short: the end of the data is not its end."""
         if self._exchange.ended:
             raise http.client.IncompleteRead(b"")
 
-    def _check_head(self) -> None:
-        if self.status < 200:
-            raise MalformedAnswer(f"an interim answer of status {self.status}")
-        if self.headers.defects or self.headers.get_payload():
-            raise MalformedAnswer("a line of the head is no header")
-        codings = self.headers.get_all("transfer-encoding", [])
-        lengths = self.headers.get_all("content-length", [])
-        if codings and [coding.lower() for coding in codings] != ["chunked"]:
+    def _read_framing(self) -> None:
+        """How the end of the body is found, and whether the connection can be used again."""
+        codings = [coding.lower() for coding in self.headers.get_all("transfer-encoding", [])]
+        lengths = set(self.headers.get_all("content-length", []))
+        if codings and codings != ["chunked"]:
             raise MalformedAnswer("an unknown transfer coding")
-        if len(set(lengths)) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
+        if len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
             raise MalformedAnswer("a length that is none")
-        if codings and lengths:
+        self.chunked, self.chunk_left = bool(codings), None
+        self.length = int(lengths.pop()) if lengths and not codings else None
+        if self.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+            self.length = 0
+        self.will_close = self._check_close()  # type: ignore[attr-defined]
+        if not self.chunked and self.length is None:
+            self.will_close = True
+        if codings and "content-length" in self.headers:
             # A proxy may take this for two answers (RFC 9112, 6.3). Use the connection only once.
             self.will_close = True
             del self.headers["content-length"]  # urllib3 would warn about it
@@ -83,7 +119,7 @@ class StrictResponse(http.client.HTTPResponse):
 
     def _read_next_chunk_size(self) -> int:
         """Read a chunk's size strictly: int() takes signs, and a negative size never ends."""
-        line = self.fp.readline(65536)
+        line = self.fp.readline(_LONGEST_LINE)
         found = _CHUNK_LINE.fullmatch(line)
         if not found:
             self._refuse_the_end()

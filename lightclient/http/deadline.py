@@ -26,7 +26,7 @@ class Deadline:
     @property
     def over(self) -> bool:
         """Whether the moment has passed."""
-        return not self.allows(0)
+        return time.monotonic() >= self._end or (self._stop is not None and self._stop.is_set())
 
     def allows(self, pause: float) -> bool:
         """Whether some time would be left after a pause of `pause` seconds."""
@@ -44,7 +44,7 @@ class Deadline:
             TimeoutError: none are left.
         """
         left = self._end - time.monotonic()
-        if left <= 0 or (self._stop is not None and self._stop.is_set()):
+        if self.over:
             raise TimeoutError("the deadline has passed")
         return left if self._stop is None else min(left, _LONGEST_WAIT)
 

@@ -59,7 +59,7 @@ def _tensor(reply: Reply, output: str | None) -> Any:
     found = answer[key]
     if isinstance(found, dict):
         return _named(reply, found, output)
-    if isinstance(found, list) and found and all(isinstance(row, dict) for row in found):
+    if isinstance(found, list) and found and {dict} == set(map(type, found)):
         return [_named(reply, row, output) for row in found]
     return found
 
