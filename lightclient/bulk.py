@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
 
@@ -277,7 +277,7 @@ class _Stream:
     def _padded(self, plan: Plan, rows: Sequence[Row]) -> Plan:
         if self._pad_to is None or plan.length is not None:
             return plan
-        return replace(plan, length=self._length_for(rows, plan))
+        return plan._replace(length=self._length_for(rows, plan))
 
     def _pad_from_now_on(self, rows: Sequence[Row], plan: Plan) -> None:
         with self._pad_lock:  # several requests of the stream may be refused at the same time

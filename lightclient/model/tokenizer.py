@@ -6,9 +6,8 @@ Paths below are those of 4.57.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightclient.errors import BundleError
 from lightclient.messages import short_repr
@@ -39,8 +38,7 @@ _ROLES = ("bos_token", "eos_token", *_BERT_TOKENS)
 _FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
 
 
-@dataclass(frozen=True)
-class Padding:
+class Padding(NamedTuple):
     """How a row is padded: the pad token's id, None if there is none, its type id, the side."""
 
     token_id: int | None
@@ -48,8 +46,7 @@ class Padding:
     left: bool
 
 
-@dataclass(frozen=True)
-class LoadedTokenizer:
+class LoadedTokenizer(NamedTuple):
     """The tokenizer, and the settings that this client applies itself.
 
     Without `has_type_ids`, all type ids are 0. With `cut_left`, truncation cuts the start of a

@@ -1,7 +1,7 @@
 """The URL of a served model and its parts."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from lightclient.errors import InputError, SettingError
@@ -19,8 +19,7 @@ _MODEL_PATH = re.compile(
 _PREDICT_ONLY = (":predict", ":rawPredict", "/invocations")
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """Where a model is served.
 
     `path` is the model's, with its version or label, without `:predict` or `/metadata`. It tells

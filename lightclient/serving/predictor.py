@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lightclient import errors
 from lightclient.checks import check_whole
@@ -17,8 +17,7 @@ from lightclient.serving.signature import BY_HAND, Signature, read_signature
 from lightclient.settings import Settings, find_proxy
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """How requests are made, so that they fit both the served model and the bundle.
 
     `limit`: the most tokens of a text, which is cut there; None: there is no limit.
