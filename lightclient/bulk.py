@@ -35,7 +35,7 @@ from lightclient.errors import (
     ReplyError,
     ServerFailed,
 )
-from lightclient.http.deadline import Deadline
+from lightclient.http.deadline import Deadline, Stop
 from lightclient.model.encoding import Row, Text
 from lightclient.serving.predictor import Plan, Predictor
 from lightclient.serving.refusal import refuses_lengths
@@ -150,7 +150,7 @@ class _Stream:
     ) -> None:
         self._predictor, self._timeout, self._within = predictor, timeout, within
         self._stops_at_error = stops_at_error
-        self._stop = threading.Event()
+        self._stop = Stop()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._pad_to: int | None = None
@@ -296,7 +296,7 @@ class _Stream:
         return length if plan.limit is None else min(length, plan.limit)
 
 
-def _work(jobs: "SimpleQueue[_Job | None]", stop: threading.Event) -> None:
+def _work(jobs: "SimpleQueue[_Job | None]", stop: Stop) -> None:
     """Do jobs until None comes. It holds on to no job, since that would keep its stream alive."""
     while (job := jobs.get()) is not None:
         if not stop.is_set():

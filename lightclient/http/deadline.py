@@ -1,10 +1,27 @@
 """The one clock that bounds a whole call."""
 
 import time
-from threading import Event
 
 # How long a wait may go on after another thread has set `stop`.
 _LONGEST_WAIT = 0.1
+
+
+class Stop:
+    """Tells what waits for a server to end, when another thread has called `set`.
+
+    It has no lock, as a threading.Event has, which an interrupt can leave locked for ever.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        """End the waits soon."""
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        """Whether `set` was called."""
+        return self._is_set
 
 
 class Deadline:
@@ -15,7 +32,7 @@ class Deadline:
     """
 
     def __init__(
-        self, seconds: float, stop: Event | None = None, within: "Deadline | None" = None
+        self, seconds: float, stop: Stop | None = None, within: "Deadline | None" = None
     ) -> None:
         self.seconds = seconds
         self._end = time.monotonic() + seconds
@@ -60,5 +77,7 @@ class Deadline:
         """Sleep for `seconds`, or until `stop` is set."""
         if self._stop is None:
             time.sleep(seconds)
-        else:
-            self._stop.wait(seconds)
+            return
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not self._stop.is_set():
+            time.sleep(min(left, _LONGEST_WAIT))

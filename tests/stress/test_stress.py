@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from lightclient import Classification, Classifier, LightClientError, ServerFailed, Signature
-from lightclient.http.deadline import Deadline
+from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.exchange import Exchange
 from lightclient.http.sockets import TimedSocket, dial
 from tests.scripted import response
@@ -228,7 +228,7 @@ def test_leaving_a_stream_that_looks_a_name_up(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_stop_while_connecting_leaves_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
-    stop = threading.Event()
+    stop = Stop()
     opened: list[socket.socket] = []
     original = TimedSocket.connect_ex
 
