@@ -45,8 +45,8 @@ class Tokenizer:
             if len(texts) > 1 and os.getpid() == _PID:
                 return self._encode_batch(texts)
             return [self._encode(text) for text in texts]
-        except BaseException:
-            with _our_errors():
+        except BaseException:  # a panic of the library is no Exception
+            with _our_errors():  # entered here only, because each call would pay for it
                 raise
 
     def bare_ids(self, text: Text) -> list[int]:
