@@ -1,0 +1,47 @@
+"""The files of a bundle, and how a served model carries them.
+
+`lightclient export` writes two kinds of signatures into a SavedModel, beside `serving_default`:
+
+- `lightclient_bundle`, which takes names of files (`file`, string [any]) and gives their bytes
+  (`content_bytes`, string [any]), empty for a file that the bundle has not;
+- the same function, and the same `serving_default`, once more under a name that ends with `-` and
+  the bundle's fingerprint. The names are part of the metadata, so that these tell which bundle
+  belongs to the model. A version with another bundle refuses a request to such a name.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+
+# In the order of the alphabet, which is that of the fingerprint.
+NAMES = ("config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")
+SIGNATURE = "lightclient_bundle"
+FILE, CONTENT = "file", "content_bytes"
+_DIGITS = 16
+
+Files = Mapping[str, bytes]
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """The bundle's files that a folder has, by their names."""
+    paths = [folder / name for name in NAMES]
+    return {path.name: path.read_bytes() for path in paths if path.is_file()}
+
+
+def fingerprint(files: Files) -> str:
+    """The first 16 hex digits of a SHA-256 over the files that are not empty, sorted by name.
+
+    Each counts with its name in UTF-8, a zero byte, its length as 8 bytes, the highest first, and
+    its own bytes.
+    """
+    digest = sha256()
+    for name, content in sorted(files.items()):
+        if content:
+            digest.update(name.encode() + b"\0" + len(content).to_bytes(8, "big"))
+            digest.update(content)
+    return digest.hexdigest()[:_DIGITS]
+
+
+def bound(signature: str, fingerprint: str) -> str:
+    """The name under which a signature belongs to one bundle."""
+    return f"{signature}-{fingerprint}"
