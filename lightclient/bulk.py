@@ -37,7 +37,8 @@ from lightclient.errors import (
 )
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.model.encoding import Row, Text
-from lightclient.serving.predictor import Plan, Predictor
+from lightclient.serving.plan import Plan
+from lightclient.serving.predictor import Predictor
 from lightclient.serving.refusal import refuses_lengths
 
 Outcome = Classification | LightClientError

@@ -11,7 +11,7 @@ from lightclient.http.deadline import Deadline
 from lightclient.http.headers import Headers, Token
 from lightclient.imports import import_numpy_meanwhile
 from lightclient.messages import short_repr
-from lightclient.model.bundle import Bundle
+from lightclient.model.bundle import Bundle, FunctionName
 from lightclient.model.encoding import Text, check_text
 from lightclient.serving.predictor import Predictor
 from lightclient.serving.request import Form
@@ -28,15 +28,17 @@ class Classifier:
 
     Threads may share one; it may be pickled, and used on both sides of a fork. It opens no
     connection before the first call and keeps those it has until `close`, or the end of a `with`.
-    If `url`, `bundle`, `timeout`, `token`, `ca_certs` or `client_cert` is left out, the environment
-    decides: `LIGHTCLIENT_URL` and so on.
+    If `url`, `bundle`, `timeout`, `function`, `token`, `ca_certs` or `client_cert` is left out, the
+    environment decides: `LIGHTCLIENT_URL` and so on.
 
     Args:
         url: the served model, like `http://host:8501/v1/models/NAME`, with `/versions/N` or
             `/labels/L`, with or without `:predict`. Any other URL that ends in `:predict`,
             `:rawPredict` or `/invocations` is taken as it is, and needs a `Signature`.
-        bundle: a shipped name, a model's Hugging Face folder, or a `Bundle`. The default is
-            distilbert-base-uncased-finetuned-sst-2-english.
+        bundle: a shipped name, a model's Hugging Face folder, or a `Bundle`. If it is left out, the
+            served model's own is used, which `lightclient export` writes into the model. A model
+            without one gets distilbert-base-uncased-finetuned-sst-2-english, and the log a warning.
+            `"served"` makes an error of that.
         timeout: the deadline of one call in seconds, with connecting, repeats and metadata
             included. The default is 10.
         max_length: the most tokens of a text; a longer one is cut, and `truncated` says so. The
@@ -44,6 +46,9 @@ class Classifier:
         pad_to: pad every request to this many tokens, for a server that batches requests.
         signature: the name of a signature, or a `Signature` stated by hand, which saves the
             metadata look-up. The default is `serving_default`, as the server describes it.
+        function: `"softmax"`, `"sigmoid"` or `"none"`: what makes scores of the model's output. The
+            default is none for an output whose name says that it holds probabilities, and
+            otherwise the choice of transformers' pipeline.
         form: `"columnar"` or `"row"`, for servers that know the row form only.
         headers: sent with every request; or a function of the request's method, URL and body
             that gives them, for servers that want it signed.
@@ -69,6 +74,7 @@ class Classifier:
         max_length: int | None = None,
         pad_to: int | None = None,
         signature: str | Signature | None = None,
+        function: FunctionName | None = None,
         form: Form = "columnar",
         headers: Headers | None = None,
         token: Token | None = None,
@@ -78,8 +84,8 @@ class Classifier:
     ) -> None:
         settings = read_settings(
             url=url, bundle=bundle, timeout=timeout, max_length=max_length, pad_to=pad_to,
-            signature=signature, form=form, headers=headers, token=token, ca_certs=ca_certs,
-            client_cert=client_cert, retries=retries,
+            signature=signature, function=function, form=form, headers=headers, token=token,
+            ca_certs=ca_certs, client_cert=client_cert, retries=retries,
         )  # fmt: skip
         self.__setstate__(settings)
 
@@ -123,7 +129,8 @@ class Classifier:
 
         Raises:
             InputError: a text, or the timeout, is not what it must be.
-            SignatureError: the served model does not fit the bundle.
+            SignatureError: the served model does not fit the bundle or the function.
+            BundleError: the bundle that the served model carries is broken.
             TransportError: no answer came; `TimedOut`, `CannotConnect` and others say why.
             ServerError: the server answered with an error; the class says which.
             ReplyError: the answer is not the logits of these texts.

@@ -13,33 +13,66 @@ from operator import itemgetter
 import numpy as np
 
 from lightclient.classification import Classification, Score
+from lightclient.errors import SignatureError
 from lightclient.http.transport import Reply
 from lightclient.model.bundle import Bundle
+from lightclient.serving.plan import Plan
 from lightclient.serving.reply import Floats, read_logits
 
 _make_score: Callable[[tuple[str, float]], Score] = partial(tuple.__new__, Score)
 _by_score = itemgetter(1)
+_NEARLY = 1e-6  # how far the sum of float32 probabilities may be from 1
 
 
-def classify_reply(
-    reply: Reply, bundle: Bundle, truncated: Sequence[bool], output: str | None
-) -> list[Classification]:
-    """Read the reply to a predict request by `read_logits`, and score it by `classify_logits`."""
-    logits = read_logits(reply, len(truncated), len(bundle.labels), output)
-    return classify_logits(logits, bundle, truncated)
+def classify_reply(reply: Reply, plan: Plan, truncated: Sequence[bool]) -> list[Classification]:
+    """Read the reply to a predict request by `read_logits`, and score it by `classify_logits`.
+
+    Raises:
+        SignatureError: the output holds probabilities and nobody said so, or the other way round.
+        Whatever `read_logits` raises.
+    """
+    bundle, function = plan.bundle, plan.function
+    logits = read_logits(reply, len(truncated), len(bundle.labels), plan.signature.output)
+    if function.believed is not None:
+        _check_belief(logits, plan)
+    return classify_logits(logits, bundle, truncated, function.name)
+
+
+def _check_belief(values: Floats, plan: Plan) -> None:
+    """Check that the output holds what it is believed to hold: probabilities, or else logits."""
+    output = plan.signature.output
+    if plan.function.believed == "probabilities":
+        if not ((values >= 0) & (values <= 1)).all():
+            raise _doubt(f"the output {output!r} holds values outside 0 to 1, whatever its name is")
+    elif values.shape[1] > 1 and _are_distributions(values):
+        name = "the model's output" if output is None else f"the output {output!r}"
+        raise _doubt(f"each row of {name} is between 0 and 1 and sums to 1, as probabilities do")
+
+
+def _are_distributions(values: Floats) -> bool:
+    sums = values.sum(axis=-1, dtype=np.float64)
+    return bool((values >= 0).all() and (values <= 1).all() and (abs(sums - 1) <= _NEARLY).all())
+
+
+def _doubt(found: str) -> SignatureError:
+    return SignatureError(
+        f"{found}. Say what it holds: function='none' for probabilities, 'softmax' or 'sigmoid' "
+        "for logits"
+    )
 
 
 def classify_logits(
-    logits: Floats, bundle: Bundle, truncated: Sequence[bool]
+    logits: Floats, bundle: Bundle, truncated: Sequence[bool], function: str | None = None
 ) -> list[Classification]:
     """Score the rows of one reply.
 
     Args:
         logits: float32, one row a text and one column a label, all finite.
-        bundle: the labels, and what decides the function.
+        bundle: the labels.
         truncated: one bool a text.
+        function: the name of the function that makes the scores; None: the pipeline's choice.
     """
-    table, columns = probabilities(logits, bundle), logits.shape[1]
+    table, columns = _FUNCTIONS[function or bundle.function](logits), logits.shape[1]
     labels = cycle(bundle.labels[:columns])
     every = map(_make_score, zip(labels, table.ravel().tolist(), strict=False))
     by_row = zip(*[every] * columns, strict=True)  # takes as many of them for each row
@@ -51,15 +84,6 @@ def classify_logits(
         label, score = scores[0]
         found.append(Classification(label, score, scores, tuple(raw), cut))
     return found
-
-
-def probabilities(logits: Floats, bundle: Bundle) -> Floats:
-    """Apply the function that the pipeline would choose, row by row."""
-    if bundle.problem_type == "regression":
-        return logits
-    if bundle.problem_type == "multi_label_classification" or len(bundle.labels) == 1:
-        return sigmoid(logits)
-    return softmax(logits)
 
 
 def sigmoid(logits: Floats) -> Floats:
@@ -77,3 +101,8 @@ def softmax(logits: Floats) -> Floats:
         np.exp(found, out=found)
         found /= np.add.reduce(found, axis=-1, keepdims=True)
     return found
+
+
+_FUNCTIONS: dict[str, Callable[[Floats], Floats]] = {
+    "softmax": softmax, "sigmoid": sigmoid, "none": lambda values: values,
+}  # fmt: skip

@@ -12,12 +12,13 @@ from lightclient.checks import check_whole
 from lightclient.errors import InputError, SettingError
 from lightclient.http.headers import Headers, Token
 from lightclient.messages import short_repr
-from lightclient.model.bundle import Bundle
+from lightclient.model.bundle import Bundle, FunctionName
+from lightclient.serving.function import FUNCTIONS
 from lightclient.serving.request import FORMS, Form
 from lightclient.serving.signature import Signature
 
 # The settings that the environment may give, as LIGHTCLIENT_ and the name in capitals.
-FROM_ENVIRONMENT = ("url", "bundle", "timeout", "token", "ca_certs", "client_cert")
+FROM_ENVIRONMENT = ("url", "bundle", "timeout", "token", "ca_certs", "client_cert", "function")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _LONGEST = 366 * 24 * 3600  # far beyond it, the waits of the system overflow
 
@@ -35,20 +36,30 @@ class Settings:
     max_length: int | None = None
     pad_to: int | None = None
     signature: str | Signature | None = None
+    function: FunctionName | None = None
     form: Form = "columnar"
     headers: Headers | None = field(default=None, repr=False)
     retries: int = 3
 
     def __post_init__(self) -> None:
         check_timeout(self.timeout)
-        form, signature = self.form, self.signature
-        if form not in FORMS:
-            raise InputError(f"form must be one of {', '.join(FORMS)}, not {short_repr(form)}")
+        signature = self.signature
+        _check_choice("form", self.form, FORMS)
+        if self.function is not None:
+            _check_choice("function", self.function, FUNCTIONS)
+        for name in ("max_length", "pad_to"):
+            if (value := getattr(self, name)) is not None:
+                check_whole(name, value, 1)
         if not isinstance(signature, (str, Signature, type(None))):
             raise InputError(f"signature must be a str or a Signature, not {short_repr(signature)}")
         check_whole("retries", self.retries, 0)
         if isinstance(self.headers, Mapping):  # a copy, which the caller cannot change
             object.__setattr__(self, "headers", dict(self.headers))
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(f"{name} must be one of {', '.join(choices)}, not {short_repr(value)}")
 
 
 def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Settings:

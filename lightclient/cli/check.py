@@ -20,8 +20,8 @@ from lightclient.messages import printable
 if TYPE_CHECKING:
     from lightclient.http.deadline import Deadline
     from lightclient.http.transport import Reply
-    from lightclient.model.bundle import Bundle
-    from lightclient.serving.predictor import Plan, Predictor
+    from lightclient.serving.plan import Plan
+    from lightclient.serving.predictor import Predictor
 
 _TEXT = """\
 Walk through what a classification needs: does the host answer, is the model there and loaded, does
@@ -170,6 +170,8 @@ class _Walk:
             yield self.server
             yield self.model
         yield self.signature
+        yield self.bundle
+        yield self.function
         yield self.answer
 
     def close(self) -> None:
@@ -179,21 +181,18 @@ class _Walk:
 
     def setup(self) -> str:
         """The settings, and the bundle."""
-        from lightclient.model.bundle import Bundle
         from lightclient.serving.address import parse_address
         from lightclient.serving.predictor import Predictor
         from lightclient.settings import read_settings
 
-        given = self._arguments
-        settings = read_settings(url=given.url, bundle=given.bundle, timeout=given.timeout)
-        self._address = parse_address(settings.url)
-        bundle = Bundle.load(settings.bundle)
-        self._settings = replace(settings, bundle=bundle)
+        self._settings = read_settings(**options.server_settings(self._arguments))
+        self._address = parse_address(self._settings.url)
         if self._address.model is None:
-            self._assume_signature(bundle)
+            self._assume_signature()
         self._predictors.append(Predictor(self._settings))
-        labels = len(bundle.labels)
-        return f"bundle {bundle.name!r}: {labels} labels, {bundle.max_length} tokens at most"
+        if self._predictor.choice.is_open:
+            return "bundle: none is given, so the model is asked for its own"
+        return f"bundle {self._predictor.bundle.name!r}: {_described_bundle(self._predictor)}"
 
     def server(self) -> str:
         """Whatever answers at the address."""
@@ -206,19 +205,40 @@ class _Walk:
         from lightclient.serving.predictor import Predictor
 
         if _is_ready(self._status):
-            self._assume_signature(self._predictor.bundle)
+            self._assume_signature()
             self._predictors.append(Predictor(self._settings))
             return f"model {self._address.model!r} is ready, in KServe's words"
         return f"model {self._address.model!r} is AVAILABLE: version {_available(self._status)}"
 
     def signature(self) -> str:
         """The model's metadata, against the bundle."""
+        from lightclient.model.files import bound
         from lightclient.serving.signature import BY_HAND
 
         plan = self._predictor.plan(self._deadline())
         if self._settings.signature:
             return f"the server tells no signature; assumed: {_described(plan)}; {BY_HAND}"
-        return f"signature {plan.signature.name!r} fits: {_described(plan)}"
+        name = plan.signature.name.removesuffix(bound("", plan.bundle.fingerprint))
+        return f"signature {name!r} fits: {_described(plan)}"
+
+    def bundle(self) -> str:
+        """The bundle in use, against the one that the model carries."""
+        from lightclient.serving.carried import told
+
+        choice = self._predictor.choice
+        if choice.carried is None:
+            if choice.is_open:
+                return told(choice.bundle)
+            return f"bundle {choice.bundle.name!r} is used: the model carries none to compare with"
+        if choice.is_open:
+            return f"the model carries its bundle: {_described_bundle(self._predictor)}"
+        return f"the model was exported with this bundle, {choice.bundle.fingerprint}"
+
+    def function(self) -> str:
+        """What makes scores of the output."""
+        plan = self._predictor.plan(self._deadline())
+        output = "the output" if plan.signature.output is None else repr(plan.signature.output)
+        return f"function {plan.function.name!r} makes scores of {output}, {plan.function.reason}"
 
     def answer(self) -> str:
         """A text's classification."""
@@ -230,9 +250,11 @@ class _Walk:
     def _predictor(self) -> "Predictor":
         return self._predictors[-1]
 
-    def _assume_signature(self, bundle: "Bundle") -> None:
+    def _assume_signature(self) -> None:
+        from lightclient.model.bundle import Bundle
         from lightclient.serving.signature import Signature
 
+        bundle = Bundle.load(self._settings.bundle)
         types = "token_type_ids" if bundle.needs_type_ids else None
         signature = Signature(token_type_ids=types)
         self._settings = replace(self._settings, signature=signature, form="row")
@@ -289,6 +311,11 @@ def _available(reply: "Reply") -> str:
         server_message=said,
         attempts=reply.attempts,
     )
+
+
+def _described_bundle(predictor: "Predictor") -> str:
+    labels = printable(", ".join(predictor.bundle.labels), 200)
+    return f"labels {labels}; {predictor.bundle.max_length or 'any number of'} tokens at most"
 
 
 def _described(plan: "Plan") -> str:

@@ -18,7 +18,6 @@ from lightclient.errors import LightClientError
 if TYPE_CHECKING:
     from lightclient.classification import Classification
     from lightclient.client import Classifier
-    from lightclient.model.bundle import Bundle
 
 _TEXT = """\
 Classify texts from the command line, from a file, or from stdin, one a line.
@@ -75,13 +74,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
     _check_resume(arguments)
     texts = iter(_texts(arguments))
-    bundle = _bundle(arguments)
     retries = _RETRIES_OF_A_FILE if arguments.file else 3
-    with Classifier(
-        arguments.url, bundle=bundle, timeout=arguments.timeout, retries=retries
-    ) as classifier:
+    with Classifier(retries=retries, **options.server_settings(arguments)) as classifier:
         if arguments.output:
-            tally = _to_file(arguments, classifier, texts, labels=len(bundle.labels))
+            tally = _to_file(arguments, classifier, texts)
         else:
             tally = _Tally(classifier, Begun(texts))
             _write(arguments, tally, sys.stdout)
@@ -103,14 +99,6 @@ def _check_resume(arguments: argparse.Namespace) -> None:
         arguments.usage_error(f"--resume goes with --format {' or '.join(CONTINUING)}")
     if arguments.output.exists() and arguments.output.samefile(arguments.file):
         arguments.usage_error("--output must be another file than --file")
-
-
-def _bundle(arguments: argparse.Namespace) -> "Bundle":
-    from lightclient.model.bundle import Bundle
-    from lightclient.settings import read_settings
-
-    settings = read_settings(url=arguments.url, bundle=arguments.bundle, timeout=arguments.timeout)
-    return Bundle.load(settings.bundle)
 
 
 def _texts(arguments: argparse.Namespace) -> Iterable[str]:
@@ -153,18 +141,26 @@ class _Tally:
 
 
 def _to_file(
-    arguments: argparse.Namespace, classifier: "Classifier", texts: Iterator[str], labels: int
+    arguments: argparse.Namespace, classifier: "Classifier", texts: Iterator[str]
 ) -> _Tally:
     with open_output(arguments.output, resume=arguments.resume) as out:
         begun = Begun(texts)
         if arguments.resume:
-            layout = LAYOUTS[arguments.format](arguments.top_k, labels)
+            layout = LAYOUTS[arguments.format](arguments.top_k, _count_labels(classifier))
             begun = pass_over(arguments.output, texts, layout)
             out.truncate(begun.end)
         tally = _Tally(classifier, begun)
         with _telling(arguments, tally), out:  # closed within: the disk may be full only then
             _write(arguments, tally, out, goes_on=begun.end > 0)
     return tally
+
+
+def _count_labels(classifier: "Classifier") -> int:
+    """How many labels the served model has, which may take a question to the server."""
+    from lightclient.http.deadline import Deadline
+
+    predictor = classifier._predictor
+    return len(predictor.plan(Deadline(classifier.timeout)).bundle.labels)
 
 
 def _write(

@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -20,7 +20,7 @@ def add_command(
 
 
 def add_server_options(parser: argparse.ArgumentParser) -> None:
-    """`--url`, `--bundle` and `--timeout`."""
+    """The options that `server_settings` reads."""
     parser.add_argument(
         "--url", metavar="U", help="the served model: http://HOST:8501/v1/models/NAME"
     )
@@ -28,8 +28,21 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
         "--bundle",
         metavar="B",
         help="the model's Hugging Face folder (tokenizer.json, config.json) or a shipped name; "
-        "default: distilbert-base-uncased-finetuned-sst-2-english",
+        "default: what the served model carries, or else distilbert-base-uncased-finetuned-sst-2-"
+        "english, which 'served' forbids",
+    )
+    parser.add_argument(
+        "--function",
+        metavar="F",
+        choices=("softmax", "sigmoid", "none"),
+        help="what makes scores of the model's output: softmax, sigmoid or none; default: as the "
+        "output's name says, or as transformers' pipeline does",
     )
     parser.add_argument(
         "--timeout", metavar="S", type=float, help="seconds a call may take; default: 10"
     )
+
+
+def server_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings that a command line gives; None for those that it leaves out."""
+    return {name: getattr(arguments, name) for name in ("url", "bundle", "timeout", "function")}

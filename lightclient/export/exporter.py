@@ -12,7 +12,7 @@ from lightclient.errors import ExportError, InputError
 from lightclient.export.libraries import has_torch, prepare
 from lightclient.export.source import Source, find_source
 from lightclient.export.staging import Staging, choose_version, place, staging
-from lightclient.serving.predictor import check_lengths
+from lightclient.serving.plan import check_lengths
 
 if TYPE_CHECKING:
     from lightclient.export.savedmodel import Run

@@ -4,12 +4,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from lightclient.errors import BundleError, InputError
 from lightclient.messages import short_repr
-from lightclient.model.document import BROKEN, JsonFile, read_json, unreadable
+from lightclient.model.document import BROKEN, JsonFile, parse_json, unreadable
+from lightclient.model.files import VOCABULARY, Files, Origin, fingerprint, read_files
 from lightclient.model.tokenizer import LoadedTokenizer, load_tokenizer
 
+FunctionName = Literal["softmax", "sigmoid", "none"]
 DEFAULT_BUNDLE = "distilbert-base-uncased-finetuned-sst-2-english"
 
 # Their position ids begin at pad_token_id + 1, so that fewer tokens fit than
@@ -30,6 +33,7 @@ class Bundle:
 
     `max_length`: the most tokens, special ones included; None: no limit is known.
     `needs_type_ids`: without type ids, the model takes the second text of a pair for the first.
+    `fingerprint`: of the files; two bundles of one fingerprint are the same.
     """
 
     name: str
@@ -38,6 +42,18 @@ class Bundle:
     problem_type: str | None
     max_length: int | None
     needs_type_ids: bool
+    fingerprint: str = ""
+
+    @property
+    def function(self) -> FunctionName:
+        """The function that makes scores of logits.
+
+        The choice is that of transformers, pipelines/text_classification.py, postprocess.
+        """
+        if self.problem_type == "regression":
+            return "none"
+        is_multi = self.problem_type == "multi_label_classification"
+        return "sigmoid" if is_multi or len(self.labels) == 1 else "softmax"
 
     @classmethod
     def load(cls, source: "str | Path | Bundle | None" = None) -> "Bundle":
@@ -55,13 +71,29 @@ class Bundle:
         if isinstance(source, Bundle):
             return source
         folder = _folder(DEFAULT_BUNDLE if source is None else source)
-        config = read_json(folder / "config.json", required=True)
-        tokens = read_json(folder / "tokenizer_config.json")
+        try:
+            files = read_files(folder)
+        except OSError as error:
+            raise unreadable(str(folder), "a bundle", error) from error
+        return cls.from_files(folder.name, files, Origin(f"{folder}{os.sep}", is_folder=True))
+
+    @classmethod
+    def from_files(cls, name: str, files: Files, origin: Origin) -> "Bundle":
+        """Make a bundle of the contents of its files; `load` says which there are.
+
+        Raises:
+            BundleError: a file is missing, broken, or contradicts another.
+        """
+        if not files.get("config.json"):
+            raise BundleError(
+                f"{origin.path('config.json')} is missing; copy it from the model's Hugging Face "
+                "folder"
+            )
+        config = parse_json(files["config.json"], origin.path("config.json"))
+        tokens = _parse(files, origin, "tokenizer_config.json")
         if "added_tokens_decoder" not in tokens:  # an older file, with another one beside it
-            tokens.update(read_json(folder / "special_tokens_map.json"))
-        tokenizer = folder / "tokenizer.json"
-        path = tokenizer if tokenizer.is_file() else folder / "vocab.txt"
-        return _bundle(folder.name, path, tokens, config)
+            tokens.update(_parse(files, origin, "special_tokens_map.json"))
+        return _bundle(name, files, origin, tokens, config)
 
     @classmethod
     def from_vocab(
@@ -89,7 +121,8 @@ class Bundle:
             raise InputError(f"labels must be a list of one or more str, not {short_repr(labels)}")
         if not isinstance(vocab, (str, Path)):
             raise InputError(f"vocab must be a file's path, not {type(vocab).__name__}")
-        if Path(vocab).name == "tokenizer.json":
+        path = Path(vocab)
+        if path.name == "tokenizer.json":
             raise InputError("vocab must be a vocab.txt; Bundle.load reads tokenizer.json folders")
         tokens = JsonFile("Bundle.from_vocab", {
             "do_lower_case": do_lower_case,
@@ -98,7 +131,12 @@ class Bundle:
             "model_max_length": max_length,
         })  # fmt: skip
         config = JsonFile("labels", {"id2label": dict(enumerate(labels))})
-        return _bundle(Path(vocab).stem, Path(vocab), tokens, config)
+        try:
+            files = {VOCABULARY: path.read_bytes()}
+        except OSError as error:
+            raise unreadable(str(path), "a vocabulary", error) from error
+        origin = Origin(f"{path.parent}{os.sep}", is_folder=True, vocabulary=path.name)
+        return _bundle(path.stem, files, origin, tokens, config)
 
 
 def _folder(source: str | Path) -> Path:
@@ -119,11 +157,16 @@ def _folder(source: str | Path) -> Path:
     return folder
 
 
-def _bundle(name: str, path: Path, tokens: JsonFile, config: JsonFile) -> Bundle:
+def _parse(files: Files, origin: Origin, name: str) -> JsonFile:
+    return parse_json(files.get(name, b""), origin.path(name))
+
+
+def _bundle(name: str, files: Files, origin: Origin, tokens: JsonFile, config: JsonFile) -> Bundle:
     try:
-        loaded = load_tokenizer(path, tokens, config)
+        loaded = load_tokenizer(files, origin, tokens, config)
     except BROKEN as error:
-        raise unreadable(path, "a tokenizer", error) from error
+        path = VOCABULARY if VOCABULARY in files else "tokenizer.json"
+        raise unreadable(origin.path(path), "a tokenizer", error) from error
     return Bundle(
         name=name,
         loaded=loaded,
@@ -131,6 +174,7 @@ def _bundle(name: str, path: Path, tokens: JsonFile, config: JsonFile) -> Bundle
         problem_type=config.one_of("problem_type", *_PROBLEM_TYPES),
         max_length=_max_length(tokens, config, loaded.padding.token_id),
         needs_type_ids=loaded.has_type_ids and (config.whole("type_vocab_size") or 0) > 1,
+        fingerprint=fingerprint(files),
     )
 
 

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from lightclient.errors import BundleError
@@ -54,17 +53,15 @@ class JsonFile(dict[str, Any]):
         )
 
 
-def read_json(path: Path, *, required: bool = False) -> JsonFile:
-    """Read a file; a missing one holds nothing, unless it is `required`."""
-    if not required and not path.is_file():
-        return JsonFile(path, {})
+def parse_json(content: bytes, path: str) -> JsonFile:
+    """Parse a file of this content; nothing at all is an object without keys."""
     try:
-        return JsonFile(path, {**json.loads(path.read_bytes())})
+        return JsonFile(path, {**json.loads(content or b"{}")})
     except BROKEN as error:
         raise unreadable(path, "a JSON object", error) from error
 
 
-def unreadable(path: Path, what: str, error: Exception) -> BundleError:
+def unreadable(path: str, what: str, error: Exception) -> BundleError:
     """The error for a file that is missing or broken."""
     words = f"{path} cannot be read as {what}: {error!s:.200}"
     return BundleError(f"{words}; copy it from the model's Hugging Face folder")
@@ -74,12 +71,13 @@ class Document(NamedTuple):
     """A `tokenizer.json`, which is edited before the tokenizers library loads it.
 
     `model`: the JSON of the model, to the end of the file. It is most of the file and is seldom
-    needed, so it is not parsed. `edited`: whether this differs from the file at `path`.
+    needed, so it is not parsed. `path`: what errors call the file. `edited`: whether this differs
+    from the file of that name, or there is no such file.
     """
 
     parts: dict[str, Any]
     model: bytes
-    path: Path
+    path: str
     edited: bool = False
 
     def part(self, name: str) -> dict[str, Any]:
@@ -117,27 +115,28 @@ class Document(NamedTuple):
         return f'{json.dumps(self.parts)[:-1]},"model":{self.model.decode()}'
 
 
-def read_document(path: Path) -> Document:
-    """Read a `tokenizer.json`, all but its model."""
-    data = path.read_bytes()
+def parse_document(data: bytes, path: str, *, is_file: bool = True) -> Document:
+    """Parse a `tokenizer.json`, all but its model. `is_file`: whether it is there at `path`."""
     head, _, model = data.partition(b'"model":')
     try:
         parts = json.loads(head.rstrip(b", \t\r\n") + b"}")
         if parts.keys() >= _PARTS:
-            return Document(parts, model, path)
+            return Document(parts, model, path, edited=not is_file)
     except (ValueError, RecursionError):
         pass  # the model does not come last, or this is no JSON at all
     parts = json.loads(data)
-    return Document(parts, json.dumps(parts.pop("model", None)).encode() + b"}", path)
+    model = json.dumps(parts.pop("model", None)).encode() + b"}"
+    return Document(parts, model, path, edited=not is_file)
 
 
-def wordpiece_document(path: Path, special: Mapping[str, str]) -> Document:
+def wordpiece_document(data: bytes, path: str, special: Mapping[str, str]) -> Document:
     """Write the tokenizer that transformers makes of BERT's `vocab.txt`, without added tokens.
 
     A line's number is the id of its token. `special` names the special tokens by their keys in
     `tokenizer_config.json`. (transformers 4.57, convert_slow_tokenizer.py, BertConverter)
     """
-    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    text = data.decode().replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.removesuffix("\n").split("\n")
     vocab = {line: at for at, line in enumerate(lines)}
     missing = [token for token in special.values() if token not in vocab]
     if missing:

@@ -12,9 +12,11 @@
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 # In the order of the alphabet, which is that of the fingerprint.
 NAMES = ("config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")
+VOCABULARY = "vocab.txt"  # of a BERT model without a tokenizer.json
 SIGNATURE = "lightclient_bundle"
 FILE, CONTENT = "file", "content_bytes"
 _DIGITS = 16
@@ -22,10 +24,28 @@ _DIGITS = 16
 Files = Mapping[str, bytes]
 
 
+class Origin(NamedTuple):
+    """Where files come from: a folder, or a served model.
+
+    `start`: of the paths in errors. `vocabulary`: the name that `vocab.txt` has there.
+    """
+
+    start: str
+    is_folder: bool
+    vocabulary: str = VOCABULARY
+
+    def path(self, name: str) -> str:
+        """What errors call a file."""
+        return self.start + (self.vocabulary if name == VOCABULARY else name)
+
+
 def read_files(folder: Path) -> dict[str, bytes]:
-    """The bundle's files that a folder has, by their names."""
-    paths = [folder / name for name in NAMES]
-    return {path.name: path.read_bytes() for path in paths if path.is_file()}
+    """The bundle's files that a folder has, by their names; `vocab.txt` if it has to do."""
+    found = {name: (folder / name).read_bytes() for name in NAMES if (folder / name).is_file()}
+    vocabulary = folder / VOCABULARY
+    if "tokenizer.json" not in found and vocabulary.is_file():
+        found[VOCABULARY] = vocabulary.read_bytes()
+    return found
 
 
 def fingerprint(files: Files) -> str:

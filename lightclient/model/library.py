@@ -161,12 +161,8 @@ def load(document: Document, splits_special: bool) -> Tokenizer:
 def _load_file(document: Document) -> Any:
     if not document.edited:
         return _LIBRARY.Tokenizer.from_file(document.path)
-    from tempfile import TemporaryDirectory
-
     try:
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "tokenizer.json"
-            path.write_text(document.dump(), encoding="utf-8")
+        with _temporary_file(document.dump().encode()) as path:
             return _LIBRARY.Tokenizer.from_file(path)
     except OSError as error:
         raise BundleError(
@@ -177,7 +173,24 @@ def _load_file(document: Document) -> Any:
 
 
 @contextmanager
-def _our_errors(path: Path | None = None) -> Iterator[None]:
+def _temporary_file(content: bytes) -> Iterator[str]:
+    """A file in memory, which needs no folder to write to; on disk where the system has none."""
+    if os.path.isdir("/proc/self/fd") and hasattr(os, "memfd_create"):
+        with open(os.memfd_create("tokenizer.json"), "wb") as file:
+            file.write(content)
+            file.flush()
+            yield f"/proc/self/fd/{file.fileno()}"
+        return
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "tokenizer.json"
+        path.write_bytes(content)
+        yield str(path)
+
+
+@contextmanager
+def _our_errors(path: str | None = None) -> Iterator[None]:
     """Turn whatever the library raises into a BundleError: Exception, and its own PanicException.
 
     Its words may quote a text, so they are repeated only where the file at `path` is loaded.

@@ -6,13 +6,13 @@ Paths below are those of 4.57.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from lightclient.errors import BundleError
 from lightclient.messages import short_repr
 from lightclient.model import library
-from lightclient.model.document import Document, JsonFile, read_document, wordpiece_document
+from lightclient.model.document import Document, JsonFile, parse_document, wordpiece_document
+from lightclient.model.files import VOCABULARY, Files, Origin
 
 # Classes that set their normalizer by tokenizer_config.json, with defaults of their own
 # (models/bert/tokenization_bert_fast.py, __init__, and the like).
@@ -60,11 +60,14 @@ class LoadedTokenizer(NamedTuple):
     longest_word: int
 
 
-def load_tokenizer(path: Path, tokens: JsonFile, config: JsonFile) -> LoadedTokenizer:
+def load_tokenizer(
+    files: Files, origin: Origin, tokens: JsonFile, config: JsonFile
+) -> LoadedTokenizer:
     """Load a `tokenizer.json`, or else WordPiece from a `vocab.txt`.
 
     Args:
-        path: the file.
+        files: one of the two.
+        origin: where they come from.
         tokens: `tokenizer_config.json`, with `special_tokens_map.json` merged in.
         config: `config.json`.
 
@@ -75,11 +78,13 @@ def load_tokenizer(path: Path, tokens: JsonFile, config: JsonFile) -> LoadedToke
     # `BertTokenizerFast` and model_type `bert` are both `bert`; `xlm-roberta` is `xlmroberta`.
     name = str(tokens.get("tokenizer_class") or config.get("model_type") or "")
     family = name.removesuffix("Fast").removesuffix("Tokenizer").replace("-", "").lower()
-    if path.name == "tokenizer.json":
-        document = read_document(path)
-    elif not path.is_file() or family not in _BERT_LIKE - {"mpnet"} | _GENERIC:
+    if files.get("tokenizer.json"):
+        path = origin.path("tokenizer.json")
+        document = parse_document(files["tokenizer.json"], path, is_file=origin.is_folder)
+    elif VOCABULARY not in files or family not in _BERT_LIKE - {"mpnet"} | _GENERIC:
         raise BundleError(
-            f"{path} is missing or is no BERT vocabulary, and no tokenizer.json is beside it; give "
+            f"{origin.path(VOCABULARY)} is missing or is no BERT vocabulary, and there is no "
+            "tokenizer.json; give "
             "the right path, or save the model's fast tokenizer there: "
             "AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER)"
         )
@@ -87,7 +92,8 @@ def load_tokenizer(path: Path, tokens: JsonFile, config: JsonFile) -> LoadedToke
         family = family if family in _BERT_LIKE else "bert"
         special = {role: tokens.get(role) or token for role, token in _BERT_TOKENS.items()}
         tokens = JsonFile(tokens.name, tokens | special)
-        document = wordpiece_document(path, {role: _content(t) for role, t in special.items()})
+        names = {role: _content(token) for role, token in special.items()}
+        document = wordpiece_document(files[VOCABULARY], origin.path(VOCABULARY), names)
     document = document.edit(**_changes(document, tokens, family))
     side, pad_type = ("left", 3) if family in _LEFT_PADDED else ("right", 0)
     pad_id = _pad_id(document, tokens, config, family)

@@ -1,74 +1,36 @@
 """From texts to classifications, step by step, for one served model and its bundle."""
 
-import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from lightclient import errors
-from lightclient.checks import check_whole
 from lightclient.classification import Classification
 from lightclient.http.deadline import Deadline
 from lightclient.http.transport import Transport
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Row, Text, make_batch, tokenize
 from lightclient.serving.address import parse_address
+from lightclient.serving.carried import (
+    SERVED,
+    BundleChoice,
+    Carried,
+    build_bundle_request,
+    read_bundle,
+)
+from lightclient.serving.plan import Plan, check_lengths, make_plan
 from lightclient.serving.request import build_request
-from lightclient.serving.signature import BY_HAND, Signature, read_signature
+from lightclient.serving.signature import BY_HAND, Signature, read_metadata
 from lightclient.settings import Settings, find_proxy
 
-
-class Plan(NamedTuple):
-    """How requests are made, so that they fit both the served model and the bundle.
-
-    `limit`: the most tokens of a text, which is cut there; None: there is no limit.
-    `length`: the tokens that every row is padded to; None: the longest of its request.
-    `takes_pairs`: whether the model can tell the two texts of a pair apart.
-    """
-
-    signature: Signature
-    limit: int | None
-    length: int | None
-    takes_pairs: bool = True
-
-
-def make_plan(
-    signature: Signature, bundle: Bundle, max_length: int | None = None, pad_to: int | None = None
-) -> Plan:
-    """Make the plan for a served model's signature and a bundle.
-
-    Raises:
-        SignatureError: the model gives another number of logits than the bundle has labels.
-        InputError: `pad_to` contradicts the signature's own length.
-    """
-    if signature.classes not in (None, len(bundle.labels)):
-        raise errors.SignatureError(
-            f"the model gives {signature.classes} logits, the bundle {bundle.name!r} has "
-            f"{len(bundle.labels)} labels; pass the model's own folder as bundle="
-        )
-    length = signature.length or pad_to
-    if pad_to not in (None, length):
-        raise errors.InputError(f"pad_to={pad_to}, but the model takes rows of {length} tokens")
-    limits = [limit for limit in (bundle.max_length, max_length, length) if limit is not None]
-    takes_pairs = bool(signature.token_type_ids) or not bundle.needs_type_ids
-    return Plan(signature, min(limits, default=None), length, takes_pairs)
-
-
-def check_lengths(bundle: Bundle, max_length: object, pad_to: object) -> None:
-    """Check `max_length` and `pad_to` against the bundle.
-
-    Raises:
-        InputError: no whole number, too small for one token of text, or more than the model has.
-    """
-    least = bundle.loaded.tokenizer.special_count(pair=False) + 1
-    most = math.inf if bundle.max_length is None else bundle.max_length
-    reason = f": less has no room for text, and the model of {bundle.name!r} takes no more"
-    for name, value in (("max_length", max_length), ("pad_to", pad_to)):
-        if value is not None:
-            check_whole(name, value, least, most, reason)
+# What a request meets whose plan is that of a version which is no longer served.
+MAY_BE_OUTDATED = (errors.BadRequest, errors.ReplyError, errors.SignatureNotFound)
+PLANS_TRIED = 4
 
 
 class Predictor:
     """Tokenizes texts, asks the server for their logits, and scores them. Threads may share one.
+
+    Nothing has a lock here. Threads whose first calls begin together may each ask the server for
+    what it tells of the model, and all get the same.
 
     Raises:
         InputError, BundleError: a setting is not what it must be, or the bundle is broken.
@@ -79,8 +41,9 @@ class Predictor:
         if address.model is None and not isinstance(settings.signature, Signature):
             words = f"{address} has no metadata that tells the signature: {BY_HAND}"
             raise errors.InputError(words)
-        self.bundle = Bundle.load(settings.bundle)
-        check_lengths(self.bundle, settings.max_length, settings.pad_to)
+        self.choice = BundleChoice(settings.bundle)
+        if not self.choice.is_open:
+            check_lengths(self.choice.bundle, settings.max_length, settings.pad_to)
         self.transport = Transport(
             address.origin,
             headers=settings.headers,
@@ -92,18 +55,30 @@ class Predictor:
         )
         self._settings = settings
         self._stated = settings.signature if isinstance(settings.signature, Signature) else None
-        self._plan = self._make_plan(self._stated) if self._stated else None
+        if self._stated and settings.bundle == SERVED:
+            raise errors.InputError(
+                "bundle='served' asks the server, and a Signature stated by hand does without: "
+                "pass the model's folder as bundle=, or leave signature= out"
+            )
+        self._plan = self._make_plan(self._stated, self.bundle) if self._stated else None
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle in use; the one that ships, where the model has yet to be asked."""
+        return self.choice.bundle
 
     def classify(self, texts: Sequence[Text], deadline: Deadline) -> list[Classification]:
         """Classify the texts of one request; raises what `Classifier.classify` does."""
         plan = self.plan(deadline)
-        try:
-            return self._classify(texts, plan, deadline)
-        except (errors.BadRequest, errors.ReplyError):
-            new_plan = self.refresh_plan(plan, deadline)
-            if new_plan is None:
-                raise
-        return self._classify(texts, new_plan, deadline)
+        for _ in range(PLANS_TRIED - 1):
+            try:
+                return self._classify(texts, plan, deadline)
+            except MAY_BE_OUTDATED as error:
+                new_plan = self.refresh_plan(plan, deadline, error)
+                if new_plan is None:
+                    raise
+                plan = new_plan
+        return self._classify(texts, plan, deadline)
 
     def _classify(
         self, texts: Sequence[Text], plan: Plan, deadline: Deadline
@@ -131,45 +106,53 @@ class Predictor:
                 "the served model takes no token_type_ids, but this bundle's model tells the texts "
                 "of a pair apart by them; export it with token_type_ids"
             )
-        return tokenize(texts, self.bundle, plan.limit)
+        return tokenize(texts, plan.bundle, plan.limit)
 
     def predict(self, rows: Sequence[Row], plan: Plan, deadline: Deadline) -> list[Classification]:
         """Ask the server for the logits of rows, and score them."""
-        batch = make_batch(rows, self.bundle, plan.length)
+        batch = make_batch(rows, plan.bundle, plan.length)
         request = build_request(batch, plan.signature, self._settings.form)
         reply = self.transport.send("POST", self.address.predict, request, deadline)
         from lightclient.scoring import classify_reply  # imported here, because it needs numpy
 
-        return classify_reply(reply, self.bundle, batch.truncated, plan.signature.output)
+        return classify_reply(reply, plan, batch.truncated)
 
     def plan(self, deadline: Deadline) -> Plan:
-        """The plan, which the first call makes from the server's metadata.
-
-        There is no lock. Threads that begin together may each ask, and all get the same plan.
-        """
+        """The plan, which the first call makes from the server's metadata."""
         return self._plan or self._look_up(deadline)
 
     def _look_up(self, deadline: Deadline) -> Plan:
         reply = self.transport.send("GET", self.address.metadata, None, deadline)
         name = self._settings.signature
         try:
-            signature = read_signature(reply, name if isinstance(name, str) else None)
+            metadata = read_metadata(reply, name if isinstance(name, str) else None)
         except errors.NotTensorFlowServing as error:
             words = (
                 f"{error}\nIf it is another server of this protocol, without metadata, {BY_HAND}"
             )
             raise errors.NotTensorFlowServing(words, url=error.url, status=error.status) from None
-        self._plan = self._make_plan(signature)
-        return self._plan
 
-    def _make_plan(self, signature: Signature) -> Plan:
+        def fetch(carried: Carried) -> Bundle:
+            body = build_bundle_request(carried)
+            reply = self.transport.send("POST", self.address.predict, body, deadline)
+            return read_bundle(reply, carried, str(self.address), str(self.address.model))
+
+        bundle = self.choice.find(metadata.carried, str(self.address), fetch)
+        self._plan = plan = self._make_plan(metadata.signature, bundle)
+        return plan
+
+    def _make_plan(self, signature: Signature, bundle: Bundle) -> Plan:
         settings = self._settings
-        return make_plan(signature, self.bundle, settings.max_length, settings.pad_to)
+        return make_plan(signature, bundle, settings.max_length, settings.pad_to, settings.function)
 
-    def refresh_plan(self, plan: Plan, deadline: Deadline) -> Plan | None:
+    def refresh_plan(
+        self, plan: Plan, deadline: Deadline, error: errors.LightClientError | None = None
+    ) -> Plan | None:
         """Ask for the metadata again, after an error that a new version of the model may explain.
 
-        None if the plan is still the same, or the server cannot be asked.
+        None if the plan is still the same, or the server cannot be asked. After a SignatureNotFound
+        the same plan may do: while the servers behind one address change to a new version one by
+        one, one of them may tell the old metadata and another predict.
 
         Raises:
             SignatureError, InputError: the new version does not fit the bundle or the options.
@@ -177,8 +160,11 @@ class Predictor:
         """
         if self._stated:
             return None
+        if self._plan is not None and self._plan != plan:  # another thread has asked already
+            return self._plan
         try:
             new_plan = self._look_up(deadline)
         except (errors.TransportError, errors.ServerError):
             return None
-        return None if new_plan == plan else new_plan
+        is_same = new_plan == plan and not isinstance(error, errors.SignatureNotFound)
+        return None if is_same else new_plan

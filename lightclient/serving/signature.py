@@ -1,16 +1,21 @@
 """What the served model takes and gives, told by the server or stated by hand."""
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightclient.checks import check_whole
 from lightclient.errors import InputError, SignatureError
 from lightclient.http.transport import Reply
 from lightclient.messages import printable, short_repr
+from lightclient.model import files
+from lightclient.serving.carried import Carried
 from lightclient.serving.refusal import read_json
 
 DEFAULT_NAME = "serving_default"
+INIT_OP = "__saved_model_init_op"
+_MARKED = re.compile(rf"{files.SIGNATURE}-([0-9a-f]{{16}})")
 BY_HAND = (
     "state the signature by hand, like Classifier(url, form='row', signature=Signature("
     "input_ids='input_ids', attention_mask='attention_mask'))"
@@ -42,7 +47,7 @@ class Signature:
     `attention_mask`, `token_type_ids`: the input's name, None where the model has no such input.
     `mask_dtype`: DT_BOOL makes the mask of true and false instead of 1 and 0.
     `length`: the tokens a row must have, None where it is free.
-    `output`: the name of the logits, None where the model has one output only.
+    `output`: the name of the logits; None: the model has one output only.
     `classes`: how many logits a row has, None where it is not told.
     """
 
@@ -70,8 +75,18 @@ class Signature:
             check_whole("Signature: length", self.length, 1, _LONGEST)
 
 
-def read_signature(reply: Reply, name: str | None = None) -> Signature:
-    """Read a signature from the answer to `GET /v1/models/M/metadata` (g3doc/api_rest.md).
+class Metadata(NamedTuple):
+    """What the server tells of a model: the signature to call, and the bundle that it carries."""
+
+    signature: Signature
+    carried: Carried | None
+
+
+def read_metadata(reply: Reply, name: str | None = None) -> Metadata:
+    """Read the answer to `GET /v1/models/M/metadata` (g3doc/api_rest.md).
+
+    Where the signature is there a second time for the model's bundle, that one is taken (see
+    `lightclient.model.files`).
 
     Args:
         reply: the server's answer.
@@ -84,7 +99,9 @@ def read_signature(reply: Reply, name: str | None = None) -> Signature:
     """
     answer = read_json(reply)
     try:
-        return _signature(answer["metadata"]["signature_def"]["signature_def"], name)
+        found = answer["metadata"]["signature_def"]["signature_def"]
+        carried = _carried(found)
+        return Metadata(_signature(found, name, carried), carried)
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise SignatureError(
             f"the server's metadata is not what TensorFlow Serving answers ({short_repr(error)}); "
@@ -92,10 +109,27 @@ def read_signature(reply: Reply, name: str | None = None) -> Signature:
         ) from error
 
 
-def _signature(found: dict[str, Any], name: str | None) -> Signature:
-    signatures = {key: found[key] for key in found if key != "__saved_model_init_op"}
-    name = _choose(signatures, name)
-    inputs, outputs = signatures[name]["inputs"], signatures[name]["outputs"]
+def _carried(signatures: Collection[str]) -> Carried | None:
+    marked = [found for key in signatures if (found := _MARKED.fullmatch(key))]
+    if len(marked) > 1:
+        raise SignatureError(
+            f"the model carries {len(marked)} bundles, {_names(found[0] for found in marked)}, and "
+            "can have been exported with one only; export it again"
+        )
+    if marked:
+        return Carried(marked[0][0], marked[0][1])
+    return Carried(files.SIGNATURE, None) if files.SIGNATURE in signatures else None
+
+
+def _signature(found: dict[str, Any], name: str | None, carried: Carried | None) -> Signature:
+    ours = (INIT_OP, files.SIGNATURE, carried and carried.signature)
+    end = carried and carried.fingerprint and files.bound("", carried.fingerprint)
+    others = {key: value for key, value in found.items() if key not in ours}
+    name = _choose([key for key in others if not (end and key.endswith(end))] or others, name)
+    bound = f"{name}{end}"
+    if bound in others:
+        name = bound
+    inputs, outputs = others[name]["inputs"], others[name]["outputs"]
     ids, mask, types = (next(filter(inputs.__contains__, names), None) for names in _ALIASES)
     known = [key for key in (ids, mask, types) if key is not None]
     if ids is None or len(known) < len(inputs):
@@ -121,7 +155,7 @@ def _signature(found: dict[str, Any], name: str | None) -> Signature:
         token_type_ids=types,
         mask_dtype=inputs[mask]["dtype"] if mask else "DT_INT32",
         length=next(iter(fixed), None),
-        output=output if len(outputs) > 1 else None,
+        output=output,
         classes=dims[1] if len(dims) == 2 and dims[1] != -1 else None,
         name=name,
     )
