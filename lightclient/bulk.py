@@ -34,11 +34,12 @@ from lightclient.errors import (
     LightClientError,
     ReplyError,
     ServerFailed,
+    SignatureNotFound,
 )
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.model.encoding import Row, Text
 from lightclient.serving.plan import Plan
-from lightclient.serving.predictor import Predictor
+from lightclient.serving.predictor import PLANS_TRIED, Predictor
 from lightclient.serving.refusal import refuses_lengths
 
 Outcome = Classification | LightClientError
@@ -235,11 +236,14 @@ class _Stream:
     def _answer(self, texts: Sequence[Text], rows: Sequence[Row], plan: Plan) -> list[Outcome]:
         """The outcomes of one request."""
         try:
-            with suppress(*_PERHAPS_ONE_TEXT):
-                return list(self._predict(rows, plan))
-            # Perhaps a new version of the model has another plan. If not, find the culprit.
-            new_plan = self._predictor.refresh_plan(plan, self._new_deadline())
-            if new_plan is not None:
+            for attempt in range(PLANS_TRIED):
+                try:
+                    return list(self._predict(rows, plan))
+                except (*_PERHAPS_ONE_TEXT, SignatureNotFound) as error:
+                    # Perhaps a new version of the model has another plan. If not, find the culprit.
+                    new_plan = self._predictor.next_plan(plan, error, attempt, self._new_deadline())
+                if new_plan is None:
+                    break
                 plan, rows = new_plan, self._predictor.tokenize(texts, new_plan)
         except LightClientError as error:
             return [error] * len(texts)

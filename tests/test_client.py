@@ -361,9 +361,18 @@ def test_any_str_is_a_result_or_our_error(classifier: Classifier, text: str) -> 
     [
         ({"timeout": 0}, "^timeout"),
         ({"timeout": "5"}, "^timeout"),
-        ({"max_length": 2}, "^max_length must be .* from 3 to 512, not 2: less has no room"),
-        ({"max_length": 513}, "^max_length must be .* not 513: .* takes no more"),
-        ({"pad_to": 1000}, "^pad_to"),
+        ({"max_length": 0}, "^max_length must be a whole number, 1 or more"),
+        (
+            {"bundle": DEFAULT_BUNDLE, "max_length": 2},
+            "^max_length must be .* from 3 to 512, not 2: less has no room",
+        ),
+        (
+            {"bundle": DEFAULT_BUNDLE, "max_length": 513},
+            "^max_length must be .* not 513: .* takes no more",
+        ),
+        ({"bundle": DEFAULT_BUNDLE, "pad_to": 1000}, "^pad_to"),
+        ({"function": "tanh"}, "^function must be one of softmax, sigmoid, none, not 'tanh'"),
+        ({"bundle": "served", "signature": Signature()}, "^bundle='served'"),
         ({"form": "rows"}, "^form must be one of columnar, row"),
         ({"retries": -1}, "^retries"),
         ({"retries": True}, "^retries"),

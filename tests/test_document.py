@@ -9,20 +9,24 @@ from typing import Any
 import pytest
 
 from lightclient import Bundle, BundleError
-from lightclient.model.document import parse_document
+from lightclient.model.document import Document, parse_document
 from lightclient.model.encoding import encode
 from tests.golden import GOLDEN
 
 JSON = dict[str, Any]
 TOKENIZERS = sorted(GOLDEN.glob("*/tokenizer.json"))
+
+
+def document_at(path: Path) -> Document:
+    return parse_document(path.read_bytes(), str(path))
+
+
 named = pytest.mark.parametrize("path", TOKENIZERS, ids=lambda path: path.parent.name)
 
 
 @named
 def test_what_is_written_out_again_is_what_was_read(path: Path) -> None:
-    assert json.loads(parse_document(path.read_bytes(), str(path)).dump()) == json.loads(
-        path.read_bytes()
-    )
+    assert json.loads(document_at(path).dump()) == json.loads(path.read_bytes())
 
 
 ORDERS: dict[str, Callable[[JSON], JSON]] = {
@@ -40,7 +44,7 @@ def test_the_order_of_the_parts_does_not_matter(order: str, indent: int, tmp_pat
         path = folder / "tokenizer.json"
         found = ORDERS[order](json.loads(path.read_bytes()))
         path.write_text(json.dumps(found, indent=indent))
-        assert json.loads(parse_document(path.read_bytes(), str(path)).dump()) == found
+        assert json.loads(document_at(path).dump()) == found
         texts = ["I like you.", "a <mask> b [SEP] c"]
         expected = encode(texts, Bundle.load(GOLDEN / name))
         assert encode(texts, Bundle.load(folder)) == expected
@@ -51,7 +55,7 @@ def test_the_model_is_not_read_if_it_need_not_be(tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     head, _, _ = (GOLDEN / "bert-uncased" / "tokenizer.json").read_bytes().partition(b'"model":')
     path.write_bytes(head + b'"model":{"no JSON')
-    document = parse_document(path.read_bytes(), str(path))
+    document = document_at(path)
     assert document.part("pre_tokenizer") == {"type": "BertPreTokenizer"}
     assert document.added_ids()["[PAD]"] == 0
     with pytest.raises(ValueError, match="Unterminated string"):
@@ -62,16 +66,13 @@ def test_a_model_within_another_part(tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     found = {"decoder": {"model": {"a": 1}}, "added_tokens": [], "model": {"vocab": {"b": 2}}}
     path.write_text(json.dumps(found))
-    document = parse_document(path.read_bytes(), str(path))
+    document = document_at(path)
     assert document.part("decoder") == {"model": {"a": 1}}
     assert document.vocabulary() == {"b": 2}
 
 
 def test_an_edit() -> None:
-    document = parse_document(
-        (GOLDEN / "bert-uncased" / "tokenizer.json").read_bytes(),
-        str(GOLDEN / "bert-uncased" / "tokenizer.json"),
-    )
+    document = document_at(GOLDEN / "bert-uncased" / "tokenizer.json")
     assert document.edit() is document
     assert document.edit(normalizer=dict(document.part("normalizer"))) is document
     edited = document.edit(normalizer=None)
@@ -83,7 +84,7 @@ def test_an_edit() -> None:
 @named
 def test_every_id_of_the_vocabulary(path: Path) -> None:
     model = json.loads(path.read_bytes())["model"]
-    found = parse_document(path.read_bytes(), str(path)).vocabulary()
+    found = document_at(path).vocabulary()
     if model["type"] == "Unigram":
         assert [piece for piece, _ in model["vocab"]] == list(found)
         assert list(found.values()) == list(range(len(found)))

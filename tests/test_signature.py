@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lightclient import Bundle, InputError, NotTensorFlowServing, Signature, SignatureError
 from lightclient.http.transport import Reply
 from lightclient.serving import signature
-from lightclient.serving.predictor import Plan, check_lengths, make_plan
+from lightclient.serving.plan import check_lengths, make_plan
 from tests.exchanges import EXCHANGES
 
 
@@ -20,7 +20,9 @@ def recorded(name: str) -> bytes:
 
 
 def read_signature(body: bytes, name: str | None = None) -> Signature:
-    return signature.read_signature(Reply(200, body, "http://h/v1/models/m/metadata"), name)
+    return signature.read_metadata(
+        Reply(200, body, "http://h/v1/models/m/metadata"), name
+    ).signature
 
 
 def tensor(*dims: int, dtype: str = "DT_INT32") -> dict[str, Any]:
@@ -38,12 +40,12 @@ def metadata(inputs: Any, outputs: Any = LOGITS, name: str = "serving_default") 
 
 
 def test_the_real_server_s_free_length() -> None:
-    assert read_signature(recorded("metadata")) == Signature(classes=2)
+    assert read_signature(recorded("metadata")) == Signature(output="logits", classes=2)
 
 
 def test_the_real_server_s_fixed_length() -> None:
     told = read_signature(recorded("metadata, fixed shape"))
-    assert told == Signature(length=100, classes=2)
+    assert told == Signature(length=100, output="logits", classes=2)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_several_outputs() -> None:
     hidden = tensor(-1, -1, 768, dtype="DT_FLOAT")
     assert read_signature(metadata(inputs, LOGITS | {"hidden": hidden})).output == "logits"
     assert read_signature(metadata(inputs, {"dense": tensor(-1, 3)})) == Signature(
-        attention_mask=None, output=None, classes=3
+        attention_mask=None, output="dense", classes=3
     )
     with pytest.raises(SignatureError, match="gives dense, hidden: which one"):
         read_signature(metadata(inputs, {"dense": tensor(-1, 3), "hidden": hidden}))
@@ -165,15 +167,21 @@ def test_a_signature_by_hand_is_checked(arguments: dict[str, Any]) -> None:
 
 def test_fit() -> None:
     bundle = Bundle.load()
-    assert make_plan(Signature(), bundle, None, None) == Plan(Signature(), 512, None)
-    assert make_plan(Signature(), bundle, 64, None) == Plan(Signature(), 64, None)
-    assert make_plan(Signature(), bundle, None, 64) == Plan(Signature(), 64, 64)
-    assert make_plan(Signature(), bundle, 32, 64) == Plan(Signature(), 32, 64)
+
+    def lengths(
+        signature: Signature, max_length: int | None, pad_to: int | None
+    ) -> tuple[int | None, int | None]:
+        plan = make_plan(signature, bundle, max_length, pad_to)
+        return plan.limit, plan.length
+
+    assert lengths(Signature(), None, None) == (512, None)
+    assert lengths(Signature(), 64, None) == (64, None)
+    assert lengths(Signature(), None, 64) == (64, 64)
+    assert lengths(Signature(), 32, 64) == (32, 64)
     fixed = Signature(length=100)
-    assert make_plan(fixed, bundle, None, None) == Plan(fixed, 100, 100)
-    assert make_plan(fixed, bundle, 50, None) == Plan(fixed, 50, 100)
-    long = Signature(length=1024)
-    assert make_plan(long, bundle, None, None) == Plan(long, 512, 1024)
+    assert lengths(fixed, None, None) == (100, 100)
+    assert lengths(fixed, 50, None) == (50, 100)
+    assert lengths(Signature(length=1024), None, None) == (512, 1024)
     with pytest.raises(InputError, match="pad_to=64, but the model takes rows of 100"):
         make_plan(fixed, bundle, None, 64)
     with pytest.raises(SignatureError, match=r"gives 3 logits, .* has 2 labels"):

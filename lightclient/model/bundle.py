@@ -84,7 +84,7 @@ class Bundle:
         Raises:
             BundleError: a file is missing, broken, or contradicts another.
         """
-        if not files.get("config.json"):
+        if "config.json" not in files:
             raise BundleError(
                 f"{origin.path('config.json')} is missing; copy it from the model's Hugging Face "
                 "folder"
@@ -132,7 +132,7 @@ class Bundle:
         })  # fmt: skip
         config = JsonFile("labels", {"id2label": dict(enumerate(labels))})
         try:
-            files = {VOCABULARY: path.read_bytes()}
+            files = {VOCABULARY: path.read_bytes()} if path.is_file() else {}
         except OSError as error:
             raise unreadable(str(path), "a vocabulary", error) from error
         origin = Origin(f"{path.parent}{os.sep}", is_folder=True, vocabulary=path.name)
@@ -158,7 +158,7 @@ def _folder(source: str | Path) -> Path:
 
 
 def _parse(files: Files, origin: Origin, name: str) -> JsonFile:
-    return parse_json(files.get(name, b""), origin.path(name))
+    return parse_json(files.get(name, b"{}"), origin.path(name))
 
 
 def _bundle(name: str, files: Files, origin: Origin, tokens: JsonFile, config: JsonFile) -> Bundle:

@@ -54,9 +54,9 @@ class JsonFile(dict[str, Any]):
 
 
 def parse_json(content: bytes, path: str) -> JsonFile:
-    """Parse a file of this content; nothing at all is an object without keys."""
+    """Parse a file of this content, which must be an object."""
     try:
-        return JsonFile(path, {**json.loads(content or b"{}")})
+        return JsonFile(path, {**json.loads(content)})
     except BROKEN as error:
         raise unreadable(path, "a JSON object", error) from error
 

@@ -78,13 +78,13 @@ def load_tokenizer(
     # `BertTokenizerFast` and model_type `bert` are both `bert`; `xlm-roberta` is `xlmroberta`.
     name = str(tokens.get("tokenizer_class") or config.get("model_type") or "")
     family = name.removesuffix("Fast").removesuffix("Tokenizer").replace("-", "").lower()
-    if files.get("tokenizer.json"):
+    if "tokenizer.json" in files:
         path = origin.path("tokenizer.json")
         document = parse_document(files["tokenizer.json"], path, is_file=origin.is_folder)
     elif VOCABULARY not in files or family not in _BERT_LIKE - {"mpnet"} | _GENERIC:
         raise BundleError(
-            f"{origin.path(VOCABULARY)} is missing or is no BERT vocabulary, and there is no "
-            "tokenizer.json; give "
+            f"{origin.path(VOCABULARY)} is missing or is no BERT vocabulary, and no tokenizer.json "
+            "is beside it; give "
             "the right path, or save the model's fast tokenizer there: "
             "AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER)"
         )

@@ -21,9 +21,9 @@ from lightclient.serving.request import build_request
 from lightclient.serving.signature import BY_HAND, Signature, read_metadata
 from lightclient.settings import Settings, find_proxy
 
-# What a request meets whose plan is that of a version which is no longer served.
+# What a request meets if its plan is that of a version which is no longer served.
 MAY_BE_OUTDATED = (errors.BadRequest, errors.ReplyError, errors.SignatureNotFound)
-PLANS_TRIED = 4
+PLANS_TRIED = 6
 
 
 class Predictor:
@@ -70,11 +70,11 @@ class Predictor:
     def classify(self, texts: Sequence[Text], deadline: Deadline) -> list[Classification]:
         """Classify the texts of one request; raises what `Classifier.classify` does."""
         plan = self.plan(deadline)
-        for _ in range(PLANS_TRIED - 1):
+        for attempt in range(PLANS_TRIED):
             try:
                 return self._classify(texts, plan, deadline)
             except MAY_BE_OUTDATED as error:
-                new_plan = self.refresh_plan(plan, deadline, error)
+                new_plan = self.next_plan(plan, error, attempt, deadline)
                 if new_plan is None:
                     raise
                 plan = new_plan
@@ -145,14 +145,15 @@ class Predictor:
         settings = self._settings
         return make_plan(signature, bundle, settings.max_length, settings.pad_to, settings.function)
 
-    def refresh_plan(
-        self, plan: Plan, deadline: Deadline, error: errors.LightClientError | None = None
+    def next_plan(
+        self, plan: Plan, error: errors.LightClientError, attempt: int, deadline: Deadline
     ) -> Plan | None:
-        """Ask for the metadata again, after an error that a new version of the model may explain.
+        """The plan to try next, after an error that a new version of the model may explain.
 
-        None if the plan is still the same, or the server cannot be asked. After a SignatureNotFound
-        the same plan may do: while the servers behind one address change to a new version one by
-        one, one of them may tell the old metadata and another predict.
+        None if that cannot help: the plan is still the same, or the server cannot be asked. But a
+        version with another bundle answers with SignatureNotFound, and then the same plan is worth
+        another try. While the servers behind one address change to a new version, one may tell the
+        old metadata and the next one refuse it, in turn; so every other attempt does not ask.
 
         Raises:
             SignatureError, InputError: the new version does not fit the bundle or the options.
@@ -160,11 +161,13 @@ class Predictor:
         """
         if self._stated:
             return None
+        is_other_version = isinstance(error, errors.SignatureNotFound)
+        if is_other_version and attempt % 2:
+            return plan
         if self._plan is not None and self._plan != plan:  # another thread has asked already
             return self._plan
         try:
             new_plan = self._look_up(deadline)
         except (errors.TransportError, errors.ServerError):
             return None
-        is_same = new_plan == plan and not isinstance(error, errors.SignatureNotFound)
-        return None if is_same else new_plan
+        return new_plan if new_plan != plan or is_other_version else None

@@ -27,11 +27,11 @@ from lightclient.http.headers import request_headers
 from lightclient.http.transport import Reply
 from lightclient.model.encoding import Text, check_text, make_batch, tokenize
 from lightclient.scoring import classify_logits
+from lightclient.serving import signature as signature_module
 from lightclient.serving.address import parse_address
 from lightclient.serving.plan import make_plan
 from lightclient.serving.reply import read_logits
 from lightclient.serving.request import FORMS, build_request
-from lightclient.serving.signature import read_metadata
 from lightclient.settings import read_settings
 from tests.exchanges import EXCHANGES
 from tests.fuzz.draw import HOSTILE, Draw, as_text, dumped, mutated
@@ -221,7 +221,7 @@ def metadata(data: bytes) -> None:
 
 
 def read_metadata(body: bytes, name: str | None) -> None:
-    signature = read_metadata(Reply(200, body, URL + "/metadata"), name).signature
+    signature = signature_module.read_metadata(Reply(200, body, URL + "/metadata"), name).signature
     bundle = _bundle(0)
     plan = make_plan(signature, bundle)
     rows = tokenize(["a b", "c"], bundle, plan.limit)
