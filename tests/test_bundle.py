@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from lightclient import Bundle, BundleError, InputError
-from lightclient.model.bundle import DEFAULT_BUNDLE
 from lightclient.model.encoding import encode
+from lightclient.model.folder import DEFAULT_BUNDLE
 from lightclient.model.tokenizer import Padding
 from tests.golden import FOLDERS, GOLDEN, read
 

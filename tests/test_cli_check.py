@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from lightclient.cli import main
-from lightclient.model.bundle import DEFAULT_BUNDLE
+from lightclient.model.folder import DEFAULT_BUNDLE
 from lightclient.standin import StandIn
 from tests.scripted import answering, outputs, read_request, response, serving
 from tests.test_cli import loading

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
-from lightclient.model.bundle import DEFAULT_BUNDLE
+from lightclient.model.folder import DEFAULT_BUNDLE
 from lightclient.standin import StandIn
 from lightclient.standin.demo import load_demo_model
 from tests.golden import GOLDEN

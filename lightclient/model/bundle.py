@@ -10,10 +10,10 @@ from lightclient.errors import BundleError, InputError
 from lightclient.messages import short_repr
 from lightclient.model.document import BROKEN, JsonFile, parse_json, unreadable
 from lightclient.model.files import VOCABULARY, Files, Origin, fingerprint, read_files
+from lightclient.model.folder import find_folder
 from lightclient.model.tokenizer import LoadedTokenizer, load_tokenizer
 
 FunctionName = Literal["softmax", "sigmoid", "none"]
-DEFAULT_BUNDLE = "distilbert-base-uncased-finetuned-sst-2-english"
 
 # Their position ids begin at pad_token_id + 1, so that fewer tokens fit than
 # max_position_embeddings says (transformers, models/roberta/modeling_roberta.py,
@@ -70,7 +70,7 @@ class Bundle:
         """
         if isinstance(source, Bundle):
             return source
-        folder = _folder(DEFAULT_BUNDLE if source is None else source)
+        folder = find_folder(source)
         try:
             files = read_files(folder)
         except OSError as error:
@@ -137,24 +137,6 @@ class Bundle:
             raise unreadable(str(path), "a vocabulary", error) from error
         origin = Origin(f"{path.parent}{os.sep}", is_folder=True, vocabulary=path.name)
         return _bundle(path.stem, files, origin, tokens, config)
-
-
-def _folder(source: str | Path) -> Path:
-    if not isinstance(source, (str, Path)):
-        raise InputError(f"bundle must be a name or a folder's path, not {type(source).__name__}")
-    # Shipped bundles are inside the package in a wheel, and beside it in a checkout.
-    package = Path(__file__).resolve().parent.parent
-    shipped = package / "vocab" if (package / "vocab").is_dir() else package.parent / "vocab"
-    names = sorted(entry.name for entry in shipped.iterdir() if entry.is_dir())
-    if source in names:
-        return shipped / source
-    folder = Path(os.path.expanduser(source))  # Path.expanduser raises where there is no such user
-    if not os.path.isdir(folder):  # Path.is_dir raises on a name that is too long
-        raise BundleError(
-            f"no bundle {short_repr(str(source), 200)}: not a folder, and not a shipped name "
-            f"({', '.join(names)}); give the path of a folder with tokenizer.json and config.json"
-        )
-    return folder
 
 
 def _parse(files: Files, origin: Origin, name: str) -> JsonFile:

@@ -24,12 +24,13 @@ _CDF_END = 6
 def load_demo_model() -> ServedModel:
     """Read the demo model from the package, once.
 
-    Inputs `input_ids` and `attention_mask` int32 [-1, -1], output `logits` float32 [-1, 2].
+    Inputs `input_ids` and `attention_mask` int32 [-1, -1], output `logits` float32 [-1, 2]. It
+    carries the default bundle.
     """
     folder = Path(__file__).with_name("demo_model")
     config = json.loads((folder / "config.json").read_bytes())
     weights = _read_weights((folder / "model.safetensors").read_bytes())
-    return classifier(DistilBert(weights, config["n_layers"], config["n_heads"]))
+    return classifier(DistilBert(weights, config["n_layers"], config["n_heads"])).with_bundle()
 
 
 def _read_weights(data: bytes) -> Weights:

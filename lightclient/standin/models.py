@@ -1,7 +1,8 @@
 """What is served: models by version, signatures by name, tensors by dtype and shape."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -109,6 +110,17 @@ class ServedModel:
         """The state of each version, newest first."""
         found = {**self.unavailable, **dict.fromkeys(self.versions, VersionState("AVAILABLE"))}
         return dict(sorted(found.items(), reverse=True))
+
+    def with_bundle(self, folder: str | Path | None = None) -> "ServedModel":
+        """Return a model whose versions carry a bundle, as those that `lightclient export` writes.
+
+        `folder`: a Hugging Face folder, or the name of a shipped bundle; None: the default one.
+        """
+        from lightclient.standin.bundle import add_bundle
+
+        versions = {number: add_bundle(found, folder) for number, found in self.versions.items()}
+        # Without definitions, since those would not name the signatures that are new.
+        return replace(self, versions=versions, definitions={})
 
 
 class Repository:

@@ -18,8 +18,8 @@ import transformers
 import lightclient
 from lightclient import Bundle, Classifier
 from lightclient.export import export
-from lightclient.model.bundle import DEFAULT_BUNDLE
 from lightclient.model.encoding import encode
+from lightclient.model.folder import DEFAULT_BUNDLE
 from lightclient.standin import SavedModels, StandIn
 from tests.golden import GOLDEN
 from tests.heavy.models import FAMILIES

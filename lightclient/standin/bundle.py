@@ -1,0 +1,64 @@
+"""The signatures by which a served model carries its bundle, as `lightclient export` adds them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from lightclient.errors import BundleError
+from lightclient.model.files import CONTENT, FILE, SIGNATURE, Files, bound, fingerprint, read_files
+from lightclient.model.folder import find_folder
+from lightclient.standin.models import Arrays, SignatureDef, TensorSpec
+
+_NEEDED = ("config.json", "tokenizer.json")
+_PREDICT = "serving_default"
+_Signatures = Mapping[str, SignatureDef]
+
+
+def add_bundle(signatures: _Signatures, folder: str | Path | None) -> dict[str, SignatureDef]:
+    """Add the signatures of a bundle to those of a version, in place of another bundle's."""
+    files = read_bundle_files(folder)
+    own, mark, found = bundle_signature(files), fingerprint(files), _without_bundle(signatures)
+    if _PREDICT in found:
+        found[bound(_PREDICT, mark)] = found[_PREDICT]
+    return found | {SIGNATURE: own, bound(SIGNATURE, mark): own}
+
+
+def bundle_signature(files: Files) -> SignatureDef:
+    """Make the signature that takes the names of files and gives their bytes."""
+    by_name = {name.encode(): content for name, content in files.items()}
+
+    def run(inputs: Arrays) -> Arrays:
+        names = inputs[FILE]
+        contents = [by_name.get(name, b"") for name in names.reshape(-1).tolist()]
+        return {CONTENT: np.array(contents, dtype=object).reshape(names.shape)}
+
+    strings = TensorSpec("string", (None,))
+    return SignatureDef(run, {FILE: strings}, {CONTENT: strings})
+
+
+def read_bundle_files(folder: str | Path | None) -> dict[str, bytes]:
+    """Read what a bundle's signature gives out. Raises BundleError, and InputError."""
+    path = find_folder(folder)
+    try:
+        files = read_files(path)
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error.strerror})") from error
+    for name in _NEEDED:
+        if not files.get(name):
+            raise BundleError(
+                f"{path / name} is missing, and a served model carries it; copy it from the "
+                "model's Hugging Face folder"
+            )
+    return files
+
+
+def _without_bundle(signatures: _Signatures) -> dict[str, SignatureDef]:
+    ends = tuple(
+        name.removeprefix(SIGNATURE) for name in signatures if name.startswith(bound(SIGNATURE, ""))
+    )
+    return {
+        name: signature
+        for name, signature in signatures.items()
+        if name != SIGNATURE and not name.endswith(ends)
+    }
