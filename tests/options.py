@@ -1,4 +1,9 @@
-"""The option that runs the conformance suite against a real server."""
+"""The option that runs the conformance suite against a real server.
+
+pyproject.toml loads this as a plugin. The options of a conftest.py are known only where pytest finds
+it before it reads the command line, and there it takes the folder behind --serving-bundle, if it
+exists, for the tests to look at.
+"""
 
 import os
 from pathlib import Path
