@@ -61,10 +61,14 @@ def _instances(document: dict[str, Any]) -> list[Any]:
 
 
 def _run(signature: SignatureDef, arrays: Arrays) -> Arrays:
-    """Call the model. A ValueError stands for a failure inside TensorFlow's graph."""
+    """Call the model.
+
+    A ValueError or an IndexError stands for a failure inside TensorFlow's graph. numpy raises them
+    where TensorFlow refuses a token id outside of the vocabulary, or shapes that do not fit.
+    """
     try:
         returned = signature.run(arrays)
-    except ValueError as error:
+    except (ValueError, IndexError) as error:
         raise StatusError(str(error)) from error
     if not isinstance(returned, Mapping):
         raise TypeError(f"the model returned {type(returned).__name__}, not a dict of arrays")

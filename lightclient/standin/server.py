@@ -22,6 +22,9 @@ class StandIn:
     "model" behind the usual text classifier signature; a dict of names to callables and
     `ServedModel`s; or `SavedModels(folder)`, which TensorFlow runs. `port` 0 takes a free one.
 
+    A callable that raises a ValueError or an IndexError refuses the request: status 400, with the
+    error's message. Anything else that it raises is a status of 500.
+
     Use it in a `with` statement: this gives the URL of the first model, and leaves no thread and no
     socket behind.
     """
