@@ -236,12 +236,12 @@ class _Stream:
     def _answer(self, texts: Sequence[Text], rows: Sequence[Row], plan: Plan) -> list[Outcome]:
         """The outcomes of one request."""
         try:
-            for attempt in range(PLANS_TRIED):
+            for _ in range(PLANS_TRIED):
                 try:
                     return list(self._predict(rows, plan))
                 except (*_PERHAPS_ONE_TEXT, SignatureNotFound) as error:
                     # Perhaps a new version of the model has another plan. If not, find the culprit.
-                    new_plan = self._predictor.next_plan(plan, error, attempt, self._new_deadline())
+                    new_plan = self._predictor.next_plan(plan, error, self._new_deadline())
                 if new_plan is None:
                     break
                 plan, rows = new_plan, self._predictor.tokenize(texts, new_plan)

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -74,13 +74,13 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Set
     Raises:
         InputError: a setting is not what it must be. The parts that use the URL, the bundle, the
             headers, the token and the certificates check those.
-        SettingError: LIGHTCLIENT_TIMEOUT is not what it must be.
+        SettingError: LIGHTCLIENT_TIMEOUT or LIGHTCLIENT_FUNCTION is not what it must be.
     """
     environ = os.environ if environ is None else environ
     found = {name: value for name, value in given.items() if value is not None}
     for name in set(FROM_ENVIRONMENT) - found.keys():
         if value := environ.get(f"LIGHTCLIENT_{name.upper()}"):
-            found[name] = _seconds(value) if name == "timeout" else value
+            found[name] = _READERS.get(name, str)(value)
     return Settings(**found)
 
 
@@ -91,6 +91,17 @@ def _seconds(text: str) -> float:
         raise SettingError(
             f"LIGHTCLIENT_TIMEOUT must be a number of seconds above 0, not {short_repr(text)}"
         ) from error
+
+
+def _function(text: str) -> str:
+    if text not in FUNCTIONS:
+        raise SettingError(
+            f"LIGHTCLIENT_FUNCTION must be one of {', '.join(FUNCTIONS)}, not {short_repr(text)}"
+        )
+    return text
+
+
+_READERS: dict[str, Callable[[str], Any]] = {"timeout": _seconds, "function": _function}
 
 
 def check_timeout(value: Any) -> float:

@@ -168,7 +168,7 @@ def test_a_server_that_refuses_all_is_not_asked_for_each_text() -> None:
             connection.sendall(response(400, json.dumps({"error": "never"})))
 
     with serving(refuse) as server:
-        classifier = Classifier(server.url, signature=Signature())
+        classifier = Classifier(server.url, signature=Signature(output="logits"))
         with pytest.raises(BadRequest, match=r"^texts\[0\]"):
             list(classifier.classify_many(["a"] * 64))
     assert asked <= 8  # 64, 64, 32, 16, … 1
@@ -235,7 +235,9 @@ def test_a_foreign_error_comes_after_all_answers_before_it(
     log.addFilter(refuse)
     try:
         with serving(script) as server:
-            classifier = Classifier(server.url, signature=Signature(), timeout=30, retries=0)
+            classifier = Classifier(
+                server.url, signature=Signature(output="logits"), timeout=30, retries=0
+            )
             answers = classifier.classify_many([text] * (count + 1), on_error=on_error)
             with pytest.raises(RuntimeError, match="not this one"):
                 seen.extend(answers)
@@ -249,7 +251,7 @@ def hang(connection: socket.socket) -> None:
         pass
 
 
-@pytest.mark.parametrize("signature", [None, Signature()], ids=["look-up", "stated"])
+@pytest.mark.parametrize("signature", [None, Signature(output="logits")], ids=["look-up", "stated"])
 def test_one_deadline_for_all_texts(signature: Signature | None) -> None:
     texts = texts_of_many_lengths(300)  # more than can be under way at once
     with serving(hang) as server, Classifier(server.url, signature=signature) as classifier:
@@ -470,7 +472,7 @@ def test_leaving_early_ends_what_is_under_way() -> None:
             connection.sendall(response(200, json.dumps({"outputs": [[0.0, 1.0]] * 64})))
 
     with serving(script) as server:
-        classifier = Classifier(server.url, signature=Signature(), timeout=300)
+        classifier = Classifier(server.url, signature=Signature(output="logits"), timeout=300)
         answers = classifier.classify_many(["a"] * 192)
         assert next(answers).label == "POSITIVE"
         assert hanging.wait(30)
@@ -525,7 +527,9 @@ def test_a_program_may_end_with_a_half_read_stream() -> None:
     """Python 3.13 would wait for ever for the stream's threads, and 3.14 would show an error."""
     program = (
         "import sys; from lightclient import Classifier; "
-        "answers = Classifier(sys.argv[1]).classify_many(['a'] * 5000); "
+        "from lightclient.model.folder import DEFAULT_BUNDLE; "
+        "classifier = Classifier(sys.argv[1], bundle=DEFAULT_BUNDLE); "
+        "answers = classifier.classify_many(['a'] * 5000); "
         "print(next(answers).logits)"
     )
     with StandIn(Model()) as url:
@@ -565,7 +569,7 @@ def test_without_a_thread_an_interrupt_ends_the_stream(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with serving(script) as server:
-        classifier = Classifier(server.url, signature=Signature(), timeout=30)
+        classifier = Classifier(server.url, signature=Signature(output="logits"), timeout=30)
         with pytest.raises(KeyboardInterrupt):
             list(classifier.classify_many(["a " * 60] * 60))  # four requests
     assert len(requests) == 1

@@ -259,7 +259,14 @@ def test_check(run: Run) -> None:
     assert all(line.startswith("ok    ") for line in lines)
     assert lines[2] == "ok    model 'demo' is AVAILABLE: version 1"
     assert "input_ids, attention_mask (free length) -> logits" in lines[3]
-    assert lines[4].endswith("Classification(label='POSITIVE', score=0.99431)")
+    assert lines[4] == (
+        "ok    the model carries its bundle: labels NEGATIVE, POSITIVE; 512 tokens at most"
+    )
+    assert lines[5] == (
+        "ok    function 'softmax' makes scores of 'logits', as transformers' pipeline does for "
+        "2 labels"
+    )
+    assert lines[-1].endswith("Classification(label='POSITIVE', score=0.99431)")
 
 
 def loading(state: str) -> bytes:
@@ -298,7 +305,8 @@ def test_check_finds_a_bundle_that_does_not_fit(run: Run, tmp_path: Path) -> Non
     folder = shutil.copytree(GOLDEN / "gpt2", tmp_path / "three")
     status, out, _ = run("check", "--bundle", str(folder))
     assert status == 1
-    assert "3 labels" in out
+    assert "LABEL_0, LABEL_1, LABEL_2" in out
+    assert "is not the bundle that" in out
 
 
 def test_shorten() -> None:

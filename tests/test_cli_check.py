@@ -20,7 +20,7 @@ from tests.scripted import answering, outputs, read_request, response, serving
 from tests.test_cli import loading
 
 ROOT = Path(__file__).parent.parent
-STEPS = ["setup", "server", "model", "signature", "answer"]
+STEPS = ["setup", "server", "model", "signature", "bundle", "function", "answer"]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_it_waits_for_a_server_that_comes_later() -> None:
             out, err = process.communicate(timeout=50)
     assert (process.returncode, err) == (0, "")
     lines = out.splitlines()
-    assert [line[:6] for line in lines] == ["ok    "] * 4  # the bundle's came before the wait
+    assert [line[:6] for line in lines] == ["ok    "] * 6  # the bundle's came before the wait
     assert lines[-1].endswith("Classification(label='POSITIVE', score=0.99431)")
 
 

@@ -23,7 +23,8 @@ from lightclient.cli.output import csv_header, csv_line
 from lightclient.client import Classifier
 from lightclient.errors import LightClientError
 from lightclient.model.bundle import Bundle
-from lightclient.standin import StandIn
+from lightclient.standin import ServedModel, StandIn
+from lightclient.standin.models import classifier as behind_usual_signature
 
 Run = Callable[..., tuple[int, str]]
 
@@ -40,9 +41,14 @@ def model(inputs: dict[str, Any]) -> dict[str, Any]:
     return {"logits": np.stack([-totals, totals], axis=1).astype(np.float32)}
 
 
+def carrying(run: Any) -> ServedModel:
+    """The model with the default bundle, so that no warning is in the way."""
+    return behind_usual_signature(run).with_bundle()
+
+
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with StandIn(model) as url:
+    with StandIn(carrying(model)) as url:
         yield url
 
 
@@ -313,7 +319,7 @@ def test_a_run_that_is_ended_goes_on(
     line, out = arguments(tmp_path, [*first_window, *["wait"] * 400], form)
     whole = uninterrupted(run, line, out)
     gate = Gate()
-    with StandIn(gate) as gated:
+    with StandIn(carrying(gate)) as gated:
         with process(gated, (*line, "--timeout", WAIT)) as client:
             wait_for(lambda: lines_in(out) == 64 + (form == "csv"), client)
             client.send_signal(sent)
@@ -364,7 +370,7 @@ def test_a_server_that_starts_anew_is_waited_for(run: Run, tmp_path: Path) -> No
             time.sleep(0.005)
         return model(inputs)
 
-    server = StandIn(until_it_ends)
+    server = StandIn(carrying(until_it_ends))
     with process(server.start(), line) as client:
         wait_for(lambda: lines_in(out) > 500, client)
         port = server.address[1]
@@ -372,7 +378,7 @@ def test_a_server_that_starts_anew_is_waited_for(run: Run, tmp_path: Path) -> No
         assert lines_in(out) < 5000
         # 4 requests are under way, and each is tried more often than a classifier's default, 4.
         hang_up_on(20, port, client)
-        with StandIn(model, port=port):
+        with StandIn(carrying(model), port=port):
             assert client.communicate(timeout=WAIT) == (b"", b"")
     assert client.returncode == 0
     assert out.read_bytes() == whole

@@ -146,7 +146,9 @@ def _to_file(
     with open_output(arguments.output, resume=arguments.resume) as out:
         begun = Begun(texts)
         if arguments.resume:
-            layout = LAYOUTS[arguments.format](arguments.top_k, _count_labels(classifier))
+            # With one label to show, the server need not be asked: nothing may be left to do.
+            labels = 1 if arguments.top_k == 1 else _count_labels(classifier)
+            layout = LAYOUTS[arguments.format](arguments.top_k, labels)
             begun = pass_over(arguments.output, texts, layout)
             out.truncate(begun.end)
         tally = _Tally(classifier, begun)

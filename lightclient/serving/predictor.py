@@ -1,11 +1,13 @@
 """From texts to classifications, step by step, for one served model and its bundle."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
 
 from lightclient import errors
 from lightclient.classification import Classification
 from lightclient.http.deadline import Deadline
-from lightclient.http.transport import Transport
+from lightclient.http.transport import Reply, Transport
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Row, Text, make_batch, tokenize
 from lightclient.serving.address import parse_address
@@ -23,7 +25,8 @@ from lightclient.settings import Settings, find_proxy
 
 # What a request meets if its plan is that of a version which is no longer served.
 MAY_BE_OUTDATED = (errors.BadRequest, errors.ReplyError, errors.SignatureNotFound)
-PLANS_TRIED = 6
+PLANS_TRIED = 4
+_T = TypeVar("_T")
 
 
 class Predictor:
@@ -70,11 +73,11 @@ class Predictor:
     def classify(self, texts: Sequence[Text], deadline: Deadline) -> list[Classification]:
         """Classify the texts of one request; raises what `Classifier.classify` does."""
         plan = self.plan(deadline)
-        for attempt in range(PLANS_TRIED):
+        for _ in range(PLANS_TRIED - 1):
             try:
                 return self._classify(texts, plan, deadline)
             except MAY_BE_OUTDATED as error:
-                new_plan = self.next_plan(plan, error, attempt, deadline)
+                new_plan = self.next_plan(plan, error, deadline)
                 if new_plan is None:
                     raise
                 plan = new_plan
@@ -112,16 +115,34 @@ class Predictor:
         """Ask the server for the logits of rows, and score them."""
         batch = make_batch(rows, plan.bundle, plan.length)
         request = build_request(batch, plan.signature, self._settings.form)
-        reply = self.transport.send("POST", self.address.predict, request, deadline)
         from lightclient.scoring import classify_reply  # imported here, because it needs numpy
 
-        return classify_reply(reply, plan, batch.truncated)
+        return self._post(
+            request, deadline, lambda reply: classify_reply(reply, plan, batch.truncated)
+        )
+
+    def _post(self, request: bytes, deadline: Deadline, read: Callable[[Reply], _T]) -> _T:
+        """Send a predict request and read the reply.
+
+        A signature that is bound to a bundle is unknown to a version with another bundle. Ask
+        twice, since the next server behind the same address may have the right one.
+        """
+        path = self.address.predict
+        with suppress(errors.SignatureNotFound):
+            return read(self.transport.send("POST", path, request, deadline))
+        return read(self.transport.send("POST", path, request, deadline))
 
     def plan(self, deadline: Deadline) -> Plan:
         """The plan, which the first call makes from the server's metadata."""
         return self._plan or self._look_up(deadline)
 
     def _look_up(self, deadline: Deadline) -> Plan:
+        for _ in range(PLANS_TRIED - 1):
+            with suppress(errors.SignatureNotFound):  # the version has changed in between
+                return self._ask_for_plan(deadline)
+        return self._ask_for_plan(deadline)
+
+    def _ask_for_plan(self, deadline: Deadline) -> Plan:
         reply = self.transport.send("GET", self.address.metadata, None, deadline)
         name = self._settings.signature
         try:
@@ -133,9 +154,12 @@ class Predictor:
             raise errors.NotTensorFlowServing(words, url=error.url, status=error.status) from None
 
         def fetch(carried: Carried) -> Bundle:
-            body = build_bundle_request(carried)
-            reply = self.transport.send("POST", self.address.predict, body, deadline)
-            return read_bundle(reply, carried, str(self.address), str(self.address.model))
+            url, model = str(self.address), str(self.address.model)
+            return self._post(
+                build_bundle_request(carried),
+                deadline,
+                lambda reply: read_bundle(reply, carried, url, model),
+            )
 
         bundle = self.choice.find(metadata.carried, str(self.address), fetch)
         self._plan = plan = self._make_plan(metadata.signature, bundle)
@@ -146,14 +170,13 @@ class Predictor:
         return make_plan(signature, bundle, settings.max_length, settings.pad_to, settings.function)
 
     def next_plan(
-        self, plan: Plan, error: errors.LightClientError, attempt: int, deadline: Deadline
+        self, plan: Plan, error: errors.LightClientError, deadline: Deadline
     ) -> Plan | None:
         """The plan to try next, after an error that a new version of the model may explain.
 
-        None if that cannot help: the plan is still the same, or the server cannot be asked. But a
-        version with another bundle answers with SignatureNotFound, and then the same plan is worth
-        another try. While the servers behind one address change to a new version, one may tell the
-        old metadata and the next one refuse it, in turn; so every other attempt does not ask.
+        None if that cannot help: the plan is still the same, or the server cannot be asked. After
+        SignatureNotFound the same plan is worth another try, because several servers behind one
+        address may have different versions.
 
         Raises:
             SignatureError, InputError: the new version does not fit the bundle or the options.
@@ -161,13 +184,11 @@ class Predictor:
         """
         if self._stated:
             return None
-        is_other_version = isinstance(error, errors.SignatureNotFound)
-        if is_other_version and attempt % 2:
-            return plan
         if self._plan is not None and self._plan != plan:  # another thread has asked already
             return self._plan
         try:
             new_plan = self._look_up(deadline)
         except (errors.TransportError, errors.ServerError):
             return None
-        return new_plan if new_plan != plan or is_other_version else None
+        may_help = new_plan != plan or isinstance(error, errors.SignatureNotFound)
+        return new_plan if may_help else None

@@ -1,0 +1,75 @@
+"""How requests are made and replies are scored, for one served model and its bundle."""
+
+import math
+from typing import NamedTuple
+
+from lightclient import errors
+from lightclient.checks import check_whole
+from lightclient.model.bundle import Bundle, FunctionName
+from lightclient.serving.function import Function, choose_function
+from lightclient.serving.signature import Signature
+
+
+class Plan(NamedTuple):
+    """What fits both the served model and its bundle.
+
+    `function`: makes scores of the output.
+    `limit`: the most tokens of a text, which is cut there; None: there is no limit.
+    `length`: the tokens that every row is padded to; None: the longest of its request.
+    `takes_pairs`: whether the model can tell the two texts of a pair apart.
+    """
+
+    signature: Signature
+    bundle: Bundle
+    function: Function
+    limit: int | None
+    length: int | None
+    takes_pairs: bool
+
+
+def make_plan(
+    signature: Signature,
+    bundle: Bundle,
+    max_length: int | None = None,
+    pad_to: int | None = None,
+    function: FunctionName | None = None,
+) -> Plan:
+    """Make the plan for a served model's signature and its bundle; the rest is as `Classifier` has.
+
+    Raises:
+        SignatureError: the model gives another number of logits than the bundle has labels.
+        InputError: `pad_to` contradicts the signature's own length, or a length the bundle.
+    """
+    check_lengths(bundle, max_length, pad_to)
+    if signature.classes not in (None, len(bundle.labels)):
+        raise errors.SignatureError(
+            f"the model gives {signature.classes} logits, the bundle {bundle.name!r} has "
+            f"{len(bundle.labels)} labels; pass the model's own folder as bundle="
+        )
+    length = signature.length or pad_to
+    if pad_to not in (None, length):
+        raise errors.InputError(f"pad_to={pad_to}, but the model takes rows of {length} tokens")
+    limits = [limit for limit in (bundle.max_length, max_length, length) if limit is not None]
+    takes_pairs = bool(signature.token_type_ids) or not bundle.needs_type_ids
+    return Plan(
+        signature=signature,
+        bundle=bundle,
+        function=choose_function(function, signature.output, bundle),
+        limit=min(limits, default=None),
+        length=length,
+        takes_pairs=takes_pairs,
+    )
+
+
+def check_lengths(bundle: Bundle, max_length: object, pad_to: object) -> None:
+    """Check `max_length` and `pad_to` against the bundle.
+
+    Raises:
+        InputError: no whole number, too small for one token of text, or more than the model has.
+    """
+    least = bundle.loaded.tokenizer.special_count(pair=False) + 1
+    most = math.inf if bundle.max_length is None else bundle.max_length
+    reason = f": less has no room for text, and the model of {bundle.name!r} takes no more"
+    for name, value in (("max_length", max_length), ("pad_to", pad_to)):
+        if value is not None:
+            check_whole(name, value, least, most, reason)
