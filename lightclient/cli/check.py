@@ -31,8 +31,9 @@ the first step that fails, with what to do about it. Exit status: 0 when all is 
   lightclient check --wait 60 --quiet && python service.py       start when the server is ready
 
 --json prints one object: "ok" (true or false), "attempts", "seconds", and "steps", a list of
-objects in the order setup, server, model, signature, answer. Each has "step", "ok" and "message".
-A step that fails is the last one, and has "error" too, the name of the error's class.
+objects in the order setup, server, model, signature, bundle, function, answer, batching. Each has
+"step", "ok" and "message". A step that fails is the last one, and has "error" too, the name of the
+error's class.
 
 Vertex AI, SageMaker and KServe tell no signature, and the first two no status. There, the usual
 inputs and the row form are tried.
