@@ -69,8 +69,8 @@ def _compare(rows: Sequence[Row], ask: _Ask, url: str) -> None:
                 f"a text of {len(rows[at].input_ids)} tokens gets the logits {_told(alone[at])} "
                 f"alone, and {_told(together[at])} beside others at the same moment: the server "
                 "pads a batch so that the model sees the padding. Leave "
-                "pad_variable_length_inputs out of its batching parameters, or pass pad_to=N, so "
-                "that all requests have one length",
+                "pad_variable_length_inputs out of its batching parameters, or pass pad_to=N, here "
+                "--pad-to N, so that all requests have one length",
                 url=url,
             )
 
