@@ -19,6 +19,7 @@ from lightclient.serving.carried import (
     read_bundle,
 )
 from lightclient.serving.plan import Plan, check_lengths, make_plan
+from lightclient.serving.refusal import row_limit
 from lightclient.serving.request import build_request
 from lightclient.serving.signature import BY_HAND, Signature, read_metadata
 from lightclient.settings import Settings, find_proxy
@@ -34,6 +35,8 @@ class Predictor:
 
     Nothing has a lock here. Threads whose first calls begin together may each ask the server for
     what it tells of the model, and all get the same.
+
+    `most_rows`: those of one request, as far as a server has told; None: none has.
 
     Raises:
         InputError, BundleError: a setting is not what it must be, or the bundle is broken.
@@ -56,6 +59,7 @@ class Predictor:
             proxy=find_proxy(address.scheme, address.host, address.port),
             retries=settings.retries,
         )
+        self.most_rows: int | None = None
         self._settings = settings
         self._stated = settings.signature if isinstance(settings.signature, Signature) else None
         if self._stated and settings.bundle == SERVED:
@@ -112,7 +116,23 @@ class Predictor:
         return tokenize(texts, plan.bundle, plan.limit)
 
     def predict(self, rows: Sequence[Row], plan: Plan, deadline: Deadline) -> list[Classification]:
-        """Ask the server for the logits of rows, and score them."""
+        """Ask the server for the logits of rows, and score them.
+
+        It is one request, or several if the server says that it takes no more rows in one.
+        """
+        found: list[Classification] = []
+        while len(found) < len(rows):
+            part = rows[len(found) :][: self.most_rows]
+            try:
+                found += self._predict(part, plan, deadline)
+            except errors.BadRequest as error:
+                limit = row_limit(error)
+                if limit is None or not 0 < limit < len(part):
+                    raise
+                self.most_rows = min(limit, self.most_rows or limit)
+        return found
+
+    def _predict(self, rows: Sequence[Row], plan: Plan, deadline: Deadline) -> list[Classification]:
         batch = make_batch(rows, plan.bundle, plan.length)
         request = build_request(batch, plan.signature, self._settings.form)
         from lightclient.scoring import classify_reply  # imported here, because it needs numpy
