@@ -37,6 +37,7 @@ from lightclient.errors import (
     SignatureNotFound,
 )
 from lightclient.http.deadline import Deadline, Stop
+from lightclient.http.pace import Pace
 from lightclient.model.encoding import Row, Text
 from lightclient.serving.plan import Plan
 from lightclient.serving.predictor import PLANS_TRIED, Predictor
@@ -142,7 +143,7 @@ def _placed(error: LightClientError, place: int) -> LightClientError:
 class _Stream:
     """Sends chunks off, request by request; leaves nothing under way at its end.
 
-    The threads are its own, and what they share is a SimpleQueue. The futures of a
+    The threads are its own, and what they share are SimpleQueues. The futures of a
     ThreadPoolExecutor have locks that an interrupt (Ctrl-C) can leave locked, and then a thread
     would wait for ever, and the interpreter for the thread.
     """
@@ -152,7 +153,7 @@ class _Stream:
     ) -> None:
         self._predictor, self._timeout, self._within = predictor, timeout, within
         self._stops_at_error = stops_at_error
-        self._stop = Stop()
+        self._stop, self._pace = Stop(), Pace(REQUESTS_AT_ONCE)
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._pad_to: int | None = None
@@ -176,10 +177,11 @@ class _Stream:
 
     def _end(self) -> None:
         self._stop.set()
+        self._pace.give_all_permits()
         self._jobs.put(None)
 
     def _new_deadline(self) -> Deadline:
-        return Deadline(self._timeout, self._stop, self._within)
+        return Deadline(self._timeout, self._stop, self._within, self._pace)
 
     def start(self, chunk: Chunk) -> _Started:
         """Tokenize a chunk and send its requests off."""
@@ -198,7 +200,8 @@ class _Stream:
             return started
         rows = self._tokenize(texts, plan, started.outcomes)
         lengths = {at: len(row.input_ids) for at, row in rows.items()}
-        for places in cut(lengths, plan.length or self._pad_to, TOKENS_PER_REQUEST):
+        width, most = plan.length or self._pad_to, self._predictor.most_rows
+        for places in cut(lengths, width, TOKENS_PER_REQUEST, most):
             request = [texts[at] for at in places], [rows[at] for at in places], plan
             self._do(partial(started.finish, places, partial(self._answer, *request)))
         return started
@@ -221,8 +224,9 @@ class _Stream:
     def _do(self, job: _Job) -> None:
         """Have a thread do a job, or do it here if there is no thread to be had."""
         if len(self._threads) < REQUESTS_AT_ONCE:
+            shared = self._jobs, self._pace, self._stop
             thread = threading.Thread(
-                target=_work, args=(self._jobs, self._stop), name="lightclient-many", daemon=True
+                target=_work, args=shared, name="lightclient-many", daemon=True
             )
             with suppress(RuntimeError):  # too many threads, or the interpreter's end
                 thread.start()
@@ -301,11 +305,14 @@ class _Stream:
         return length if plan.limit is None else min(length, plan.limit)
 
 
-def _work(jobs: "SimpleQueue[_Job | None]", stop: Stop) -> None:
+def _work(jobs: "SimpleQueue[_Job | None]", pace: Pace, stop: Stop) -> None:
     """Do jobs until None comes. It holds on to no job, since that would keep its stream alive."""
+    pace.take_permit()
     while (job := jobs.get()) is not None:
         if not stop.is_set():
             with suppress(BaseException):  # `_in_order` raises it when its turn comes
                 job()
         del job
+        pace.give_permit_back()
+        pace.take_permit()
     jobs.put(None)  # for the next thread

@@ -55,13 +55,16 @@ def _read(stream: Iterator[object], start: int, most: int) -> Chunk:
     return chunk
 
 
-def cut(lengths: Mapping[int, int], fixed: int | None, budget: int) -> Iterator[list[int]]:
+def cut(
+    lengths: Mapping[int, int], fixed: int | None, budget: int, most: int | None = None
+) -> Iterator[list[int]]:
     """Cut rows into requests, the longest rows first.
 
     Args:
         lengths: the tokens of each row, by its place.
         fixed: the tokens that every row is padded to at least; None: the longest of its request.
         budget: the most tokens of a request, padding included; a single row may have more.
+        most: the most rows of a request; None: any number.
 
     Yields:
         The places of a request's rows, in rising order.
@@ -70,6 +73,6 @@ def cut(lengths: Mapping[int, int], fixed: int | None, budget: int) -> Iterator[
     at = 0
     while at < len(longest_first):
         width = max(fixed or 0, lengths[longest_first[at]])
-        count = max(1, budget // width)
+        count = max(1, min(budget // width, most or budget))
         yield sorted(longest_first[at : at + count])
         at += count

@@ -28,7 +28,7 @@ from lightclient import (
 from lightclient.model.encoding import encode
 from lightclient.model.files import NAMES, bound, fingerprint, read_files
 from lightclient.model.folder import DEFAULT_BUNDLE
-from lightclient.standin import ServedModel, SignatureDef, StandIn
+from lightclient.standin import Batching, ServedModel, SignatureDef, StandIn
 from lightclient.standin.bundle import bundle_signature
 from lightclient.standin.models import Repository
 from lightclient.standin.models import classifier as behind_usual_signature
@@ -329,7 +329,10 @@ def test_a_bundle_that_is_not_the_one_of_the_metadata(spam: Path) -> None:
      '{"outputs": [{"b64": 3}, {"b64": ""}, {"b64": ""}, {"b64": ""}]}'],
 )  # fmt: skip
 def test_an_answer_that_is_no_bundle(outputs: str) -> None:
-    script, words = carrying("0" * 16, response(200, outputs)), "but did not send it"
+    script, words = (
+        carrying("0" * 16, response(200, outputs)),
+        "did not send the bundle that the model carries",
+    )
     with serving(script) as server, pytest.raises(BundleError, match=words):
         Classifier(server.url).classify("a")
 
@@ -369,6 +372,14 @@ def test_several_bundles_are_no_bundle() -> None:
 
     with serving(script) as server, pytest.raises(SignatureError, match="carries 2 bundles"):
         Classifier(server.url).classify("a")
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4])
+def test_a_server_whose_batches_are_small(spam: Path, most: int) -> None:
+    batching = Batching(max_batch_size=most, timeout=0.001)
+    with StandIn(served(spam), batching=batching) as url, Classifier(url, pad_to=16) as classifier:
+        assert {answer.label for answer in classifier.classify(TEXTS[:10])} <= {"HAM", "SPAM"}
+        assert len(list(classifier.classify_many(TEXTS))) == len(TEXTS)
 
 
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has no files in memory")

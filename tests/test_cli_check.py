@@ -20,7 +20,7 @@ from tests.scripted import answering, outputs, read_request, response, serving
 from tests.test_cli import loading
 
 ROOT = Path(__file__).parent.parent
-STEPS = ["setup", "server", "model", "signature", "bundle", "function", "answer"]
+STEPS = ["setup", "server", "model", "signature", "bundle", "function", "answer", "batching"]
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +64,8 @@ def test_it_waits_for_a_server_that_comes_later() -> None:
             out, err = process.communicate(timeout=50)
     assert (process.returncode, err) == (0, "")
     lines = out.splitlines()
-    assert [line[:6] for line in lines] == ["ok    "] * 6  # the bundle's came before the wait
-    assert lines[-1].endswith("Classification(label='POSITIVE', score=0.99431)")
+    assert [line[:6] for line in lines] == ["ok    "] * 7  # the bundle's came before the wait
+    assert lines[-2].endswith("Classification(label='POSITIVE', score=0.99431)")
 
 
 def test_it_waits_for_a_model_that_is_still_loading() -> None:
@@ -192,7 +192,9 @@ def test_json_counts_the_attempts(url: str, capsys: pytest.CaptureFixture[str]) 
         answering(loading("AVAILABLE"), metadata, outputs()),
     )
     with serving(first, second) as server:
-        assert main(["check", "--url", server.url, "--json", "--wait", "60"]) == 0
+        # With one length for all, there is nothing to try at the same moment.
+        options = ("--json", "--wait", "60", "--pad-to", "16")
+        assert main(["check", "--url", server.url, *options]) == 0
     found = document(capsys)
     assert (found["ok"], found["attempts"]) == (True, 2)
     assert [step["step"] for step in found["steps"]] == STEPS  # type: ignore[attr-defined]

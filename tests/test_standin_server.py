@@ -436,7 +436,8 @@ def test_its_names():
     import lightclient.standin as standin
 
     assert standin.__all__ == [
-        "SavedModels", "ServedModel", "SignatureDef", "StandIn", "TensorSpec", "VersionState"
+        "Batching", "SavedModels", "ServedModel", "SignatureDef", "StandIn", "TensorSpec",
+        "VersionState",
     ]  # fmt: skip
     assert all(getattr(standin, name).__name__ == name for name in standin.__all__)
     assert not hasattr(standin, "absent")

@@ -25,14 +25,15 @@ if TYPE_CHECKING:
 
 _TEXT = """\
 Walk through what a classification needs: does the host answer, is the model there and loaded, does
-its signature fit the bundle, does one text get an answer? Ends at the first step that fails, with
-what to do about it. Exit status: 0 when all is well, else 1.
+its signature fit the bundle, does one text get an answer, and the same one beside others? Ends at
+the first step that fails, with what to do about it. Exit status: 0 when all is well, else 1.
 
   lightclient check --wait 60 --quiet && python service.py       start when the server is ready
 
 --json prints one object: "ok" (true or false), "attempts", "seconds", and "steps", a list of
-objects in the order setup, server, model, signature, answer. Each has "step", "ok" and "message".
-A step that fails is the last one, and has "error" too, the name of the error's class.
+objects in the order setup, server, model, signature, bundle, function, answer, batching. Each has
+"step", "ok" and "message". A step that fails is the last one, and has "error" too, the name of the
+error's class.
 
 Vertex AI, SageMaker and KServe tell no signature, and the first two no status. There, the usual
 inputs and the row form are tried.
@@ -173,6 +174,7 @@ class _Walk:
         yield self.bundle
         yield self.function
         yield self.answer
+        yield self.batching
 
     def close(self) -> None:
         """Close the connections."""
@@ -245,6 +247,12 @@ class _Walk:
         [answer] = self._predictor.classify([_SAMPLE], self._deadline())
         asked = ", asked with form='row'" if self._settings.form == "row" else ""
         return f"{_SAMPLE!r} gets {answer}{asked}"
+
+    def batching(self) -> str:
+        """Texts at the same moment, which a server may put into one batch."""
+        from lightclient.cli.batching import find_batching
+
+        return find_batching(self._predictor, self._deadline())
 
     @property
     def _predictor(self) -> "Predictor":

@@ -2,6 +2,8 @@
 
 import time
 
+from lightclient.http.pace import Pace
+
 # How long a wait may go on after another thread has set `stop`.
 _LONGEST_WAIT = 0.1
 
@@ -28,13 +30,18 @@ class Deadline:
     """The moment, `seconds` after it was made, at which a call has to end.
 
     Another thread can bring it forward to now by setting `stop`. It is never later than the one
-    that it lies `within`.
+    that it lies `within`. `pace`: that of the stream whose request it bounds, if it is one.
     """
 
     def __init__(
-        self, seconds: float, stop: Stop | None = None, within: "Deadline | None" = None
+        self,
+        seconds: float,
+        stop: Stop | None = None,
+        within: "Deadline | None" = None,
+        pace: Pace | None = None,
     ) -> None:
         self.seconds = seconds
+        self.pace = pace
         self._end = time.monotonic() + seconds
         self._stop = stop
         if within is not None and within._end < self._end:
@@ -44,6 +51,11 @@ class Deadline:
     def over(self) -> bool:
         """Whether the moment has passed."""
         return time.monotonic() >= self._end or (self._stop is not None and self._stop.is_set())
+
+    @property
+    def left(self) -> float:
+        """The seconds until then; below 0 after it."""
+        return self._end - time.monotonic()
 
     def allows(self, pause: float) -> bool:
         """Whether some time would be left after a pause of `pause` seconds."""
@@ -60,7 +72,7 @@ class Deadline:
         Raises:
             TimeoutError: none are left.
         """
-        left = self._end - time.monotonic()
+        left = self.left
         if self.over:
             raise TimeoutError("the deadline has passed")
         return left if self._stop is None else min(left, _LONGEST_WAIT)
@@ -71,7 +83,7 @@ class Deadline:
         The addresses of a host are tried in turn. Each gets its share of the time, so that one
         which does not answer leaves some for the next.
         """
-        return Deadline((self._end - time.monotonic()) / parts, self._stop)
+        return Deadline(self.left / parts, self._stop)
 
     def pause(self, seconds: float) -> None:
         """Sleep for `seconds`, or until `stop` is set."""

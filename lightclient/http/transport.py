@@ -18,6 +18,7 @@ from lightclient.errors import (
     LightClientError,
     NotTensorFlowServing,
     RedirectRefused,
+    TransportError,
 )
 from lightclient.http.deadline import Deadline
 from lightclient.http.exchange import Exchange
@@ -59,7 +60,8 @@ class Transport:
     Args:
         origin: the server's scheme, host and port, like `http://host:8501`.
         headers, token, ca_certs, client_cert, retries: as for `Classifier`. Predicting has no side
-            effects, so that a repeat is safe.
+            effects, so that a repeat is safe. A request whose deadline has a patient pace is
+            repeated until then, and not so often, unless `retries` is 0.
         proxy: the URL of a proxy, with its credentials; None: there is none.
         max_reply_bytes: a longer answer is refused.
 
@@ -105,23 +107,47 @@ class Transport:
             NotTensorFlowServing: what answers does not speak HTTP.
             CredentialsError: a function that gives the token or the headers failed.
         """
-        attempt = 0
+        pace, attempt = deadline.pace, 0
         while True:
             attempt += 1
             try:
                 reply = self._attempt(method, path, body, deadline, attempt)
-                pause = _pause_after(reply)
-                if pause is None or attempt > self._retries or not deadline.allows(pause):
-                    return reply
-            except (CannotConnect, ConnectionLost) as error:
-                pause = _backoff(attempt)
-                last = attempt > self._retries or not deadline.allows(pause)
-                if last or would_recur(error):
-                    error.attempts = attempt
-                    if attempt > 1:
-                        error.args = (f"{error} (tried {attempt} times)",)
+            except TransportError as error:
+                repeated = isinstance(error, (CannotConnect, ConnectionLost))
+                pause = self._pause(attempt, deadline) if repeated else None
+                if pause is None or would_recur(error):
+                    _count_attempts(error, attempt)
                     raise
+            else:
+                if reply.status not in REPEATED_STATUSES:
+                    if pace:
+                        pace.answered()
+                    return reply
+                if pace:
+                    pace.refused()
+                pause = self._pause(attempt, deadline, reply.retry_after)
+                if pause is None:
+                    return reply
             deadline.pause(pause)
+
+    def _pause(
+        self, attempt: int, deadline: Deadline, asked_for: float | None = None
+    ) -> float | None:
+        """The seconds to wait before the next attempt; None: this one was the last.
+
+        `asked_for`: what the server asked to wait.
+        """
+        pace = deadline.pace
+        # They become shorter at the end, so that the deadline is used up. A Retry-After of 0 would
+        # repeat at once.
+        pause = asked_for or min(_backoff(attempt), deadline.left / 2)
+        patient = pace is not None and pace.patient and self._retries > 0
+        repeated = attempt <= self._retries or (patient and pause >= _FIRST_PAUSE / 2)
+        if repeated and deadline.allows(pause):
+            return pause
+        if pace:
+            pace.gave_up()
+        return None
 
     def _attempt(
         self, method: str, path: str, body: bytes | None, deadline: Deadline, attempt: int
@@ -178,11 +204,10 @@ class Transport:
             return failure_of(error, self._origin + path, exchange)
 
 
-def _pause_after(reply: Reply) -> float | None:
-    """The seconds to wait before the next attempt; None if this reply is final."""
-    if reply.status not in REPEATED_STATUSES:
-        return None
-    return reply.retry_after or _backoff(reply.attempts)  # a Retry-After of 0 would repeat at once
+def _count_attempts(error: TransportError, attempts: int) -> None:
+    error.attempts = attempts
+    if attempts > 1:
+        error.args = (f"{error} (tried {attempts} times)",)
 
 
 def _backoff(attempt: int) -> float:

@@ -10,15 +10,18 @@ from lightclient.http.deadline import Deadline
 from lightclient.http.transport import Reply, Transport
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Row, Text, make_batch, tokenize
+from lightclient.model.files import NAMES
 from lightclient.serving.address import parse_address
 from lightclient.serving.carried import (
     SERVED,
     BundleChoice,
     Carried,
     build_bundle_request,
-    read_bundle,
+    make_bundle,
+    read_files,
 )
 from lightclient.serving.plan import Plan, check_lengths, make_plan
+from lightclient.serving.refusal import row_limit
 from lightclient.serving.request import build_request
 from lightclient.serving.signature import BY_HAND, Signature, read_metadata
 from lightclient.settings import Settings, find_proxy
@@ -27,6 +30,7 @@ from lightclient.settings import Settings, find_proxy
 MAY_BE_OUTDATED = (errors.BadRequest, errors.ReplyError, errors.SignatureNotFound)
 PLANS_TRIED = 4
 _T = TypeVar("_T")
+_Item = TypeVar("_Item")
 
 
 class Predictor:
@@ -34,6 +38,8 @@ class Predictor:
 
     Nothing has a lock here. Threads whose first calls begin together may each ask the server for
     what it tells of the model, and all get the same.
+
+    `most_rows`: those of one request, as far as a server has told; None: none has.
 
     Raises:
         InputError, BundleError: a setting is not what it must be, or the bundle is broken.
@@ -56,6 +62,7 @@ class Predictor:
             proxy=find_proxy(address.scheme, address.host, address.port),
             retries=settings.retries,
         )
+        self.most_rows: int | None = None
         self._settings = settings
         self._stated = settings.signature if isinstance(settings.signature, Signature) else None
         if self._stated and settings.bundle == SERVED:
@@ -113,6 +120,25 @@ class Predictor:
 
     def predict(self, rows: Sequence[Row], plan: Plan, deadline: Deadline) -> list[Classification]:
         """Ask the server for the logits of rows, and score them."""
+        return self._in_parts(rows, lambda part: self._predict(part, plan, deadline))
+
+    def _in_parts(
+        self, items: Sequence[_Item], ask: Callable[[Sequence[_Item]], list[_T]]
+    ) -> list[_T]:
+        """Ask for all in one request, or in several if the server takes no more rows in one."""
+        found: list[_T] = []
+        while len(found) < len(items):
+            part = items[len(found) :][: self.most_rows]
+            try:
+                found += ask(part)
+            except errors.BadRequest as error:
+                limit = row_limit(error)
+                if limit is None or not 0 < limit < len(part):
+                    raise
+                self.most_rows = min(limit, self.most_rows or limit)
+        return found
+
+    def _predict(self, rows: Sequence[Row], plan: Plan, deadline: Deadline) -> list[Classification]:
         batch = make_batch(rows, plan.bundle, plan.length)
         request = build_request(batch, plan.signature, self._settings.form)
         from lightclient.scoring import classify_reply  # imported here, because it needs numpy
@@ -154,12 +180,13 @@ class Predictor:
             raise errors.NotTensorFlowServing(words, url=error.url, status=error.status) from None
 
         def fetch(carried: Carried) -> Bundle:
+            def ask(names: Sequence[str]) -> list[bytes]:
+                body = build_bundle_request(carried, names)
+                return self._post(body, deadline, lambda reply: read_files(reply, carried, names))
+
+            contents = self._in_parts(NAMES, ask)
             url, model = str(self.address), str(self.address.model)
-            return self._post(
-                build_bundle_request(carried),
-                deadline,
-                lambda reply: read_bundle(reply, carried, url, model),
-            )
+            return make_bundle(contents, carried, url, model)
 
         bundle = self.choice.find(metadata.carried, str(self.address), fetch)
         self._plan = plan = self._make_plan(metadata.signature, bundle)

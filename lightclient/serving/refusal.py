@@ -20,6 +20,7 @@ _DECODER = json.JSONDecoder(parse_int=float)
 SEE_CHECK = " `lightclient check` tells more."
 # A server that batches requests says so (batching/batching_session.cc).
 _MIXED_LENGTHS = "padding is turned off"
+_TOO_MANY_ROWS = re.compile(r"is larger than maximum input batch size ([0-9]{1,9})\b")
 _TOO_LARGE = (
     "The request is too large for the server or a proxy: send fewer texts in one list, or give "
     "them to classify_many."
@@ -134,6 +135,12 @@ def _cause(status: int, message: str) -> tuple[type[errors.LightClientError], st
 def refuses_lengths(error: errors.BadRequest) -> bool:
     """Whether the server batches requests, and refused different lengths in one batch."""
     return _MIXED_LENGTHS in error.server_message
+
+
+def row_limit(error: errors.BadRequest) -> int | None:
+    """The most rows of one request, where a server that batches requests refused more of them."""
+    found = _TOO_MANY_ROWS.search(error.server_message)
+    return int(found[1]) if found else None
 
 
 def _without_ids(message: str) -> str:

@@ -1,0 +1,65 @@
+"""How many requests of a stream are under way, and how long they go on when they fail."""
+
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+
+# By how much more each answer allows. One more request after 16 answers keeps the refusals rare.
+_MORE = 1 / 16
+
+
+class Pace:
+    """Fewer requests are under way while a server is overloaded, and more again when it is not.
+
+    It is TCP's congestion avoidance (RFC 5681, 3.1), with refused requests in the place of lost
+    packets: additive increase, multiplicative decrease. A refusal halves the number allowed, and
+    each answer adds a little. Who makes a request takes a permit before it, and gives it back at
+    its end. A request that is refused keeps its permit until it is through. So no new request
+    gets in its way, which would have it refused until its deadline.
+
+    There is no lock, which an interrupt or a finalizer could leave locked. If an update of
+    `_allowed` is lost to that of another thread, the next ones make up for it.
+
+    Args:
+        most: how many are allowed at first, and at most.
+
+    `patient`: whether a request that fails is repeated until its deadline. Once one has failed
+    until then, the others are repeated as often as single calls, until the server answers again:
+    else each request to a server that is gone for good would take its whole time.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.patient = True
+        self._most, self._allowed = most, float(most)
+        self._free: SimpleQueue[None] = SimpleQueue()
+        self._withheld: SimpleQueue[None] = SimpleQueue()
+        self.give_all_permits()
+
+    def take_permit(self) -> None:
+        """Wait until another request may begin."""
+        self._free.get()
+
+    def give_permit_back(self) -> None:
+        """End a request. Its permit is withheld if more requests go on than are allowed now."""
+        self._withheld.put(None)
+        # At least one is allowed, so that the last permit to come back always goes on.
+        with suppress(Empty):  # another thread may have been faster
+            while self._withheld.qsize() > self._most - int(self._allowed):
+                self._free.put(self._withheld.get_nowait())
+
+    def answered(self) -> None:
+        """The server has answered a request."""
+        self.patient = True
+        self._allowed = min(self._allowed + _MORE, float(self._most))
+
+    def refused(self) -> None:
+        """The server has refused a request because it has too much to do."""
+        self._allowed = max(self._allowed / 2, 1.0)
+
+    def give_all_permits(self) -> None:
+        """Let everyone begin; also at the end of the stream, so that nobody waits any longer."""
+        for _ in range(self._most):
+            self._free.put(None)
+
+    def gave_up(self) -> None:
+        """A request has failed for good."""
+        self.patient = False
