@@ -49,7 +49,7 @@ def run(session: tf.compat.v1.Session, signature: Any, inputs: dict[str, Any]) -
 def test_the_bundle_is_there_as_soon_as_it_is_loaded(exported: Exported, loaded: Any) -> None:
     session, graph = loaded
     files = read_files(exported.bundle)
-    assert set(files) == {"config.json", "tokenizer.json", "tokenizer_config.json"}
+    assert {"config.json", "tokenizer.json", "tokenizer_config.json"} <= set(files)
     for name in ("lightclient_bundle", bound("lightclient_bundle", fingerprint(files))):
         signature = graph.signature_def[name]
         assert set(signature.inputs) == {"file"}
