@@ -63,11 +63,13 @@ def _instances(document: dict[str, Any]) -> list[Any]:
 def run_model(signature: SignatureDef, arrays: Arrays) -> Arrays:
     """Call a model, and give its outputs as arrays of their types.
 
-    A ValueError of the model stands for a failure inside TensorFlow's graph: a StatusError.
+    A ValueError or an IndexError stands for a failure inside TensorFlow's graph: a StatusError.
+    numpy raises them where TensorFlow refuses a token id outside of the vocabulary, or shapes that
+    do not fit.
     """
     try:
         returned = signature.run(arrays)
-    except ValueError as error:
+    except (ValueError, IndexError) as error:
         raise StatusError(str(error)) from error
     if not isinstance(returned, Mapping):
         raise TypeError(f"the model returned {type(returned).__name__}, not a dict of arrays")

@@ -24,6 +24,9 @@ class StandIn:
     `ServedModel`s; or `SavedModels(folder)`, which TensorFlow runs. `port` 0 takes a free one.
     `batching`: requests that arrive together run in one batch; None: each runs alone.
 
+    A callable that raises a ValueError or an IndexError refuses the request: status 400, with the
+    error's message. Anything else that it raises is a status of 500.
+
     Use it in a `with` statement: this gives the URL of the first model, and leaves no thread and no
     socket behind.
     """

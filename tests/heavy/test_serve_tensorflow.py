@@ -252,6 +252,20 @@ def test_a_wrong_length_fails_inside_the_graph(served):
     assert answer["error"].startswith("Incompatible shapes: [1,2,2] vs. [1,100,1]\n\t [[{{")
 
 
+def test_an_error_within_a_nested_function_does_not_name_it_first(tmp_path):
+    """TensorFlow's Python writes `{{function_node …}}` before such a message, even twice."""
+    look_up = tf.function(
+        lambda x: tf.gather(tf.range(3), x), experimental_attributes={"_noinline": True}
+    )
+    nested = signature(lambda x: {"y": look_up(x)}, x=([None], tf.int32))
+    save(tmp_path / "m" / "1", {"serving_default": nested})
+    with StandIn(SavedModels(tmp_path / "m")) as url:
+        status, answer = ask(url, ":predict", {"inputs": [7]})
+    assert status == 400
+    assert answer["error"].startswith("indices[0] = 7 is not in [0, 3)\n\t [[{{")
+    assert "[Op:" not in answer["error"]
+
+
 @pytest.fixture
 def folder(tmp_path):
     for number in (1, 2):
