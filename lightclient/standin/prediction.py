@@ -63,9 +63,9 @@ def _instances(document: dict[str, Any]) -> list[Any]:
 def run_model(signature: SignatureDef, arrays: Arrays) -> Arrays:
     """Call a model, and give its outputs as arrays of their types.
 
-    A ValueError or an IndexError of the model stands for a failure inside TensorFlow's graph: a
-    StatusError. numpy raises them where TensorFlow refuses a token id outside of the vocabulary, or
-    shapes that do not fit.
+    A ValueError or an IndexError stands for a failure inside TensorFlow's graph: a StatusError.
+    numpy raises them where TensorFlow refuses a token id outside of the vocabulary, or shapes that
+    do not fit.
     """
     try:
         returned = signature.run(arrays)
