@@ -65,7 +65,7 @@ def broken(found: bytes, draw: Draw) -> bytes | None:
         case 0 | 1:
             try:
                 return dumped(mutated(json.loads(found), draw))
-            except ValueError:
+            except (ValueError, RecursionError):
                 return draw.piece() + found
         case 2:
             cut = draw.below(len(found) + 1)
