@@ -15,7 +15,8 @@ import pytest
 
 from lightclient.cli import main
 from lightclient.model.folder import DEFAULT_BUNDLE
-from lightclient.standin import StandIn
+from lightclient.standin import ServedModel, StandIn
+from lightclient.standin.demo import load_demo_model
 from tests.scripted import answering, outputs, read_request, response, serving
 from tests.test_cli import loading
 
@@ -129,6 +130,43 @@ def test_ctrl_c_ends_the_wait() -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=50)
     assert (process.returncode, out, err) == (130, "", "lightclient: interrupted\n")
+
+
+def two_versions(**labels: int) -> ServedModel:
+    (signatures,) = load_demo_model().versions.values()
+    return ServedModel({1: signatures, 2: signatures}, labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("tail", "told"),
+    [
+        ("", "version 2, 1"),
+        ("/versions/1", "version 1"),
+        ("/labels/stable", "version 1, by its label 'stable'"),
+        ("/labels/canary:predict", "version 2, by its label 'canary'"),
+    ],
+)
+def test_it_names_the_version_that_answers(
+    tail: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with StandIn({"two": two_versions(stable=1, canary=2)}) as url:
+        assert main(["check", "--url", url + tail]) == 0
+    assert capsys.readouterr().out.splitlines()[2] == f"ok    model 'two' is AVAILABLE: {told}"
+
+
+def test_a_label_that_stands_for_nothing_is_wrong_although_the_status_is_fine(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "--url", url + "/labels/nope", "--json"]) == 1
+    last = document(capsys)["steps"][-1]  # type: ignore[index]
+    assert (last["step"], last["error"]) == ("model", "ModelNotFound")
+    assert "Check the URL's label" in last["message"]
+
+
+def test_metadata_without_a_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(answering(loading("AVAILABLE"))) as server:
+        assert main(["check", "--url", f"{server.url}/labels/stable"]) == 1
+    assert "/labels/stable/metadata does not tell a model's version" in capsys.readouterr().out
 
 
 def test_quiet_prints_nothing_when_all_is_well(url: str) -> None:

@@ -11,17 +11,15 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
 from lightclient.model.folder import DEFAULT_BUNDLE
-from lightclient.standin import ServedModel, StandIn
+from lightclient.standin import Batching, StandIn
 from lightclient.standin.demo import load_demo_model
-from lightclient.standin.models import Arrays, Run
 from tests.golden import GOLDEN
 from tests.test_package import needs_source
 
@@ -151,26 +149,6 @@ def test_the_other_commands_that_install_are_those_that_continuous_integration_r
     assert "pip install '.[export]'" in runner
 
 
-def with_largest_batch(model: ServedModel, rows: int) -> ServedModel:
-    """The same model behind a server that batches requests and takes no more rows at once."""
-
-    def limited(run: Run) -> Run:
-        def run_limited(inputs: Arrays) -> Mapping[str, Any]:
-            count = len(next(iter(inputs.values())))
-            if count > rows:
-                words = f"Task size {count} is larger than maximum input batch size {rows}"
-                raise ValueError(words)
-            return run(inputs)
-
-        return run_limited
-
-    versions = {
-        number: {name: replace(found, run=limited(found.run)) for name, found in named.items()}
-        for number, named in model.versions.items()
-    }
-    return replace(model, versions=versions)
-
-
 def test_the_line_for_a_real_server(tmp_path: Path) -> None:
     """In a copy of the checkout, with the model's folder in its place; on a server with a limit."""
     text = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
@@ -181,7 +159,8 @@ def test_the_line_for_a_real_server(tmp_path: Path) -> None:
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, tmp_path)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with StandIn({"distilbert": with_largest_batch(load_demo_model(), 64)}) as url:
+    models = {"distilbert": load_demo_model()}
+    with StandIn(models, batching=Batching(max_batch_size=32)) as url:
         line = line.replace("http://localhost:8501", url.split("/v1/")[0])
         done = subprocess.run(
             line,

@@ -210,7 +210,17 @@ class _Walk:
             self._assume_signature()
             self._predictors.append(Predictor(self._settings))
             return f"model {self._address.model!r} is ready, in KServe's words"
-        return f"model {self._address.model!r} is AVAILABLE: version {_available(self._status)}"
+        return f"model {self._address.model!r} is AVAILABLE: version {self._version()}"
+
+    def _version(self) -> str:
+        """The version that answers; without a label, all that are loaded."""
+        versions, label = _available(self._status), self._address.label
+        if label is None:
+            return versions
+        # The status at a label is that of all versions. The metadata are those of the label's.
+        path = self._address.metadata
+        reply = self._predictor.transport.send("GET", path, None, self._deadline())
+        return f"{_described_version(reply)}, by its label {label!r}"
 
     def signature(self) -> str:
         """The model's metadata, against the bundle."""
@@ -303,9 +313,7 @@ def _available(reply: "Reply") -> str:
         states = {told(entry["version"]): told(entry["state"]) for entry in versions}
         failures = [told(entry["status"].get("error_message") or "") for entry in versions]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ReplyError(
-            f"{reply.url} does not tell a model's status as TensorFlow Serving does", url=reply.url
-        ) from error
+        raise _unlike(reply, "status") from error
     loaded = [version for version, state in states.items() if state == "AVAILABLE"]
     if loaded:
         return ", ".join(loaded)
@@ -319,6 +327,22 @@ def _available(reply: "Reply") -> str:
         server_message=said,
         attempts=reply.attempts,
     )
+
+
+def _described_version(reply: "Reply") -> str:
+    """The version of a model's metadata."""
+    from lightclient.serving.refusal import read_json
+
+    answer = read_json(reply)
+    try:
+        return printable(str(answer["model_spec"]["version"]))
+    except (LookupError, TypeError) as error:
+        raise _unlike(reply, "version") from error
+
+
+def _unlike(reply: "Reply", what: str) -> ReplyError:
+    words = f"{reply.url} does not tell a model's {what} as TensorFlow Serving does"
+    return ReplyError(words, url=reply.url)
 
 
 def _described_bundle(predictor: "Predictor") -> str:
