@@ -30,7 +30,7 @@ from lightclient.model.files import NAMES, bound, fingerprint, read_files
 from lightclient.model.folder import DEFAULT_BUNDLE
 from lightclient.standin import Batching, ServedModel, SignatureDef, StandIn
 from lightclient.standin.bundle import bundle_signature
-from lightclient.standin.models import Repository
+from lightclient.standin.models import Repository, TensorSpec
 from lightclient.standin.models import classifier as behind_usual_signature
 from tests.golden import GOLDEN
 from tests.scripted import Script, read_request, response, serving
@@ -286,6 +286,40 @@ def test_servers_of_two_versions_behind_one_address(
         for at in range(10):
             found = by_label(classifier.classify(TEXTS[at]), folders)
             assert found in (old[at], new[at])
+
+
+def giving(output: str, row: list[float], folder: Path) -> ServedModel:
+    """A model whose output has this name, and this row for each text."""
+    free = (None, None)
+    ids = TensorSpec("int32", free)
+
+    def run(inputs: Arrays) -> Arrays:
+        return {output: np.array([row] * len(inputs["input_ids"]), np.float32)}
+
+    signature = SignatureDef(
+        run, {"input_ids": ids, "attention_mask": ids}, {output: TensorSpec("float32", free)}
+    )
+    return ServedModel({1: {"serving_default": signature}}).with_bundle(folder)
+
+
+@pytest.mark.parametrize("newer", ["logits", "probabilities"])
+def test_a_new_version_with_the_same_bundle_and_another_output(spam: Path, newer: str) -> None:
+    models = {
+        "logits": giving("logits", [2.0, 2.0], spam),
+        "probabilities": giving("probabilities", [0.25, 0.75], spam),
+    }
+    expected = {"logits": {"HAM": 0.5, "SPAM": 0.5}, "probabilities": {"HAM": 0.25, "SPAM": 0.75}}
+    new = models.pop(newer)
+    [(older, old)] = models.items()
+    is_new = threading.Event()
+    for ask in (Classifier.classify, lambda one, texts: list(one.classify_many(texts))):
+        is_new.clear()
+        repository = Changing(old, new, turn=lambda _: int(is_new.is_set()))
+        with StandIn(repository) as url, Classifier(url) as classifier:
+            [answer] = classifier.classify(["a"])
+            assert dict(answer.scores) == expected[older]
+            is_new.set()
+            assert dict(ask(classifier, ["a"])[0].scores) == expected[newer]
 
 
 def metadata_of(signatures: list[str]) -> bytes:

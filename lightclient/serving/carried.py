@@ -69,9 +69,10 @@ class BundleChoice:
                 f"bundle that {url} was exported with ({mark}): leave bundle= out, and the model's "
                 "own is used"
             )
-        if known[0] is not self.bundle:
-            self._former, self.bundle = self.bundle, known[0]
-        return self.bundle
+        found = known[0]
+        if found is not self.bundle:
+            self._former, self.bundle = self.bundle, found
+        return found  # not self.bundle, which another thread may have changed meanwhile
 
     def _without(self, url: str) -> Bundle:
         if self._insists:

@@ -27,7 +27,12 @@ from lightclient.serving.signature import BY_HAND, Signature, read_metadata
 from lightclient.settings import Settings, find_proxy
 
 # What a request meets if its plan is that of a version which is no longer served.
-MAY_BE_OUTDATED = (errors.BadRequest, errors.ReplyError, errors.SignatureNotFound)
+MAY_BE_OUTDATED = (
+    errors.BadRequest,
+    errors.ReplyError,
+    errors.SignatureError,
+    errors.SignatureNotFound,
+)
 PLANS_TRIED = 4
 _T = TypeVar("_T")
 _Item = TypeVar("_Item")
