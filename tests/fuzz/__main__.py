@@ -13,7 +13,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
-NAMES = ("texts", "reply", "http", "metadata", "bundle", "settings", "files")
+NAMES = ("texts", "reply", "http", "metadata", "bundle", "carried", "settings", "files")
 HOME = Path(tempfile.gettempdir()) / "lightclient-fuzz"
 
 

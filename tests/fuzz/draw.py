@@ -59,6 +59,21 @@ def mutated(document: Any, draw: Draw) -> Any:
     return document
 
 
+def broken(found: bytes, draw: Draw) -> bytes | None:
+    """A file that is changed, cut short or replaced; None: it is gone."""
+    match draw.below(4):
+        case 0 | 1:
+            try:
+                return dumped(mutated(json.loads(found), draw))
+            except ValueError:
+                return draw.piece() + found
+        case 2:
+            cut = draw.below(len(found) + 1)
+            return found[:cut] + draw.piece() + (found[cut:] if draw.chance(2) else b"")
+        case _:
+            return draw.pick([None, b"", b"[" * 100_000, b"\xff" + found, b"{}", draw.piece()])
+
+
 def _changed(node: Any, draw: Draw) -> Any:
     if not isinstance(node, (list, dict)) or not node or draw.chance(5):
         return _replacement(node, draw)

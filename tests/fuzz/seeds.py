@@ -54,6 +54,15 @@ def _bundle() -> list[bytes]:
     return [bytes([at, 0, name, way]) + bytes((name, at, way) * 8) for at, name, way in choices]
 
 
+def _carried() -> list[bytes]:
+    """Each folder, set of signatures, way of answering and bundle that may be given."""
+    return [
+        bytes([at % len(FOLDERS), at % 5, at % 3, at % 4, at % 2, at % 14, 0, 0, at % 12])
+        + bytes(range(at % 7, 30))
+        for at in range(420)
+    ]
+
+
 def _settings() -> list[bytes]:
     return [bytes([1, at % 6, 3]) + b"0.5" + bytes([1, at % 12, at, at, 0]) for at in range(100)]
 
@@ -71,5 +80,5 @@ def _files() -> list[bytes]:
 
 SEEDS = {
     "texts": _texts, "reply": _reply, "http": _http, "metadata": _metadata, "bundle": _bundle,
-    "settings": _settings, "files": _files,
+    "carried": _carried, "settings": _settings, "files": _files,
 }  # fmt: skip

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from lightclient import Bundle, Classifier, LightClientError, Signature
+from lightclient.classification import Classification
 from lightclient.cli.texts import read_file, read_lines
 from lightclient.http.deadline import Deadline
 from lightclient.http.headers import request_headers
@@ -34,7 +35,8 @@ from lightclient.serving.reply import read_logits
 from lightclient.serving.request import FORMS, build_request
 from lightclient.settings import read_settings
 from tests.exchanges import EXCHANGES
-from tests.fuzz.draw import HOSTILE, Draw, as_text, dumped, mutated
+from tests.fuzz.carried import CarriedModel, Host, nothing_written
+from tests.fuzz.draw import HOSTILE, Draw, as_text, broken, dumped, mutated
 from tests.fuzz.wire import Wire
 from tests.golden import FOLDERS
 from tests.oracle import Oracle
@@ -242,22 +244,8 @@ def bundle(data: bytes) -> None:
     for _ in range(1 + draw.below(2)):
         name = draw.pick(_FILES)
         found = (folder / name).read_bytes() if (folder / name).is_file() else b"{}"
-        changes[name] = _broken(found, draw)
+        changes[name] = broken(found, draw)
     load_bundle(folder, changes, as_text(draw.rest()))
-
-
-def _broken(found: bytes, draw: Draw) -> bytes | None:
-    match draw.below(4):
-        case 0 | 1:
-            try:
-                return dumped(mutated(json.loads(found), draw))
-            except ValueError:
-                return draw.piece() + found
-        case 2:
-            cut = draw.below(len(found) + 1)
-            return found[:cut] + draw.piece() + (found[cut:] if draw.chance(2) else b"")
-        case _:
-            return draw.pick([None, b"", b"[" * 100_000, b"\xff" + found, b"{}", draw.piece()])
 
 
 def load_bundle(folder: Path, changes: Mapping[str, bytes | None], text: str = "") -> None:
@@ -284,6 +272,50 @@ def use_bundle(loaded: Bundle, text: str) -> None:
         _check_request(json.loads(build_request(batch, plan.signature)), 3, batch.length)
     pickle.dumps(loaded)
     repr(loaded)
+
+
+@lru_cache
+def _host() -> Host:
+    return Host()
+
+
+@target
+def carried(data: bytes) -> None:
+    """A text and nothing but a URL: the model carries its bundle, and its server is hostile."""
+    draw = Draw(data)
+    folder = draw.pick(FOLDERS)
+    given = draw.pick([None, None, None, "served", _bundle(0)])
+    host = _host()
+    host.model = model = CarriedModel(folder, draw)
+    text = as_text(draw.piece()) or "I like you. [SEP] I love you"
+    seconds = 0.05 if model.stalls else MOST_SECONDS
+    began = time.monotonic()
+    try:
+        with nothing_written(), Classifier(host.url, bundle=given, timeout=seconds, retries=0) as c:
+            answer = c.classify(text)
+    finally:
+        took = time.monotonic() - began
+        if took > seconds + MOST_SECONDS:
+            raise TooMuchError(f"{took:.1f} s, of {seconds} that it was given")
+    _check_answer(answer, text, model, given)
+
+
+def _check_answer(
+    answer: Classification, text: str, model: CarriedModel, given: Bundle | str | None
+) -> None:
+    """It is that of the model's own bundle, and no other one was asked for."""
+    wanted = model.bundle()
+    assert given != "served" or model.carries is not False, "it carries none"
+    if isinstance(given, Bundle):
+        differ = model.carries and wanted and wanted.fingerprint != given.fingerprint
+        assert not differ, "another bundle than the model's"
+        wanted = given
+    request = model.asked[-1]
+    assert model.names is None or request["signature_name"] in model.names
+    if wanted is not None and model.names is not None:
+        [row] = tokenize([text], wanted, wanted.max_length)
+        assert request["inputs"]["input_ids"] == [row.input_ids]
+        assert sorted(label for label, _ in answer.scores) == sorted(wanted.labels)
 
 
 _VARIABLES = ["LIGHTCLIENT_URL", "LIGHTCLIENT_TIMEOUT", "LIGHTCLIENT_TOKEN", "LIGHTCLIENT_BUNDLE",
@@ -363,5 +395,5 @@ def _checked(found: Any) -> Any:
 
 
 TARGETS: dict[str, Target] = {
-    run.__name__: run for run in (texts, reply, http, metadata, bundle, settings, files)
+    run.__name__: run for run in (texts, reply, http, metadata, bundle, carried, settings, files)
 }
