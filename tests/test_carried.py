@@ -25,6 +25,7 @@ from lightclient import (
     SignatureError,
     TimedOut,
 )
+from lightclient.http.deadline import Deadline
 from lightclient.model.encoding import encode
 from lightclient.model.files import NAMES, bound, fingerprint, read_files
 from lightclient.model.folder import DEFAULT_BUNDLE
@@ -395,6 +396,22 @@ def test_the_fetch_is_inside_the_deadline() -> None:
 
     with serving(silent) as server, pytest.raises(TimedOut):
         Classifier(server.url, timeout=0.3).classify("a")
+
+
+def test_a_bundle_that_takes_too_long_to_load(spam: Path) -> None:
+    """The error does not blame the texts, and the next call has the bundle."""
+    mark = fingerprint(read_files(spam))
+    with StandIn(served(spam)) as url, Classifier(url) as classifier:
+        predictor = classifier._predictor
+
+        class OverOnceLoaded(Deadline):
+            @property
+            def over(self) -> bool:
+                return predictor.bundle.fingerprint == mark
+
+        with pytest.raises(TimedOut, match=r"loading the bundle .* took longer .* call warm\("):
+            predictor.classify(["a"], OverOnceLoaded(10))
+        assert classifier.classify("a").label in ("HAM", "SPAM")
 
 
 def test_several_bundles_are_no_bundle() -> None:

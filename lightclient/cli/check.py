@@ -2,9 +2,10 @@
 
 import argparse
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -92,18 +93,30 @@ def _run(arguments: argparse.Namespace) -> int:
     end = started + arguments.wait
     progress = _Progress(silent=arguments.quiet or arguments.json)
     attempts = 1
-    findings = progress.follow(_findings(arguments, end))
-    while _may_mend(findings[-1]) and time.monotonic() + _PAUSE < end:
-        progress.show(f"wait  {findings[-1].message.splitlines()[0]}")
-        time.sleep(_PAUSE)
-        attempts += 1
+    with _without_warnings():
         findings = progress.follow(_findings(arguments, end))
+        while _may_mend(findings[-1]) and time.monotonic() + _PAUSE < end:
+            progress.show(f"wait  {findings[-1].message.splitlines()[0]}")
+            time.sleep(_PAUSE)
+            attempts += 1
+            findings = progress.follow(_findings(arguments, end))
     last = findings[-1]
     if arguments.json:
         print(_document(findings, attempts, time.monotonic() - started))
     elif not last.ok:
         print("wrong " + last.message.replace("\n", "\n      "))
     return 0 if last.ok else 1
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """The bundle step says what the client warns of, which each attempt would print once more."""
+    log, handler = logging.getLogger("lightclient"), logging.NullHandler()
+    log.addHandler(handler)  # so that Python does not print what nobody handles
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def _document(findings: list[Finding], attempts: int, seconds: float) -> str:
@@ -270,8 +283,14 @@ class _Walk:
 
     def _assume_signature(self) -> None:
         from lightclient.model.bundle import Bundle
+        from lightclient.serving.carried import SERVED
         from lightclient.serving.signature import Signature
 
+        if self._settings.bundle == SERVED:
+            raise InputError(
+                f"{self._address} tells no signature, and so it cannot be asked for its bundle: "
+                "pass the model's Hugging Face folder as bundle="
+            )
         bundle = Bundle.load(self._settings.bundle)
         types = "token_type_ids" if bundle.needs_type_ids else None
         signature = Signature(token_type_ids=types)
