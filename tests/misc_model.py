@@ -131,6 +131,12 @@ def later_exchanges():
     ]
 
 
+def batching_exchanges():
+    """The recordings of batching.json from servers that batched."""
+    found = json.loads((EXCHANGES / "batching.json").read_text())
+    return [item for item in found if item["server"]]
+
+
 def config_file(exchanges):
     """The file that the recorded signatures of strings gave out."""
     (found,) = (item for item in exchanges if item["name"] == "a string signature, row form")

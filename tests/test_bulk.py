@@ -220,7 +220,7 @@ def test_a_foreign_error_comes_after_all_answers_before_it(
                 connection.sendall(response(418, "{}"))
                 return
             failed.wait(30)
-            connection.sendall(response(200, json.dumps({"outputs": [[0.0, 1.0]] * count})))
+            connection.sendall(response(200, json.dumps({"outputs": [[-1.0, 1.0]] * count})))
 
     def refuse(record: logging.LogRecord) -> bool:
         if 418 in (record.args or ()):
@@ -469,7 +469,7 @@ def test_leaving_early_ends_what_is_under_way() -> None:
                 hanging.set()  # the second window: no answer, ever
                 connection.recv(1)
                 return
-            connection.sendall(response(200, json.dumps({"outputs": [[0.0, 1.0]] * 64})))
+            connection.sendall(response(200, json.dumps({"outputs": [[-1.0, 1.0]] * 64})))
 
     with serving(script) as server:
         classifier = Classifier(server.url, signature=Signature(output="logits"), timeout=300)

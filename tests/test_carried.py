@@ -28,9 +28,9 @@ from lightclient import (
 from lightclient.model.encoding import encode
 from lightclient.model.files import NAMES, bound, fingerprint, read_files
 from lightclient.model.folder import DEFAULT_BUNDLE
-from lightclient.standin import ServedModel, SignatureDef, StandIn
+from lightclient.standin import Batching, ServedModel, SignatureDef, StandIn
 from lightclient.standin.bundle import bundle_signature
-from lightclient.standin.models import Repository
+from lightclient.standin.models import Repository, TensorSpec
 from lightclient.standin.models import classifier as behind_usual_signature
 from tests.golden import GOLDEN
 from tests.scripted import Script, read_request, response, serving
@@ -288,6 +288,40 @@ def test_servers_of_two_versions_behind_one_address(
             assert found in (old[at], new[at])
 
 
+def giving(output: str, row: list[float], folder: Path) -> ServedModel:
+    """A model whose output has this name, and this row for each text."""
+    free = (None, None)
+    ids = TensorSpec("int32", free)
+
+    def run(inputs: Arrays) -> Arrays:
+        return {output: np.array([row] * len(inputs["input_ids"]), np.float32)}
+
+    signature = SignatureDef(
+        run, {"input_ids": ids, "attention_mask": ids}, {output: TensorSpec("float32", free)}
+    )
+    return ServedModel({1: {"serving_default": signature}}).with_bundle(folder)
+
+
+@pytest.mark.parametrize("newer", ["logits", "probabilities"])
+def test_a_new_version_with_the_same_bundle_and_another_output(spam: Path, newer: str) -> None:
+    models = {
+        "logits": giving("logits", [2.0, 2.0], spam),
+        "probabilities": giving("probabilities", [0.25, 0.75], spam),
+    }
+    expected = {"logits": {"HAM": 0.5, "SPAM": 0.5}, "probabilities": {"HAM": 0.25, "SPAM": 0.75}}
+    new = models.pop(newer)
+    [(older, old)] = models.items()
+    is_new = threading.Event()
+    for ask in (Classifier.classify, lambda one, texts: list(one.classify_many(texts))):
+        is_new.clear()
+        repository = Changing(old, new, turn=lambda _: int(is_new.is_set()))
+        with StandIn(repository) as url, Classifier(url) as classifier:
+            [answer] = classifier.classify(["a"])
+            assert dict(answer.scores) == expected[older]
+            is_new.set()
+            assert dict(ask(classifier, ["a"])[0].scores) == expected[newer]
+
+
 def metadata_of(signatures: list[str]) -> bytes:
     ids = {"dtype": "DT_INT32", "tensor_shape": {"dim": [{"size": -1}, {"size": -1}]}}
     told = {"inputs": {"input_ids": ids}, "outputs": {"logits": ids | {"dtype": "DT_FLOAT"}}}
@@ -329,7 +363,10 @@ def test_a_bundle_that_is_not_the_one_of_the_metadata(spam: Path) -> None:
      '{"outputs": [{"b64": 3}, {"b64": ""}, {"b64": ""}, {"b64": ""}]}'],
 )  # fmt: skip
 def test_an_answer_that_is_no_bundle(outputs: str) -> None:
-    script, words = carrying("0" * 16, response(200, outputs)), "but did not send it"
+    script, words = (
+        carrying("0" * 16, response(200, outputs)),
+        "did not send the bundle that the model carries",
+    )
     with serving(script) as server, pytest.raises(BundleError, match=words):
         Classifier(server.url).classify("a")
 
@@ -369,6 +406,14 @@ def test_several_bundles_are_no_bundle() -> None:
 
     with serving(script) as server, pytest.raises(SignatureError, match="carries 2 bundles"):
         Classifier(server.url).classify("a")
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4])
+def test_a_server_whose_batches_are_small(spam: Path, most: int) -> None:
+    batching = Batching(max_batch_size=most, timeout=0.001)
+    with StandIn(served(spam), batching=batching) as url, Classifier(url, pad_to=16) as classifier:
+        assert {answer.label for answer in classifier.classify(TEXTS[:10])} <= {"HAM", "SPAM"}
+        assert len(list(classifier.classify_many(TEXTS))) == len(TEXTS)
 
 
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has no files in memory")

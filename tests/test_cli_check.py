@@ -15,12 +15,13 @@ import pytest
 
 from lightclient.cli import main
 from lightclient.model.folder import DEFAULT_BUNDLE
-from lightclient.standin import StandIn
+from lightclient.standin import ServedModel, StandIn
+from lightclient.standin.demo import load_demo_model
 from tests.scripted import answering, outputs, read_request, response, serving
 from tests.test_cli import loading
 
 ROOT = Path(__file__).parent.parent
-STEPS = ["setup", "server", "model", "signature", "bundle", "function", "answer"]
+STEPS = ["setup", "server", "model", "signature", "bundle", "function", "answer", "batching"]
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +65,8 @@ def test_it_waits_for_a_server_that_comes_later() -> None:
             out, err = process.communicate(timeout=50)
     assert (process.returncode, err) == (0, "")
     lines = out.splitlines()
-    assert [line[:6] for line in lines] == ["ok    "] * 6  # the bundle's came before the wait
-    assert lines[-1].endswith("Classification(label='POSITIVE', score=0.99431)")
+    assert [line[:6] for line in lines] == ["ok    "] * 7  # the bundle's came before the wait
+    assert lines[-2].endswith("Classification(label='POSITIVE', score=0.99431)")
 
 
 def test_it_waits_for_a_model_that_is_still_loading() -> None:
@@ -131,6 +132,43 @@ def test_ctrl_c_ends_the_wait() -> None:
     assert (process.returncode, out, err) == (130, "", "lightclient: interrupted\n")
 
 
+def two_versions(**labels: int) -> ServedModel:
+    (signatures,) = load_demo_model().versions.values()
+    return ServedModel({1: signatures, 2: signatures}, labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("tail", "told"),
+    [
+        ("", "version 2, 1"),
+        ("/versions/1", "version 1"),
+        ("/labels/stable", "version 1, by its label 'stable'"),
+        ("/labels/canary:predict", "version 2, by its label 'canary'"),
+    ],
+)
+def test_it_names_the_version_that_answers(
+    tail: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with StandIn({"two": two_versions(stable=1, canary=2)}) as url:
+        assert main(["check", "--url", url + tail]) == 0
+    assert capsys.readouterr().out.splitlines()[2] == f"ok    model 'two' is AVAILABLE: {told}"
+
+
+def test_a_label_that_stands_for_nothing_is_wrong_although_the_status_is_fine(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "--url", url + "/labels/nope", "--json"]) == 1
+    last = document(capsys)["steps"][-1]  # type: ignore[index]
+    assert (last["step"], last["error"]) == ("model", "ModelNotFound")
+    assert "Check the URL's label" in last["message"]
+
+
+def test_metadata_without_a_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(answering(loading("AVAILABLE"))) as server:
+        assert main(["check", "--url", f"{server.url}/labels/stable"]) == 1
+    assert "/labels/stable/metadata does not tell a model's version" in capsys.readouterr().out
+
+
 def test_quiet_prints_nothing_when_all_is_well(url: str) -> None:
     with checking("--url", url, "--quiet") as process:
         assert process.communicate(timeout=50) == ("", "")
@@ -192,7 +230,9 @@ def test_json_counts_the_attempts(url: str, capsys: pytest.CaptureFixture[str]) 
         answering(loading("AVAILABLE"), metadata, outputs()),
     )
     with serving(first, second) as server:
-        assert main(["check", "--url", server.url, "--json", "--wait", "60"]) == 0
+        # With one length for all, there is nothing to try at the same moment.
+        options = ("--json", "--wait", "60", "--pad-to", "16")
+        assert main(["check", "--url", server.url, *options]) == 0
     found = document(capsys)
     assert (found["ok"], found["attempts"]) == (True, 2)
     assert [step["step"] for step in found["steps"]] == STEPS  # type: ignore[attr-defined]

@@ -150,7 +150,7 @@ def test_versions_and_labels() -> None:
             {"input_ids": TensorSpec("int32", (None, None))},
             {"logits": TensorSpec("float32", (None, 2))},
         )}
-        for number, row in ((1, (1.0, 0.0)), (2, (0.0, 1.0)))
+        for number, row in ((1, (1.0, -1.0)), (2, (-1.0, 1.0)))
     }  # fmt: skip
     model = ServedModel(versions, labels={"stable": 1})
     with StandIn({"m": model}) as url:

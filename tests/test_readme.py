@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from lightclient.model.folder import DEFAULT_BUNDLE
-from lightclient.standin import StandIn
+from lightclient.standin import Batching, StandIn
 from lightclient.standin.demo import load_demo_model
 from tests.golden import GOLDEN
 from tests.test_package import needs_source
@@ -147,6 +147,32 @@ def test_the_other_commands_that_install_are_those_that_continuous_integration_r
     runner = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "pip install -e '.[test]' && pytest" in runner
     assert "pip install '.[export]'" in runner
+
+
+def test_the_line_for_a_real_server(tmp_path: Path) -> None:
+    """In a copy of the checkout, with the model's folder in its place; on a server with a limit."""
+    text = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^pytest --serving-url .*$", text, re.M)
+    ignored = shutil.ignore_patterns("__pycache__", ".*cache", ".hypothesis")
+    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=ignored)
+    shutil.copytree(ROOT / "vocab" / DEFAULT_BUNDLE, tmp_path / "models" / "distilbert")
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    models = {"distilbert": load_demo_model()}
+    with StandIn(models, batching=Batching(max_batch_size=32)) as url:
+        line = line.replace("http://localhost:8501", url.split("/v1/")[0])
+        done = subprocess.run(
+            line,
+            shell=True,
+            cwd=tmp_path,
+            env=os.environ | {"PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\b7[0-9] passed, .* deselected", done.stdout), done.stdout
 
 
 @needs_source

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 from lightclient.errors import InputError, LightClientError
-from lightclient.standin import SavedModels, SignatureDef, StandIn, TensorSpec, repository
+from lightclient.standin import (
+    Batching,
+    SavedModels,
+    SignatureDef,
+    StandIn,
+    TensorSpec,
+    repository,
+)
+from lightclient.standin.batching import BatchingRepository
 from lightclient.standin.modelspec import ModelSpec, number_of
 from lightclient.standin.protocol import Request, respond
 from lightclient.standin.savedmodel import Version
@@ -257,6 +265,18 @@ def test_the_stand_in_starts_it_and_ends_it_and_may_be_started_anew(folder):
             assert any("versions" in thread.name for thread in threading.enumerate())
         assert not any("versions" in thread.name for thread in threading.enumerate())
         put(folder, name, name)
+
+
+def test_a_version_that_comes_is_batched_too(folder, serve):
+    put(folder, "1", "1")
+    models = serve()
+    batched = BatchingRepository(models, Batching(max_batch_size=1))
+    assert "1.0" in answer(batched)
+    put(folder, "2", "2")
+    until(models, {2: FINE, 1: FINE})
+    assert "2.0" in answer(batched)
+    assert "1.0" in answer(batched, 1)
+    assert "Task size 2 is larger" in answer(batched, body=b'{"inputs": [1, 2]}')
 
 
 def test_a_port_that_is_taken_leaves_no_thread(folder):

@@ -176,9 +176,21 @@ def failing(error):
     return {"m": model(run)}
 
 
-def test_a_value_error_is_an_error_of_the_graph():
-    answer = ask("/v1/models/m:predict", {"inputs": [1]}, models=failing(ValueError("no such id")))
+@pytest.mark.parametrize("kind", [ValueError, IndexError])
+def test_an_error_of_a_value_is_an_error_of_the_graph(kind, caplog):
+    answer = ask("/v1/models/m:predict", {"inputs": [1]}, models=failing(kind("no such id")))
     assert error_of(answer) == (400, "no such id")
+    assert not caplog.text
+
+
+def test_a_token_id_outside_of_a_table_is_refused():
+    table = np.eye(3, dtype=np.float32)
+    ids = TensorSpec("int32", (None,)), TensorSpec("float32", (None, 3))
+    found = SignatureDef(lambda inputs: {"y": table[inputs["x"]]}, {"x": ids[0]}, {"y": ids[1]})
+    models = {"m": ServedModel({1: {"serving_default": found}})}
+    assert ask("/v1/models/m:predict", {"inputs": [2]}, models=models).status == 200
+    wanted = (400, "index 3 is out of bounds for axis 0 with size 3")
+    assert error_of(ask("/v1/models/m:predict", {"inputs": [3]}, models=models)) == wanted
 
 
 def test_any_other_error_is_an_answer_and_a_log_line_without_the_content(caplog):

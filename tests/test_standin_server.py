@@ -199,14 +199,38 @@ def test_chunks_over_the_limit_are_refused(client, monkeypatch):
         b"GET /v1/models/a b HTTP/1.1\r\n\r\n",
         b"GET /v1/models/\xff HTTP/1.1\r\n\r\n",
         b"GET /v1/models/model HTTP/1.1\r\nno colon\r\n\r\n",
+        b"GET /v1/models/model HTTP/1.1\r\n a: fold of nothing\r\n\r\n",
         b"GET /" + b"a" * wire.HEAD_BYTES + b" HTTP/1.1\r\n\r\n",
         b"GET /v1/models/model HTTP/1.1\r\n" + b"A: b\r\n" * wire.HEAD_BYTES + b"\r\n",
         b"GET /v1/models/model HTTP/1.1\r\nA: " + b"b" * wire.HEAD_BYTES + b"\r\n\r\n",
+        b"GET /v1/models/model HTTP/1.1\r\nA: b\r\n" + b" b\r\n" * wire.HEAD_BYTES + b"\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n",
     ],
 )
 def test_a_broken_head_is_refused(client, head):
     assert ask(client, head)[0] == 400
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"A: b\r\n  c\r\n\td\r\n",
+        b"A: " + b"b" * 500_000 + b"\r\n",
+        b"A: b\r\n" * 100_000,
+        b"A: b\r\n" + b" b\r\n" * 100_000,
+    ],
+    ids=["folded", "long", "many", "many folds"],
+)
+def test_a_head_that_libevent_takes_is_taken(client, headers):
+    head, body = post()[: -len(BODY) - 2], BODY
+    assert ask(client, head + headers + b"\r\n" + body)[0] == 200
+    assert ask(client, post())[0] == 200
+
+
+def test_a_folded_line_belongs_to_the_value_before_it(client):
+    head, body = post()[: -len(BODY) - 2], BODY
+    status, _, text = ask(client, head + b"Content-Encoding: x,\r\n gzip\r\n\r\n" + body)
+    assert (status, json.loads(text)["error"]) == (400, "JSON Parse error: The document is empty")
 
 
 @pytest.mark.parametrize("sent", [b"POST /v1", post()[:60], post()[:-1], post(b"")[:-2]])
@@ -412,7 +436,8 @@ def test_its_names():
     import lightclient.standin as standin
 
     assert standin.__all__ == [
-        "SavedModels", "ServedModel", "SignatureDef", "StandIn", "TensorSpec", "VersionState"
+        "Batching", "SavedModels", "ServedModel", "SignatureDef", "StandIn", "TensorSpec",
+        "VersionState",
     ]  # fmt: skip
     assert all(getattr(standin, name).__name__ == name for name in standin.__all__)
     assert not hasattr(standin, "absent")

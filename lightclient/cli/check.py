@@ -25,14 +25,15 @@ if TYPE_CHECKING:
 
 _TEXT = """\
 Walk through what a classification needs: does the host answer, is the model there and loaded, does
-its signature fit the bundle, does one text get an answer? Ends at the first step that fails, with
-what to do about it. Exit status: 0 when all is well, else 1.
+its signature fit the bundle, does one text get an answer, and the same one beside others? Ends at
+the first step that fails, with what to do about it. Exit status: 0 when all is well, else 1.
 
   lightclient check --wait 60 --quiet && python service.py       start when the server is ready
 
 --json prints one object: "ok" (true or false), "attempts", "seconds", and "steps", a list of
-objects in the order setup, server, model, signature, answer. Each has "step", "ok" and "message".
-A step that fails is the last one, and has "error" too, the name of the error's class.
+objects in the order setup, server, model, signature, bundle, function, answer, batching. Each has
+"step", "ok" and "message". A step that fails is the last one, and has "error" too, the name of the
+error's class.
 
 Vertex AI, SageMaker and KServe tell no signature, and the first two no status. There, the usual
 inputs and the row form are tried.
@@ -173,6 +174,7 @@ class _Walk:
         yield self.bundle
         yield self.function
         yield self.answer
+        yield self.batching
 
     def close(self) -> None:
         """Close the connections."""
@@ -208,7 +210,17 @@ class _Walk:
             self._assume_signature()
             self._predictors.append(Predictor(self._settings))
             return f"model {self._address.model!r} is ready, in KServe's words"
-        return f"model {self._address.model!r} is AVAILABLE: version {_available(self._status)}"
+        return f"model {self._address.model!r} is AVAILABLE: version {self._version()}"
+
+    def _version(self) -> str:
+        """The version that answers; without a label, all that are loaded."""
+        versions, label = _available(self._status), self._address.label
+        if label is None:
+            return versions
+        # The status at a label is that of all versions. The metadata are those of the label's.
+        path = self._address.metadata
+        reply = self._predictor.transport.send("GET", path, None, self._deadline())
+        return f"{_described_version(reply)}, by its label {label!r}"
 
     def signature(self) -> str:
         """The model's metadata, against the bundle."""
@@ -245,6 +257,12 @@ class _Walk:
         [answer] = self._predictor.classify([_SAMPLE], self._deadline())
         asked = ", asked with form='row'" if self._settings.form == "row" else ""
         return f"{_SAMPLE!r} gets {answer}{asked}"
+
+    def batching(self) -> str:
+        """Texts at the same moment, which a server may put into one batch."""
+        from lightclient.cli.batching import find_batching
+
+        return find_batching(self._predictor, self._deadline())
 
     @property
     def _predictor(self) -> "Predictor":
@@ -295,9 +313,7 @@ def _available(reply: "Reply") -> str:
         states = {told(entry["version"]): told(entry["state"]) for entry in versions}
         failures = [told(entry["status"].get("error_message") or "") for entry in versions]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ReplyError(
-            f"{reply.url} does not tell a model's status as TensorFlow Serving does", url=reply.url
-        ) from error
+        raise _unlike(reply, "status") from error
     loaded = [version for version, state in states.items() if state == "AVAILABLE"]
     if loaded:
         return ", ".join(loaded)
@@ -311,6 +327,22 @@ def _available(reply: "Reply") -> str:
         server_message=said,
         attempts=reply.attempts,
     )
+
+
+def _described_version(reply: "Reply") -> str:
+    """The version of a model's metadata."""
+    from lightclient.serving.refusal import read_json
+
+    answer = read_json(reply)
+    try:
+        return printable(str(answer["model_spec"]["version"]))
+    except (LookupError, TypeError) as error:
+        raise _unlike(reply, "version") from error
+
+
+def _unlike(reply: "Reply", what: str) -> ReplyError:
+    words = f"{reply.url} does not tell a model's {what} as TensorFlow Serving does"
+    return ReplyError(words, url=reply.url)
 
 
 def _described_bundle(predictor: "Predictor") -> str:

@@ -39,10 +39,14 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
         "output's name says, or as transformers' pipeline does",
     )
     parser.add_argument(
+        "--pad-to", metavar="N", type=int, help="one length for all requests, if the server batches"
+    )
+    parser.add_argument(
         "--timeout", metavar="S", type=float, help="seconds a call may take; default: 10"
     )
 
 
 def server_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """The settings that a command line gives; None for those that it leaves out."""
-    return {name: getattr(arguments, name) for name in ("url", "bundle", "timeout", "function")}
+    names = ("url", "bundle", "timeout", "function", "pad_to")
+    return {name: getattr(arguments, name) for name in names}

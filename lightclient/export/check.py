@@ -1,6 +1,7 @@
 """Is what was written the model?"""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +28,7 @@ def largest_difference(
     most = longest(bundle, length)
     texts = [inputs_of([text], bundle, names, most) for text in SENTENCES]
     expected = np.concatenate([source(inputs) for inputs in texts])
-    if expected.shape[1] != len(bundle.labels):
-        raise ExportError(
-            f"the model gives {expected.shape[1]} logits, config.json has "
-            f"{len(bundle.labels)} labels: mend its id2label"
-        )
+    check_labels(expected, bundle)
     alone = [served(inputs_of([text], bundle, names, most, length)) for text in SENTENCES]
     long = served(long_text(most, bundle, names, length))
     together = served(inputs_of(SENTENCES, bundle, names, most, length))
@@ -42,10 +39,23 @@ def largest_difference(
     )
 
 
+def check_labels(logits: NDArray[Any], bundle: Bundle) -> None:
+    """Raise ExportError unless a row of the logits has one for each label."""
+    if logits.shape[1:] != (len(bundle.labels),):
+        raise ExportError(
+            f"the model gives {' x '.join(map(str, logits.shape[1:]))} logits, config.json has "
+            f"{len(bundle.labels)} labels: mend its id2label"
+        )
+
+
+def is_tolerable(difference: float, expected: NDArray[Any]) -> bool:
+    """Whether it is small beside what was expected; NaN is not."""
+    return difference <= TOLERANCE * float(np.abs(expected).max(initial=1.0))
+
+
 def _difference(served: NDArray[np.float32], expected: NDArray[np.float32], where: str) -> float:
     difference = float(np.abs(served - expected).max())
-    # Written so that NaN fails.
-    if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
+    if not is_tolerable(difference, expected):
         raise ExportError(
             f"the export's logits differ from the source model's by {difference:.3g} ({where}); "
             "a model whose answers change with padding, or that TensorFlow computes otherwise, "

@@ -12,6 +12,7 @@ from lightclient.errors import ExportError, InputError
 from lightclient.export.libraries import has_torch, prepare
 from lightclient.export.source import Source, find_source
 from lightclient.export.staging import Staging, choose_version, place, staging
+from lightclient.model.files import read_files
 from lightclient.serving.plan import check_lengths
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ _LOG = logging.getLogger("lightclient.export")
 class Exported:
     """What was written, and how well it agrees with the source.
 
-    `folder`: the SavedModel, OUT_DIR/version. `bundle`: OUT_DIR, for `Classifier(bundle=...)`.
+    `folder`: the SavedModel, OUT_DIR/version. `bundle`: OUT_DIR, with the files that it carries.
     `inputs`: the signature's, each int32 [any, `max_length`]; None: any length.
     `largest_difference`: between the logits of both, over some texts, alone and padded.
-    `compared_with`: what ran the source model, "PyTorch" or "TensorFlow".
+    `compared_with`: what ran the source model, "PyTorch" or "TensorFlow"; the SavedModel that a
+    bundle was added to.
     """
 
     folder: Path
@@ -47,7 +49,7 @@ def export(
     version: int | None = None,
     max_length: int | None = None,
 ) -> Exported:
-    """Write a model as OUT_DIR/version, with a bundle beside it, and check it.
+    """Write a model as OUT_DIR/version, with its bundle in it and beside it, and check it.
 
     On any error, Ctrl-C included, OUT_DIR is as it was before. Progress is logged to
     `lightclient.export`.
@@ -64,8 +66,10 @@ def export(
         ExportError: the model cannot be exported, the result is not the same, there is no room,
             or TensorFlow and transformers are not installed.
     """
-    out_dir = _check_arguments(model, out_dir, version)
-    with _translated(out_dir, OSError, MemoryError):
+    check_path("model", model)
+    out_dir = check_path("out_dir", out_dir)
+    check_version(version)
+    with translated(out_dir, OSError, MemoryError):
         choose_version(out_dir, version)
         _LOG.info("loading TensorFlow")
         prepare()
@@ -76,13 +80,17 @@ def export(
             return _export(source, stage, version, max_length)
 
 
-def _check_arguments(model: object, out_dir: object, version: object) -> Path:
-    for name, value in (("model", model), ("out_dir", out_dir)):
-        if not isinstance(value, (str, Path)) or not str(value):
-            raise InputError(f"{name} must be a path, not {value!r:.80}")
+def check_path(name: str, value: object) -> Path:
+    """Make an absolute path of an argument. Raises InputError."""
+    if not isinstance(value, (str, Path)) or not str(value):
+        raise InputError(f"{name} must be a path, not {value!r:.80}")
+    return Path(os.path.abspath(str(value)))
+
+
+def check_version(version: object) -> None:
+    """Raise InputError for what is neither a whole number nor None."""
     if version is not None and (not isinstance(version, int) or isinstance(version, bool)):
         raise InputError(f"version must be a whole number, not {version!r:.80}")
-    return Path(os.path.abspath(str(out_dir)))
 
 
 def _export(
@@ -103,9 +111,9 @@ def _export(
     stage.check_space(size(model))
     names = input_names(model, bundle)
     compared_with, run = _source_model(model, source)
-    with _translated(stage.out_dir, OpError):
+    with translated(stage.out_dir, OpError):
         _LOG.info("writing the SavedModel")
-        _write(model, stage.version, bundle, names, max_length)
+        _write(model, stage, bundle, names, max_length)
         _LOG.info("comparing it with the source model in %s", compared_with)
         served = load_saved_model(stage.version)
         difference = largest_difference(served, run, bundle, names, max_length)
@@ -115,13 +123,15 @@ def _export(
 
 
 def _write(
-    model: Any, folder: Path, bundle: "Bundle", names: tuple[str, ...], length: int | None
+    model: Any, stage: Staging, bundle: "Bundle", names: tuple[str, ...], length: int | None
 ) -> None:
     from lightclient.export.savedmodel import write_saved_model
+    from lightclient.export.signatures import add_signatures
     from lightclient.export.warmup import warmup_requests, write_warmup
 
-    write_saved_model(model, folder, names, length)
-    write_warmup(folder, warmup_requests(bundle, names, length))
+    write_saved_model(model, stage.version, names, length)
+    add_signatures(stage.version, read_files(stage.bundle))
+    write_warmup(stage.version, warmup_requests(bundle, names, length))
 
 
 def _source_model(model: Any, source: Source) -> tuple[str, "Run"]:
@@ -136,7 +146,7 @@ def _source_model(model: Any, source: Source) -> tuple[str, "Run"]:
 
 
 @contextmanager
-def _translated(out_dir: Path, *kinds: type[Exception]) -> Iterator[None]:
+def translated(out_dir: Path, *kinds: type[Exception]) -> Iterator[None]:
     """Errors of these kinds as ours."""
     try:
         yield

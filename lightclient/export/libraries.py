@@ -9,24 +9,30 @@ from importlib.util import find_spec
 from lightclient.errors import ExportError
 
 _MEND = "pip install '.[export]' in lightclient's checkout (or: pip install 'lightclient[export]')"
-_NEEDED = (
-    "tensorflow", "tf_keras", "transformers", "safetensors", "sentencepiece", "tensorflow_serving",
+TENSORFLOW = "tensorflow"
+_ALL = (
+    TENSORFLOW, "tf_keras", "transformers", "safetensors", "sentencepiece", "tensorflow_serving",
 )  # fmt: skip
 
 
-def prepare() -> None:
-    """Import TensorFlow and transformers, quietly, with the Keras that transformers 4 needs.
+def prepare(*needed: str) -> None:
+    """Import TensorFlow, quietly, and transformers with the Keras that transformers 4 needs.
+
+    Args:
+        needed: of the extra's packages those that must be there, if not all.
 
     Raises:
         ExportError: one of them is missing, too new, or does not load.
     """
-    missing = [name for name in _NEEDED if find_spec(name) is None]
+    missing = [name for name in needed or _ALL if find_spec(name) is None]
     if missing:
         raise ExportError(f"export needs {', '.join(missing)}, not installed: {_MEND}")
     set_environment()
     try:
         with _without_stderr():
-            _load()
+            import_module(TENSORFLOW).get_logger().setLevel("ERROR")
+            if not needed:
+                _load_transformers()
     except Exception as error:
         raise ExportError(
             f"TensorFlow or transformers does not load ({error!r:.300}): {_MEND}"
@@ -57,12 +63,11 @@ def _without_stderr() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _load() -> None:
-    transformers, tensorflow = import_module("transformers"), import_module("tensorflow")
+def _load_transformers() -> None:
+    transformers = import_module("transformers")
     if int(transformers.__version__.split(".")[0]) >= 5:
         raise ExportError(f"transformers {transformers.__version__} has no TensorFlow classes")
     # A lazy module: this line is what finds a Keras that does not fit.
     import_module("transformers.modeling_tf_utils")
-    tensorflow.get_logger().setLevel("ERROR")
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()

@@ -79,7 +79,7 @@ def choose_version(out_dir: Path, version: int | None) -> int:
     Raises:
         InputError: it is taken, or there is no such number.
     """
-    taken = _versions(out_dir)
+    taken = versions(out_dir)
     if version is None:
         version = max(taken, default=0) + 1
     if version in taken:
@@ -92,9 +92,15 @@ def choose_version(out_dir: Path, version: int | None) -> int:
     return version
 
 
-def _versions(out_dir: Path) -> set[int]:
-    names = (entry.name for entry in out_dir.iterdir()) if out_dir.is_dir() else ()
-    return {int(name) for name in names if name.isascii() and name.isdigit()}
+def versions(out_dir: Path) -> dict[int, Path]:
+    """What has the name of a version, by its number."""
+    entries = out_dir.iterdir() if out_dir.is_dir() else ()
+    return {int(entry.name): entry for entry in entries if is_version(entry)}
+
+
+def is_version(folder: Path) -> bool:
+    """Whether a server takes this name for a version's."""
+    return folder.name.isascii() and folder.name.isdigit()
 
 
 def place(stage: Staging, version: int, files: tuple[str, ...]) -> Path:

@@ -15,6 +15,7 @@ _MODEL_PATH = re.compile(
     r"(?P<path>(?:/[^/]+)*?/v1/models/(?P<model>[^/:]+)(?:/versions/\d+|/labels/[^/:]+)?)"
     r"(?::(?P<verb>\w+))?/?"
 )
+_LABEL = re.compile(r"/labels/([^/:]+)\Z")
 # Vertex AI and SageMaker have these. Nothing else about the model can be asked there.
 _PREDICT_ONLY = (":predict", ":rawPredict", "/invocations")
 
@@ -47,6 +48,12 @@ class Address(NamedTuple):
     def metadata(self) -> str:
         """The path that tells the signatures."""
         return f"{self.path}/metadata"
+
+    @property
+    def label(self) -> str | None:
+        """The label that stands for a version, as it is written in the URL."""
+        found = _LABEL.search(self.path)
+        return found[1] if found else None
 
     def __str__(self) -> str:
         return self.origin + self.path

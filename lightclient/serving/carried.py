@@ -3,7 +3,7 @@
 import json
 import logging
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from lightclient.errors import BundleError, SignatureError
 from lightclient.http.transport import Reply
 from lightclient.messages import printable
 from lightclient.model.bundle import Bundle
-from lightclient.model.files import CONTENT, FILE, NAMES, Origin, fingerprint
+from lightclient.model.files import FILE, NAMES, Origin, fingerprint
 from lightclient.serving.refusal import read_json
 
 SERVED = "served"  # the bundle= that insists on the model's own
@@ -69,9 +69,10 @@ class BundleChoice:
                 f"bundle that {url} was exported with ({mark}): leave bundle= out, and the model's "
                 "own is used"
             )
-        if known[0] is not self.bundle:
-            self._former, self.bundle = self.bundle, known[0]
-        return self.bundle
+        found = known[0]
+        if found is not self.bundle:
+            self._former, self.bundle = self.bundle, found
+        return found  # not self.bundle, which another thread may have changed meanwhile
 
     def _without(self, url: str) -> Bundle:
         if self._insists:
@@ -94,40 +95,46 @@ def told(bundle: Bundle) -> str:
     )
 
 
-def build_bundle_request(carried: Carried) -> bytes:
-    """Write the body of the request for the files of a bundle."""
-    body = {"signature_name": carried.signature, "inputs": {FILE: NAMES}}
+def build_bundle_request(carried: Carried, names: Sequence[str]) -> bytes:
+    """Write the body of the request for these files of a bundle."""
+    body = {"signature_name": carried.signature, "inputs": {FILE: names}}
     return json.dumps(body).encode()
 
 
-def read_bundle(reply: Reply, carried: Carried, url: str, name: str) -> Bundle:
+def read_files(reply: Reply, carried: Carried, names: Sequence[str]) -> list[bytes]:
     """Read the answer to it: `{"outputs": [{"b64": …}, …]}`, in the order that was asked for.
 
     TensorFlow Serving writes the bytes of an output so if its name ends with `_bytes`
     (g3doc/api_rest.md, Encoding binary values).
 
     Raises:
-        BundleError: the answer holds no such files, or not those of the fingerprint.
+        BundleError: the answer holds no such files.
         ServerError, TimedOut, NotTensorFlowServing: as `read_json`.
     """
     outputs = read_json(reply).get("outputs")
-    if isinstance(outputs, dict):
-        outputs = outputs.get(CONTENT)
     try:
-        contents = zip(NAMES, map(_content, outputs or ()), strict=True)
-        files = {file: content for file, content in contents if content}
+        return [_content(value) for _, value in zip(names, outputs or (), strict=True)]
     except (ValueError, LookupError, TypeError) as error:
         raise BundleError(
-            f"{url} carries a bundle, but did not send it: its {carried.signature} must answer "
-            f"with {len(NAMES)} files in base64; export the model again, or pass bundle="
+            f"{reply.url} did not send the bundle that the model carries: {carried.signature} must "
+            f"answer with {len(names)} files in base64; export the model again, or pass bundle="
         ) from error
+
+
+def _content(value: Any) -> bytes:
+    return b64decode(value["b64"], validate=True)
+
+
+def make_bundle(contents: Sequence[bytes], carried: Carried, url: str, name: str) -> Bundle:
+    """Make the bundle of a served model of the contents of its files.
+
+    Raises:
+        BundleError: they are broken, or not those of the fingerprint.
+    """
+    files = {file: content for file, content in zip(NAMES, contents, strict=True) if content}
     if carried.fingerprint not in (None, fingerprint(files)):
         raise BundleError(
             f"{url} sent a bundle with the fingerprint {fingerprint(files)}, and not the one of "
             f"its metadata, {carried.fingerprint}; export the model again, or pass bundle="
         )
     return Bundle.from_files(name, files, Origin(f"{url} carries a bundle whose ", False))
-
-
-def _content(value: Any) -> bytes:
-    return b64decode(value["b64"], validate=True)

@@ -13,7 +13,6 @@ FUNCTIONS: tuple[FunctionName, ...] = get_args(FunctionName)
 _PROBABILITIES = re.compile(
     r"(?:.*_)?(?:probabilit(?:y|ies)|probs?|scores?|softmax|sigmoid|predictions?)(?:_\d+)?"
 )
-_LOGITS = re.compile(r"(?:.*_)?logits?(?:_\d+)?")
 
 
 class Function(NamedTuple):
@@ -41,8 +40,9 @@ def choose_function(stated: FunctionName | None, output: str | None, bundle: Bun
     name, name_says = bundle.function, (output or "").lower()
     kind = bundle.problem_type or f"{len(bundle.labels)} labels"
     reason = f"as transformers' pipeline does for {kind}"
-    if name == "none" or _LOGITS.fullmatch(name_says):
+    if name == "none":
         return Function(name, reason, None)
     if _PROBABILITIES.fullmatch(name_says):
         return Function("none", f"as the name {output!r} says probabilities", "probabilities")
+    # Even one that is called logits is looked at, since a layer of that name may have a softmax.
     return Function(name, reason, "logits")

@@ -10,13 +10,15 @@ from lightclient.http.deadline import Deadline
 from lightclient.http.transport import Reply, Transport
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Row, Text, make_batch, tokenize
+from lightclient.model.files import NAMES
 from lightclient.serving.address import parse_address
 from lightclient.serving.carried import (
     SERVED,
     BundleChoice,
     Carried,
     build_bundle_request,
-    read_bundle,
+    make_bundle,
+    read_files,
 )
 from lightclient.serving.plan import Plan, check_lengths, make_plan
 from lightclient.serving.refusal import row_limit
@@ -25,9 +27,15 @@ from lightclient.serving.signature import BY_HAND, Signature, read_metadata
 from lightclient.settings import Settings, find_proxy
 
 # What a request meets if its plan is that of a version which is no longer served.
-MAY_BE_OUTDATED = (errors.BadRequest, errors.ReplyError, errors.SignatureNotFound)
+MAY_BE_OUTDATED = (
+    errors.BadRequest,
+    errors.ReplyError,
+    errors.SignatureError,
+    errors.SignatureNotFound,
+)
 PLANS_TRIED = 4
 _T = TypeVar("_T")
+_Item = TypeVar("_Item")
 
 
 class Predictor:
@@ -116,15 +124,18 @@ class Predictor:
         return tokenize(texts, plan.bundle, plan.limit)
 
     def predict(self, rows: Sequence[Row], plan: Plan, deadline: Deadline) -> list[Classification]:
-        """Ask the server for the logits of rows, and score them.
+        """Ask the server for the logits of rows, and score them."""
+        return self._in_parts(rows, lambda part: self._predict(part, plan, deadline))
 
-        It is one request, or several if the server says that it takes no more rows in one.
-        """
-        found: list[Classification] = []
-        while len(found) < len(rows):
-            part = rows[len(found) :][: self.most_rows]
+    def _in_parts(
+        self, items: Sequence[_Item], ask: Callable[[Sequence[_Item]], list[_T]]
+    ) -> list[_T]:
+        """Ask for all in one request, or in several if the server takes no more rows in one."""
+        found: list[_T] = []
+        while len(found) < len(items):
+            part = items[len(found) :][: self.most_rows]
             try:
-                found += self._predict(part, plan, deadline)
+                found += ask(part)
             except errors.BadRequest as error:
                 limit = row_limit(error)
                 if limit is None or not 0 < limit < len(part):
@@ -174,12 +185,13 @@ class Predictor:
             raise errors.NotTensorFlowServing(words, url=error.url, status=error.status) from None
 
         def fetch(carried: Carried) -> Bundle:
+            def ask(names: Sequence[str]) -> list[bytes]:
+                body = build_bundle_request(carried, names)
+                return self._post(body, deadline, lambda reply: read_files(reply, carried, names))
+
+            contents = self._in_parts(NAMES, ask)
             url, model = str(self.address), str(self.address.model)
-            return self._post(
-                build_bundle_request(carried),
-                deadline,
-                lambda reply: read_bundle(reply, carried, url, model),
-            )
+            return make_bundle(contents, carried, url, model)
 
         bundle = self.choice.find(metadata.carried, str(self.address), fetch)
         self._plan = plan = self._make_plan(metadata.signature, bundle)

@@ -99,14 +99,22 @@ def read_metadata(reply: Reply, name: str | None = None) -> Metadata:
     """
     answer = read_json(reply)
     try:
-        found = answer["metadata"]["signature_def"]["signature_def"]
-        carried = _carried(found)
-        return Metadata(_signature(found, name, carried), carried)
+        return find_signature(answer["metadata"]["signature_def"]["signature_def"], name)
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise SignatureError(
             f"the server's metadata is not what TensorFlow Serving answers ({short_repr(error)}); "
             "state the model's inputs by hand: Classifier(url, signature=Signature(...))"
         ) from error
+
+
+def find_signature(definitions: dict[str, Any], name: str | None = None) -> Metadata:
+    """Find the signature to call among all of a model, which are in protobuf's JSON.
+
+    Raises:
+        SignatureError: as `read_metadata`.
+    """
+    carried = _carried(definitions)
+    return Metadata(_signature(definitions, name, carried), carried)
 
 
 def _carried(signatures: Collection[str]) -> Carried | None:

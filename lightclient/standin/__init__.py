@@ -10,8 +10,17 @@ status, JSON and the messages that clients tell apart. It is not meant for produ
 no TLS and no access control.
 """
 
+from lightclient.standin.batching import Batching
 from lightclient.standin.models import ServedModel, SignatureDef, TensorSpec, VersionState
 from lightclient.standin.repository import SavedModels
 from lightclient.standin.server import StandIn
 
-__all__ = ["SavedModels", "ServedModel", "SignatureDef", "StandIn", "TensorSpec", "VersionState"]
+__all__ = [
+    "Batching",
+    "SavedModels",
+    "ServedModel",
+    "SignatureDef",
+    "StandIn",
+    "TensorSpec",
+    "VersionState",
+]

@@ -47,9 +47,10 @@ class SignatureDef:
     """A function, and the tensors that it takes and returns.
 
     `run` gets the inputs as a dict of arrays (a string tensor is an object array of bytes) and
-    returns a mapping with an array for each of `outputs`. If it raises a ValueError, the answer is
-    that of a failure inside TensorFlow's graph: status 400 and the error's message. For anything
-    else that it raises, the status is 500.
+    returns a mapping with an array for each of `outputs`. If it raises a ValueError or an
+    IndexError, as numpy does for a token id outside of a table, the answer is that of a failure
+    inside TensorFlow's graph: status 400 and the error's message. Anything else that it raises, a
+    KeyError too, counts as a defect of the function: status 500, and a line in the log.
     """
 
     run: Run

@@ -23,10 +23,10 @@ def predict(signatures: Mapping[str, SignatureDef], document: Any) -> str:
     signature = _signature(signatures, document)
     if "instances" in document:
         arrays = from_rows(_instances(document), signature.inputs)
-        return rows_text(_run(signature, arrays))
+        return rows_text(run_model(signature, arrays))
     if "inputs" not in document:
         raise StatusError("Missing 'inputs' or 'instances' key")
-    return columns_text(_run(signature, from_columns(document["inputs"], signature.inputs)))
+    return columns_text(run_model(signature, from_columns(document["inputs"], signature.inputs)))
 
 
 def _signature(signatures: Mapping[str, SignatureDef], document: dict[str, Any]) -> SignatureDef:
@@ -60,11 +60,16 @@ def _instances(document: dict[str, Any]) -> list[Any]:
     raise StatusError(f"JSON Value: {quotation(document)} {complaint}")
 
 
-def _run(signature: SignatureDef, arrays: Arrays) -> Arrays:
-    """Call the model. A ValueError stands for a failure inside TensorFlow's graph."""
+def run_model(signature: SignatureDef, arrays: Arrays) -> Arrays:
+    """Call a model, and give its outputs as arrays of their types.
+
+    A ValueError or an IndexError stands for a failure inside TensorFlow's graph: a StatusError.
+    numpy raises them where TensorFlow refuses a token id outside of the vocabulary, or shapes that
+    do not fit.
+    """
     try:
         returned = signature.run(arrays)
-    except ValueError as error:
+    except (ValueError, IndexError) as error:
         raise StatusError(str(error)) from error
     if not isinstance(returned, Mapping):
         raise TypeError(f"the model returned {type(returned).__name__}, not a dict of arrays")

@@ -18,7 +18,10 @@ from lightclient.standin.status import HTTP_STATUS, StatusError
 _NAMES = {f"DT_{name.upper()}": dtype for dtype, name in DTYPES.items()}
 # What TensorFlow's Python adds to the message of its own core, which is what the real server sends.
 _ADDED = re.compile(
-    r"\AGraph execution error:\n\n.*?<stack traces unavailable>\n| \[Op:\S*\]", re.S
+    r"\A(?:Graph execution error:\n\n.*?<stack traces unavailable>\n)?"
+    r"(?:\{\{function_node [^}]*\}\} )*"  # of the function within the graph that failed
+    r"| \[Op:\S*\]",
+    re.S,
 )
 
 _MISSING = (  # tensorflow/cc/saved_model/reader.cc

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from lightclient.errors import InputError, LightClientError
+from lightclient.standin.batching import Batching, BatchingRepository
 from lightclient.standin.connections import Connections
 from lightclient.standin.demo import load_demo_model
 from lightclient.standin.models import Repository, Run, ServedModel, served
@@ -21,6 +22,10 @@ class StandIn:
     `models`: nothing for the demo model (named "demo"); a callable of a dict of arrays, served as
     "model" behind the usual text classifier signature; a dict of names to callables and
     `ServedModel`s; or `SavedModels(folder)`, which TensorFlow runs. `port` 0 takes a free one.
+    `batching`: requests that arrive together run in one batch; None: each runs alone.
+
+    A callable that raises a ValueError or an IndexError refuses the request: status 400, with the
+    error's message. Anything else that it raises is a status of 500.
 
     Use it in a `with` statement: this gives the URL of the first model, and leaves no thread and no
     socket behind.
@@ -32,14 +37,18 @@ class StandIn:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        batching: Batching | None = None,
     ) -> None:
         if not isinstance(host, str) or not host:
             raise InputError(f'host is {host!r}: give a name or an address, such as "127.0.0.1"')
         if type(port) is not int or not 0 <= port <= 65535:
             raise InputError(f"port is {port!r}: give a number from 0 (a free one) to 65535")
+        if not isinstance(batching, (Batching, type(None))):
+            raise InputError(f"batching is {batching!r}: give a Batching, such as Batching()")
         if models is None:
             models = {"demo": load_demo_model()}
-        self._repository = models if isinstance(models, Repository) else Repository(served(models))
+        repository = models if isinstance(models, Repository) else Repository(served(models))
+        self._repository = BatchingRepository(repository, batching) if batching else repository
         self._wanted = (host, port)
         self._connections: Connections | None = None
         self._closed = threading.Event()

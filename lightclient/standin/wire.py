@@ -10,7 +10,7 @@ from typing import BinaryIO
 from lightclient.standin.protocol import REASONS, Answer, Request
 
 BODY_BYTES = 64 * 1024 * 1024
-HEAD_BYTES = 64 * 1024
+HEAD_BYTES = 1024 * 1024  # the real server has no limit, which nothing here could bear
 _VERSION = re.compile(r"HTTP/1\.([0-9])")
 _BODILESS = ("HEAD", "TRACE")
 _DIGITS = re.compile(r"[0-9]{1,19}")
@@ -36,7 +36,7 @@ def read_request(first_line: bytes, stream: BinaryIO, send: Callable[[bytes], ob
     found = _VERSION.fullmatch(version)
     if not found or not target:
         raise WireError(400)
-    minor, headers = int(found[1]), _read_headers(stream)
+    minor, headers = int(found[1]), _read_headers(stream, HEAD_BYTES - len(first_line))
     framing = {} if method in _BODILESS else headers
     chunked = framing.get("transfer-encoding", "").lower() == "chunked"
     length = 0 if chunked else _length(framing)
@@ -46,16 +46,26 @@ def read_request(first_line: bytes, stream: BinaryIO, send: Callable[[bytes], ob
     return Request(method, target, headers, body, minor)
 
 
-def _read_headers(stream: BinaryIO) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    left = HEAD_BYTES
+def _read_headers(stream: BinaryIO, left: int) -> dict[str, str]:
+    """Read the header lines, of `left` bytes at most.
+
+    A line that begins with a space continues the value before it, as in libevent
+    (evhttp_append_to_last_header).
+    """
+    headers: dict[str, list[str]] = {}
+    latest: list[str] = []
     while line := _text(stream.readline(left), left):
         left = max(0, left - len(line) - 2)
         name, colon, value = line.partition(":")
-        if not colon or not name:
+        is_folded = line[0] in " \t"
+        if not (latest if is_folded else colon and name):
             raise WireError(400)
-        headers.setdefault(name.strip().lower(), value.strip())
-    return headers
+        if is_folded:
+            latest.append(line.strip())
+        else:
+            latest = [value.strip()]
+            headers.setdefault(name.strip().lower(), latest)
+    return {name: " ".join(parts) for name, parts in headers.items()}
 
 
 def _length(headers: Mapping[str, str]) -> int:

@@ -219,7 +219,8 @@ def test_the_warm_up_requests_fit_the_signature(exported):
         assert np.isfinite(given["logits"].numpy()).all()
         shapes.append(arrays[IDS].shape)
     assert len({length for _, length in shapes}) >= 4
-    assert {rows for rows, _ in shapes} == {1, 3}
+    # A server with a small max_batch_size refuses more rows, and then does not load the model.
+    assert {rows for rows, _ in shapes} == {1}
 
 
 def test_the_bundle_lies_beside_the_version(source, exported):
@@ -561,7 +562,8 @@ def test_the_command(bert, tmp_path, capsys):
         f"docker run --rm -p 8501:8501 -v '{out_dir}:/models/my-models:ro' -e MODEL_NAME=my-models "
         "tensorflow/serving\n"
     ) in out
-    assert f"--url http://localhost:8501/v1/models/my-models --bundle '{out_dir}'" in out
+    assert "check --url http://localhost:8501/v1/models/my-models\n" in out
+    assert 'classify --url http://localhost:8501/v1/models/my-models "I like' in out
     assert main(["export", str(bert), str(out_dir), "--version", "3"]) == 1
     assert "is there already" in capsys.readouterr().err
 

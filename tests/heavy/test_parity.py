@@ -1,7 +1,10 @@
 """Every answer equals transformers' own, from the text to the score, over real TensorFlow."""
 
+import base64
+import json
 import math
 import shutil
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +22,7 @@ import lightclient
 from lightclient import Bundle, Classifier
 from lightclient.export import export
 from lightclient.model.encoding import encode
+from lightclient.model.files import read_files
 from lightclient.model.folder import DEFAULT_BUNDLE
 from lightclient.standin import SavedModels, StandIn
 from tests.golden import GOLDEN
@@ -95,19 +99,32 @@ TEXTS: list[Any] = [*SENTENCES[:40], *(text for text in ODD if len(text) < 400),
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_scores_of_every_family(family: str, model_folder: Make, tmp_path: Path) -> None:
+def test_a_url_is_all_that_a_model_of_any_family_needs(
+    family: str, model_folder: Make, tmp_path: Path
+) -> None:
     # Every MobileBERT token sees its neighbour: its export blanks [PAD], in a text as well.
     texts = [text for text in TEXTS if family != "mobilebert" or "[PAD]" not in text]
-    folder = model_folder(family)
+    folder = model_folder(family, id2label={"0": f"no {family}", "1": f"a {family}"})
     pipe = pipeline(folder)
     expected = [theirs(pipe, text, 512) for text in texts]
     assert len({round(entry[0]["score"], 4) for entry in expected}) > 20
-    with served(folder, tmp_path / "m") as url, Classifier(url, bundle=tmp_path / "m") as ours:
-        alone = [ours.classify(text) for text in texts]
-        together = ours.classify(texts[:64])
+    with served(folder, tmp_path / "m") as url:
+        with Classifier(url) as ours, Classifier(url, bundle=tmp_path / "m") as given:
+            alone = [ours.classify(text) for text in texts]
+            together = ours.classify(texts[:64])
+            assert alone[:20] == [given.classify(text) for text in texts[:20]]
+        files = read_files(tmp_path / "m")
+        assert ask_for_files(url, [*files, "vocab.txt"]) == [*files.values(), b""]
     worst = max(map(difference, alone + together, expected + expected[:64]))
     assert worst < 1e-5
     report(f"scores, {family}, free length, alone and 64 together", len(texts), worst)
+
+
+def ask_for_files(url: str, names: list[str]) -> list[bytes]:
+    """What the served model's own signature gives for these names."""
+    body = {"signature_name": "lightclient_bundle", "inputs": {"file": names}}
+    with urllib.request.urlopen(f"{url}:predict", json.dumps(body).encode()) as answer:
+        return [base64.b64decode(content["b64"]) for content in json.load(answer)["outputs"]]
 
 
 LABELS = [f"L{number}" for number in range(5)]

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from lightclient.standin import SavedModels, StandIn
+from lightclient.standin import Batching, SavedModels, StandIn
 from tests.exchanges import EXCHANGES
 from tests.test_standin_exchanges import comparable, send
 
@@ -252,6 +252,20 @@ def test_a_wrong_length_fails_inside_the_graph(served):
     assert answer["error"].startswith("Incompatible shapes: [1,2,2] vs. [1,100,1]\n\t [[{{")
 
 
+def test_an_error_within_a_nested_function_does_not_name_it_first(tmp_path):
+    """TensorFlow's Python writes `{{function_node …}}` before such a message, even twice."""
+    look_up = tf.function(
+        lambda x: tf.gather(tf.range(3), x), experimental_attributes={"_noinline": True}
+    )
+    nested = signature(lambda x: {"y": look_up(x)}, x=([None], tf.int32))
+    save(tmp_path / "m" / "1", {"serving_default": nested})
+    with StandIn(SavedModels(tmp_path / "m")) as url:
+        status, answer = ask(url, ":predict", {"inputs": [7]})
+    assert status == 400
+    assert answer["error"].startswith("indices[0] = 7 is not in [0, 3)\n\t [[{{")
+    assert "[Op:" not in answer["error"]
+
+
 @pytest.fixture
 def folder(tmp_path):
     for number in (1, 2):
@@ -339,6 +353,32 @@ def test_parallel_clients_see_one_version_or_the_other(folder):
         for future in talks:
             seen = future.result(timeout=2 * SECONDS)
             assert seen == [[2.0]] * (len(seen) - 1) + [[3.0]]
+
+
+@pytest.mark.parametrize("pad", [False, True])
+def test_real_models_can_be_batched(tmp_path, pad):
+    """Their tensors have their own names, and a new version is batched as well."""
+    folder = tmp_path / "m"
+
+    def put(number):
+        total = signature(lambda x: {"y": tf.reduce_sum(x, 1) * number}, x=([None] * 2, tf.float32))
+        save(folder / str(number), {"serving_default": total})
+
+    put(1)
+    batching = Batching(max_batch_size=2, timeout=SECONDS, pad=pad)
+    with StandIn(SavedModels(folder), batching=batching) as url, ThreadPoolExecutor(2) as pool:
+        for number in (1, 2):
+            if number == 2:
+                put(2)
+                until(url, {2: FINE, 1: FINE})
+            bodies = [{"inputs": [[1, 1]]}, {"inputs": [[5, 1, 1]]}]
+            found = list(pool.map(lambda body: ask(url, ":predict", body), bodies))
+            if pad:
+                assert found == [(200, {"outputs": [size * number]}) for size in (3.0, 7.0)]
+            else:
+                assert [status for status, _ in found] == [400, 400]
+                for _, answer in found:
+                    assert "with name 'serving_default_x:0' from different" in answer["error"]
 
 
 def test_an_unloaded_version_ends_what_it_has_begun(folder):

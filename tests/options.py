@@ -1,4 +1,9 @@
-"""The option that runs the conformance suite against a real server."""
+"""The option that runs the conformance suite against a real server.
+
+pyproject.toml loads this as a plugin. The options of a conftest.py are known only where pytest
+finds that file before it has read the command line, and it looks where the arguments lead: to the
+folder behind --serving-bundle, if there is one.
+"""
 
 import os
 from pathlib import Path
