@@ -137,13 +137,11 @@ class Transport:
 
         `asked_for`: what the server asked to wait.
         """
-        pace = deadline.pace
-        # They become shorter at the end, so that the deadline is used up. A Retry-After of 0 would
-        # repeat at once.
-        pause = asked_for or min(_backoff(attempt), deadline.left / 2)
+        pace, pause = deadline.pace, asked_for or _backoff(attempt)  # 0 would repeat at once
         patient = pace is not None and pace.patient and self._retries > 0
-        repeated = attempt <= self._retries or (patient and pause >= _FIRST_PAUSE / 2)
-        if repeated and deadline.allows(pause):
+        if patient and not asked_for and deadline.left > 2 * _FIRST_PAUSE:
+            pause = min(pause, deadline.left / 2)  # shorter at the end, to use the deadline up
+        if (patient or attempt <= self._retries) and deadline.allows(pause):
             return pause
         if pace:
             pace.gave_up()
