@@ -72,7 +72,9 @@ class CarriedModel:
         self._most_rows = draw.pick([4, 4, 4, 1, 3])
         self._way, self._draw = draw.below(_WHOLE + 6), draw
         self.is_whole, self.stalls = self._way < _WHOLE, self._way == _WHOLE
-        self._labels = _label_count(self.files)
+        known = self.carries is not False and _default().fingerprint not in self.marks
+        labels = _label_count(self.files) if known else len(_default().labels)
+        self._logits = list(range(2, 2 + labels))  # no probabilities
         self.asked: list[Any] = []
 
     def answer(self, request: bytes) -> bytes:
@@ -84,7 +86,7 @@ class CarriedModel:
             return self._files(body["inputs"]["file"])
         self.asked.append(body)
         rows = next(iter(body["inputs"].values()))
-        return response(200, dumped({"outputs": [list(range(self._labels)) for _ in rows]}))
+        return response(200, dumped({"outputs": [self._logits for _ in rows]}))
 
     def _files(self, names: list[str]) -> bytes:
         if len(names) > self._most_rows:

@@ -3,8 +3,7 @@
 import json
 
 from tests.exchanges import EXCHANGES
-from tests.fuzz.targets import FOLDERS
-from tests.golden import read
+from tests.golden import FOLDERS, GOLDEN, read
 
 _RAW = bytes(1)  # the choice that says: the rest is the document itself
 
@@ -55,12 +54,12 @@ def _bundle() -> list[bytes]:
 
 
 def _carried() -> list[bytes]:
-    """Each folder, set of signatures, way of answering and bundle that may be given."""
-    return [
-        bytes([at % len(FOLDERS), at % 5, at % 3, at % 4, at % 2, at % 14, 0, 0, at % 12])
-        + bytes(range(at % 7, 30))
-        for at in range(420)
-    ]
+    """Each set of signatures with each bundle that may be given, and each way of answering."""
+    folder = FOLDERS.index(GOLDEN / "distilbert")  # of two labels, as the default one
+    sets = [bytes([folder, given, 0, at, at, 0, 0, 0]) for given in (0, 3, 4) for at in range(14)]
+    ways = [bytes([at, 0, 0, 0, 4, 0, at, 6 + at, at, at]) for at in range(6)]
+    files = [bytes([at, 0, 1, at, way]) for at in range(4) for way in (0, 3)]
+    return [seed + bytes(range(at, 30)) for at, seed in enumerate(sets + ways + files)]
 
 
 def _settings() -> list[bytes]:
