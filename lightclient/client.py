@@ -219,7 +219,8 @@ class Classifier:
 
     def __repr__(self) -> str:
         predictor = self._predictor
-        return f"Classifier({str(predictor.address)!r}, bundle={predictor.bundle.name!r})"
+        bundle = f", bundle={predictor.bundle.name!r}" if predictor.knows_bundle else ""
+        return f"Classifier({str(predictor.address)!r}{bundle})"
 
     def __getstate__(self) -> Settings:
         return self._settings

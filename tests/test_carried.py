@@ -142,9 +142,14 @@ def test_another_bundle_than_the_model_s_is_refused(spam: Path) -> None:
     with StandIn(served(spam)) as url, Classifier(url, bundle=DEFAULT_BUNDLE) as classifier:
         with pytest.raises(SignatureError) as caught:
             classifier.classify("a")
-        for words in (DEFAULT_BUNDLE, Bundle.load().fingerprint, mark, "leave bundle= out"):
+        for words in (
+            DEFAULT_BUNDLE,
+            Bundle.load().fingerprint,
+            mark,
+            "leave bundle= (--bundle) out",
+        ):
             assert words in str(caught.value)
-        with pytest.raises(SignatureError, match="leave bundle= out"):
+        with pytest.raises(SignatureError, match="is not the bundle that"):
             list(classifier.classify_many(["a"]))
 
 
@@ -445,3 +450,42 @@ def test_nothing_is_written_to_disk(spam: Path, tmp_path: Path) -> None:
         ended = subprocess.run(run, capture_output=True, text=True, timeout=60, check=False)
     assert ended.stderr == ""
     assert ended.stdout.strip() in ("HAM", "SPAM")
+
+
+def test_a_model_that_carried_its_bundle_never_gets_the_default_one(
+    versions: list[tuple[Path, Seen]],
+) -> None:
+    """The labels of the default bundle would be invented ones."""
+    folder, run = versions[0]
+    old, without = served(folder, run), behind_usual_signature(Seen())
+    now = [0]
+    repository = Changing(old, without, turn=lambda _: now[0])
+    with StandIn(repository) as url, Classifier(url) as classifier:
+        assert classifier.classify(TEXTS[0]).label in ("ham", "spam")
+        now[0] = 1
+        for _ in range(2):
+            with pytest.raises(SignatureError, match="carries no bundle"):
+                classifier.classify(TEXTS[0])
+        with pytest.raises(SignatureError, match="carries no bundle"):
+            list(classifier.classify_many(TEXTS))
+
+
+def test_another_bundle_is_logged_once(
+    versions: list[tuple[Path, Seen]], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    repository = Changing(*(served(*one) for one in versions), turn=lambda at: int(at >= 5))
+    with StandIn(repository) as url, Classifier(url) as classifier:
+        list(classifier.classify_many(TEXTS))
+        list(classifier.classify_many(TEXTS))
+        assert warnings(caplog) == [
+            f"{url} has a new version with another bundle: labels spam, ham, news"
+        ]
+
+
+def test_the_repr_shows_a_bundle_that_is_known(spam: Path) -> None:
+    with StandIn(served(spam)) as url, Classifier(url) as classifier:
+        assert repr(classifier) == f"Classifier({url!r})"
+        classifier.classify("a")
+        assert repr(classifier) == f"Classifier({url!r}, bundle='model')"
+        assert repr(Classifier(url, bundle=spam)) == f"Classifier({url!r}, bundle='spam')"

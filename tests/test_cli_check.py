@@ -293,3 +293,14 @@ def test_a_wrong_command_line(
     with pytest.raises(SystemExit, match="2"):
         main(["check", *arguments])
     assert "usage: lightclient check" in capsys.readouterr().err
+
+
+def test_a_default_bundle_is_a_warning_and_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with StandIn(lambda inputs: {"logits": [[-1.0, 1.0]] * len(inputs["input_ids"])}) as url:
+        assert main(["check", "--url", url]) == 0
+        captured = capsys.readouterr()
+    assert (
+        "warn  labels NEGATIVE, POSITIVE, from the bundle that ships with lightclient: pass "
+        "bundle= if this is another model\n"
+    ) in captured.out
+    assert captured.err == ""

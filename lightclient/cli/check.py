@@ -132,6 +132,12 @@ def _may_mend(finding: Finding) -> bool:
     return not (finding.ok or isinstance(finding.error, InputError))
 
 
+class _Doubt(str):
+    """What a step found, where nothing is known to be wrong and the user should look at it."""
+
+    __slots__ = ()
+
+
 class _Progress:
     """Prints what was found as it comes, and what is found again only once."""
 
@@ -144,7 +150,9 @@ class _Progress:
         found = []
         for finding in findings:
             found.append(finding)
-            if finding.ok:
+            if finding.ok and isinstance(finding.message, _Doubt):
+                self.show(f"warn  {finding.message}")
+            elif finding.ok:
                 self.show(f"ok    {finding.message}")
         return found
 
@@ -206,7 +214,7 @@ class _Walk:
             self._assume_signature()
         self._predictors.append(Predictor(self._settings))
         if self._predictor.choice.is_open:
-            return "bundle: none is given, so the model is asked for its own"
+            return "bundle: the model is asked for its own"
         return f"bundle {self._predictor.bundle.name!r}: {_described_bundle(self._predictor)}"
 
     def server(self) -> str:
@@ -253,7 +261,7 @@ class _Walk:
         choice = self._predictor.choice
         if choice.carried is None:
             if choice.is_open:
-                return told(choice.bundle)
+                return _Doubt(told(choice.bundle))
             return f"bundle {choice.bundle.name!r} is used: the model carries none to compare with"
         if choice.is_open:
             return f"the model carries its bundle: {_described_bundle(self._predictor)}"

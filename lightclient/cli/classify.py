@@ -76,6 +76,8 @@ def _run(arguments: argparse.Namespace) -> int:
     texts = iter(_texts(arguments))
     retries = _RETRIES_OF_A_FILE if arguments.file else 3
     with Classifier(retries=retries, **options.server_settings(arguments)) as classifier:
+        if arguments.texts:
+            _count_labels(classifier)  # asks the server, so that one which is away is told soon
         if arguments.output:
             tally = _to_file(arguments, classifier, texts)
         else:

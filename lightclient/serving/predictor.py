@@ -83,6 +83,11 @@ class Predictor:
         """The bundle in use; the one that ships, where the model has yet to be asked."""
         return self.choice.bundle
 
+    @property
+    def knows_bundle(self) -> bool:
+        """Whether the model need not be asked for it any more."""
+        return self._plan is not None or not self.choice.is_open
+
     def classify(self, texts: Sequence[Text], deadline: Deadline) -> list[Classification]:
         """Classify the texts of one request; raises what `Classifier.classify` does."""
         is_first, plan = self._plan is None, self.plan(deadline)
