@@ -156,17 +156,19 @@ def test_a_server_that_restarts_three_times_in_mid_stream(on_error: Any) -> None
 
 
 def test_a_server_that_is_gone_for_good_is_not_waited_for_by_each_request() -> None:
+    texts = TEXTS[:2000]
     with serving(conversing) as server:
         classifier = Classifier(server.url, signature=SIGNATURE, timeout=1, retries=1)
-        stream = classifier.classify_many(TEXTS, on_error="return")
+        stream = classifier.classify_many(texts, on_error="return")
         answers: list[Any] = [next(stream) for _ in range(100)]
         server.go_down()
         answers += stream
-    assert len(answers) == len(TEXTS)
+    assert len(answers) == len(texts)
     errors = [answer for answer in answers if not isinstance(answer, Classification)]
     assert {type(error) for error in errors} <= {CannotConnect, ConnectionLost, TimedOut}
-    assert errors[0].attempts > 2
-    assert errors[0].args[0].endswith(f"(tried {errors[0].attempts} times)")
+    first = max(errors, key=lambda error: error.attempts)
+    assert first.attempts > 2
+    assert str(first).endswith(f"(tried {first.attempts} times)")
     assert errors[-1].attempts == 2  # as a single call
 
 
@@ -228,9 +230,8 @@ def test_no_retries_are_none_in_a_stream_as_well(answer: bytes, kind: type[Unava
 def test_a_retry_after_beyond_the_deadline_ends_a_request_of_a_stream() -> None:
     later = BUSY.replace(b"\r\n", b"\r\nRetry-After: 100\r\n", 1)
     with serving(answering(later)) as server:
-        [error] = Classifier(server.url, signature=SIGNATURE).classify_many(
-            ["a"], on_error="return"
-        )
+        classifier = Classifier(server.url, signature=SIGNATURE)
+        [error] = classifier.classify_many(["a"], on_error="return")
     assert isinstance(error, Overloaded)
     assert (error.attempts, error.retry_after) == (1, 100.0)
 
@@ -285,7 +286,7 @@ def test_a_deadline_that_passes_in_a_repeat_tells_how_often_it_was_tried() -> No
         connection.recv(65536)
         connection.recv(65536)
 
-    with serving(busy_then_silent) as server:
-        with pytest.raises(TimedOut, match=r"\(tried 2 times\)$") as caught:
-            send(server, Deadline(0.5))
+    late = pytest.raises(TimedOut, match=r"\(tried 2 times\)$")
+    with serving(busy_then_silent) as server, late as caught:
+        send(server, Deadline(0.5))
     assert caught.value.attempts == 2

@@ -67,9 +67,9 @@ def test_a_lower_limit_is_learnt_later_and_within_a_call() -> None:
 @pytest.mark.parametrize("limit", [0, -1, 100, 101, "9" * 9, "9" * 5000, "many", ""])
 def test_a_limit_that_makes_no_sense_is_the_plain_error(limit: object) -> None:
     server = Limited(limit if isinstance(limit, str) else str(limit))
-    with Server(server) as served, Classifier(served.url, signature=SIGNATURE) as classifier:
-        with pytest.raises(BadRequest, match="Task size 100 is larger than maximum input batch"):
-            classifier.classify(TEXTS)
+    refused = pytest.raises(BadRequest, match="Task size 100 is larger than maximum input batch")
+    with Server(server) as served, refused:
+        Classifier(served.url, signature=SIGNATURE).classify(TEXTS)
     assert server.sizes == [100]
 
 
@@ -83,10 +83,8 @@ def test_all_requests_of_a_call_share_its_deadline() -> None:
             return True
         return (well if len(sizes) == 2 else never)(connection, request)
 
-    with Server(hangs_at_the_third) as served:
-        with Classifier(served.url, signature=SIGNATURE, timeout=0.5) as classifier:
-            with pytest.raises(TimedOut) as caught:
-                classifier.classify(TEXTS)
+    with Server(hangs_at_the_third) as served, pytest.raises(TimedOut) as caught:
+        Classifier(served.url, signature=SIGNATURE, timeout=0.5).classify(TEXTS)
     assert sizes == [100, 32, 32]
     assert caught.value.timeout == 0.5
 
