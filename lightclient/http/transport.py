@@ -60,8 +60,8 @@ class Transport:
     Args:
         origin: the server's scheme, host and port, like `http://host:8501`.
         headers, token, ca_certs, client_cert, retries: as for `Classifier`. Predicting has no side
-            effects, so that a repeat is safe. A request whose deadline has a patient pace is
-            repeated until then, and not so often, unless `retries` is 0.
+            effects, so that a repeat is safe. The requests of a stream, whose deadline has a pace,
+            are repeated until then instead, unless `retries` is 0.
         proxy: the URL of a proxy, with its credentials; None: there is none.
         max_reply_bytes: a longer answer is refused.
 
