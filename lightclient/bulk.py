@@ -34,6 +34,7 @@ from lightclient.errors import (
     LightClientError,
     ReplyError,
     ServerFailed,
+    SignatureError,
     SignatureNotFound,
 )
 from lightclient.http.deadline import Deadline, Stop
@@ -243,9 +244,11 @@ class _Stream:
             for _ in range(PLANS_TRIED):
                 try:
                     return list(self._predict(rows, plan))
-                except (*_PERHAPS_ONE_TEXT, SignatureNotFound) as error:
+                except (*_PERHAPS_ONE_TEXT, SignatureError, SignatureNotFound) as error:
                     # Perhaps a new version of the model has another plan. If not, find the culprit.
                     new_plan = self._predictor.next_plan(plan, error, self._new_deadline())
+                    if new_plan is None and not isinstance(error, _PERHAPS_ONE_TEXT):
+                        raise
                 if new_plan is None:
                     break
                 plan, rows = new_plan, self._predictor.tokenize(texts, new_plan)

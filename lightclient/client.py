@@ -57,7 +57,7 @@ class Classifier:
         ca_certs: a PEM file of the authorities to trust instead of the system's.
         client_cert: a PEM file with certificate and key, or a pair of files.
         retries: how often a call is repeated, inside its deadline, after 429, 503 or a broken
-            connection.
+            connection. `classify_many` repeats a request until its deadline, unless this is 0.
 
     Raises:
         InputError: an argument is not what it must be; the message names it.
@@ -120,7 +120,9 @@ class Classifier:
     ) -> Classification | list[Classification]:
         """Classify one text, or a list of texts in one request.
 
-        A pair of texts is a tuple. An empty list gives an empty list without a request.
+        A pair of texts is a tuple. An empty list gives an empty list without a request. A server
+        that batches may say that it takes fewer texts in a request; then there are several, all
+        inside the deadline of the call.
 
         Args:
             texts: a text, a pair, or a list of them.
@@ -174,6 +176,11 @@ class Classifier:
         characters, are between the reading of a text and its answer. The classifier's timeout
         holds for each request.
 
+        A request is repeated until then if the server is overloaded or away, as when it restarts.
+        Fewer requests are under way while it is overloaded, and more again when it is not. If one
+        fails all the same, the next ones are repeated only as often as `retries` says, until the
+        server answers again. So a server that is gone for good costs the timeout about once.
+
         Args:
             texts: any iterable; a pair is a tuple.
             on_error: what happens to a text that fails. "raise": its error is raised after the
@@ -219,7 +226,8 @@ class Classifier:
 
     def __repr__(self) -> str:
         predictor = self._predictor
-        return f"Classifier({str(predictor.address)!r}, bundle={predictor.bundle.name!r})"
+        bundle = f", bundle={predictor.bundle.name!r}" if predictor.knows_bundle else ""
+        return f"Classifier({str(predictor.address)!r}{bundle})"
 
     def __getstate__(self) -> Settings:
         return self._settings

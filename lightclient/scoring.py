@@ -56,8 +56,8 @@ def _are_distributions(values: Floats) -> bool:
 
 def _doubt(found: str) -> SignatureError:
     return SignatureError(
-        f"{found}. Say what it holds: function='none' for probabilities, 'softmax' or 'sigmoid' "
-        "for logits"
+        f"{found}. Say what it holds: function='none' (--function none) for probabilities, "
+        "'softmax' or 'sigmoid' for logits"
     )
 
 

@@ -25,12 +25,13 @@ from lightclient import (
     SignatureError,
     TimedOut,
 )
+from lightclient.http.deadline import Deadline
 from lightclient.model.encoding import encode
 from lightclient.model.files import NAMES, bound, fingerprint, read_files
 from lightclient.model.folder import DEFAULT_BUNDLE
 from lightclient.standin import Batching, ServedModel, SignatureDef, StandIn
 from lightclient.standin.bundle import bundle_signature
-from lightclient.standin.models import Repository
+from lightclient.standin.models import Repository, TensorSpec
 from lightclient.standin.models import classifier as behind_usual_signature
 from tests.golden import GOLDEN
 from tests.scripted import Script, read_request, response, serving
@@ -141,9 +142,14 @@ def test_another_bundle_than_the_model_s_is_refused(spam: Path) -> None:
     with StandIn(served(spam)) as url, Classifier(url, bundle=DEFAULT_BUNDLE) as classifier:
         with pytest.raises(SignatureError) as caught:
             classifier.classify("a")
-        for words in (DEFAULT_BUNDLE, Bundle.load().fingerprint, mark, "leave bundle= out"):
+        for words in (
+            DEFAULT_BUNDLE,
+            Bundle.load().fingerprint,
+            mark,
+            "leave bundle= (--bundle) out",
+        ):
             assert words in str(caught.value)
-        with pytest.raises(SignatureError, match="leave bundle= out"):
+        with pytest.raises(SignatureError, match="is not the bundle that"):
             list(classifier.classify_many(["a"]))
 
 
@@ -288,6 +294,40 @@ def test_servers_of_two_versions_behind_one_address(
             assert found in (old[at], new[at])
 
 
+def giving(output: str, row: list[float], folder: Path) -> ServedModel:
+    """A model whose output has this name, and this row for each text."""
+    free = (None, None)
+    ids = TensorSpec("int32", free)
+
+    def run(inputs: Arrays) -> Arrays:
+        return {output: np.array([row] * len(inputs["input_ids"]), np.float32)}
+
+    signature = SignatureDef(
+        run, {"input_ids": ids, "attention_mask": ids}, {output: TensorSpec("float32", free)}
+    )
+    return ServedModel({1: {"serving_default": signature}}).with_bundle(folder)
+
+
+@pytest.mark.parametrize("newer", ["logits", "probabilities"])
+def test_a_new_version_with_the_same_bundle_and_another_output(spam: Path, newer: str) -> None:
+    models = {
+        "logits": giving("logits", [2.0, 2.0], spam),
+        "probabilities": giving("probabilities", [0.25, 0.75], spam),
+    }
+    expected = {"logits": {"HAM": 0.5, "SPAM": 0.5}, "probabilities": {"HAM": 0.25, "SPAM": 0.75}}
+    new = models.pop(newer)
+    [(older, old)] = models.items()
+    is_new = threading.Event()
+    for ask in (Classifier.classify, lambda one, texts: list(one.classify_many(texts))):
+        is_new.clear()
+        repository = Changing(old, new, turn=lambda _: int(is_new.is_set()))
+        with StandIn(repository) as url, Classifier(url) as classifier:
+            [answer] = classifier.classify(["a"])
+            assert dict(answer.scores) == expected[older]
+            is_new.set()
+            assert dict(ask(classifier, ["a"])[0].scores) == expected[newer]
+
+
 def metadata_of(signatures: list[str]) -> bytes:
     ids = {"dtype": "DT_INT32", "tensor_shape": {"dim": [{"size": -1}, {"size": -1}]}}
     told = {"inputs": {"input_ids": ids}, "outputs": {"logits": ids | {"dtype": "DT_FLOAT"}}}
@@ -363,6 +403,22 @@ def test_the_fetch_is_inside_the_deadline() -> None:
         Classifier(server.url, timeout=0.3).classify("a")
 
 
+def test_a_bundle_that_takes_too_long_to_load(spam: Path) -> None:
+    """The error does not blame the texts, and the next call has the bundle."""
+    mark = fingerprint(read_files(spam))
+    with StandIn(served(spam)) as url, Classifier(url) as classifier:
+        predictor = classifier._predictor
+
+        class OverOnceLoaded(Deadline):
+            @property
+            def over(self) -> bool:
+                return predictor.bundle.fingerprint == mark
+
+        with pytest.raises(TimedOut, match=r"loading the bundle .* took longer .* call warm\("):
+            predictor.classify(["a"], OverOnceLoaded(10))
+        assert classifier.classify("a").label in ("HAM", "SPAM")
+
+
 def test_several_bundles_are_no_bundle() -> None:
     names = ["serving_default", *(bound("lightclient_bundle", digit * 16) for digit in "01")]
 
@@ -394,3 +450,42 @@ def test_nothing_is_written_to_disk(spam: Path, tmp_path: Path) -> None:
         ended = subprocess.run(run, capture_output=True, text=True, timeout=60, check=False)
     assert ended.stderr == ""
     assert ended.stdout.strip() in ("HAM", "SPAM")
+
+
+def test_a_model_that_carried_its_bundle_never_gets_the_default_one(
+    versions: list[tuple[Path, Seen]],
+) -> None:
+    """The labels of the default bundle would be invented ones."""
+    folder, run = versions[0]
+    old, without = served(folder, run), behind_usual_signature(Seen())
+    now = [0]
+    repository = Changing(old, without, turn=lambda _: now[0])
+    with StandIn(repository) as url, Classifier(url) as classifier:
+        assert classifier.classify(TEXTS[0]).label in ("ham", "spam")
+        now[0] = 1
+        for _ in range(2):
+            with pytest.raises(SignatureError, match="carries no bundle"):
+                classifier.classify(TEXTS[0])
+        with pytest.raises(SignatureError, match="carries no bundle"):
+            list(classifier.classify_many(TEXTS))
+
+
+def test_another_bundle_is_logged_once(
+    versions: list[tuple[Path, Seen]], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    repository = Changing(*(served(*one) for one in versions), turn=lambda at: int(at >= 5))
+    with StandIn(repository) as url, Classifier(url) as classifier:
+        list(classifier.classify_many(TEXTS))
+        list(classifier.classify_many(TEXTS))
+        assert warnings(caplog) == [
+            f"{url} has a new version with another bundle: labels spam, ham, news"
+        ]
+
+
+def test_the_repr_shows_a_bundle_that_is_known(spam: Path) -> None:
+    with StandIn(served(spam)) as url, Classifier(url) as classifier:
+        assert repr(classifier) == f"Classifier({url!r})"
+        classifier.classify("a")
+        assert repr(classifier) == f"Classifier({url!r}, bundle='model')"
+        assert repr(Classifier(url, bundle=spam)) == f"Classifier({url!r}, bundle='spam')"

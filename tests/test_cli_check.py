@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -17,7 +18,7 @@ from lightclient.cli import main
 from lightclient.model.folder import DEFAULT_BUNDLE
 from lightclient.standin import ServedModel, StandIn
 from lightclient.standin.demo import load_demo_model
-from tests.scripted import answering, outputs, read_request, response, serving
+from tests.scripted import Script, answering, outputs, read_request, response, serving
 from tests.test_cli import loading
 
 ROOT = Path(__file__).parent.parent
@@ -48,6 +49,24 @@ def checking(*arguments: str) -> "Iterator[subprocess.Popen[str]]":
             yield process
         finally:
             process.kill()  # only a test that has failed leaves it running
+
+
+def metadata_and(answer: bytes) -> Script:
+    """A model that carries no bundle, and answers each prediction so."""
+    free = {"dim": [{"size": "-1"}, {"size": "-1"}]}
+    ids, logits = ({"dtype": dtype, "tensor_shape": free} for dtype in ("DT_INT32", "DT_FLOAT"))
+    signature = {"inputs": {"input_ids": ids}, "outputs": {"logits": logits}}
+    found = {"signature_def": {"signature_def": {"serving_default": signature}}}
+    status = {"model_version_status": [{"version": "1", "state": "AVAILABLE", "status": {}}]}
+
+    def script(connection: Any) -> None:
+        while request := read_request(connection):
+            is_metadata = request.partition(b"\r\n")[0].rpartition(b" ")[0].endswith(b"/metadata")
+            told = {"metadata": found} if is_metadata else status
+            is_get = request.startswith(b"GET")
+            connection.sendall(response(200, json.dumps(told)) if is_get else answer)
+
+    return script
 
 
 def wait_until_it_waits(process: "subprocess.Popen[str]") -> str:
@@ -238,6 +257,22 @@ def test_json_counts_the_attempts(url: str, capsys: pytest.CaptureFixture[str]) 
     assert [step["step"] for step in found["steps"]] == STEPS  # type: ignore[attr-defined]
 
 
+def test_a_server_that_cannot_be_asked_for_its_bundle(capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"http://127.0.0.1:{closed_port()}/invocations"
+    assert main(["check", "--url", url, "--bundle", "served"]) == 1
+    assert "cannot be asked for its bundle: pass the model's Hugging" in capsys.readouterr().out
+
+
+def test_a_model_without_a_bundle_is_told_once(tmp_path: Path) -> None:
+    """Not as a warning too, which each attempt would repeat."""
+    answers_with_nothing = serving(metadata_and(response(200, '{"outputs": []}')))
+    with answers_with_nothing as server, checking("--url", server.url, "--wait", "2") as process:
+        told, warned = process.communicate(timeout=30)
+    assert told.count("bundle that ships with lightclient") == 1
+    assert "wait  " in told
+    assert warned == ""
+
+
 def test_json_without_a_url(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -258,3 +293,14 @@ def test_a_wrong_command_line(
     with pytest.raises(SystemExit, match="2"):
         main(["check", *arguments])
     assert "usage: lightclient check" in capsys.readouterr().err
+
+
+def test_a_default_bundle_is_a_warning_and_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with StandIn(lambda inputs: {"logits": [[-1.0, 1.0]] * len(inputs["input_ids"])}) as url:
+        assert main(["check", "--url", url]) == 0
+        captured = capsys.readouterr()
+    assert (
+        "warn  labels NEGATIVE, POSITIVE, from the bundle that ships with lightclient: pass "
+        "bundle= if this is another model\n"
+    ) in captured.out
+    assert captured.err == ""

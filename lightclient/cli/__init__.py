@@ -19,9 +19,9 @@ Classify text with a Hugging Face model on TensorFlow Serving.
   lightclient classify --file reviews.csv --column text --format jsonl > answers.jsonl
 """
 _EPILOG = """\
-Left out, --url, --bundle and --timeout come from LIGHTCLIENT_URL, LIGHTCLIENT_BUNDLE and
-LIGHTCLIENT_TIMEOUT; a bearer token from LIGHTCLIENT_TOKEN, certificates from
-LIGHTCLIENT_CA_CERTS and LIGHTCLIENT_CLIENT_CERT.
+Left out, --url, --bundle, --timeout and --function come from LIGHTCLIENT_URL, LIGHTCLIENT_BUNDLE,
+LIGHTCLIENT_TIMEOUT and LIGHTCLIENT_FUNCTION; a bearer token from LIGHTCLIENT_TOKEN,
+certificates from LIGHTCLIENT_CA_CERTS and LIGHTCLIENT_CLIENT_CERT.
 
 Results go to stdout or to --output, everything else to stderr. Exit status: 0 when all went well,
 1 when something failed, 2 for a wrong command line, 130 after Ctrl-C.

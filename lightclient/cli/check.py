@@ -2,9 +2,10 @@
 
 import argparse
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -92,18 +93,30 @@ def _run(arguments: argparse.Namespace) -> int:
     end = started + arguments.wait
     progress = _Progress(silent=arguments.quiet or arguments.json)
     attempts = 1
-    findings = progress.follow(_findings(arguments, end))
-    while _may_mend(findings[-1]) and time.monotonic() + _PAUSE < end:
-        progress.show(f"wait  {findings[-1].message.splitlines()[0]}")
-        time.sleep(_PAUSE)
-        attempts += 1
+    with _without_warnings():
         findings = progress.follow(_findings(arguments, end))
+        while _may_mend(findings[-1]) and time.monotonic() + _PAUSE < end:
+            progress.show(f"wait  {findings[-1].message.splitlines()[0]}")
+            time.sleep(_PAUSE)
+            attempts += 1
+            findings = progress.follow(_findings(arguments, end))
     last = findings[-1]
     if arguments.json:
         print(_document(findings, attempts, time.monotonic() - started))
     elif not last.ok:
         print("wrong " + last.message.replace("\n", "\n      "))
     return 0 if last.ok else 1
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """The bundle step says what the client warns of, which each attempt would print once more."""
+    log, handler = logging.getLogger("lightclient"), logging.NullHandler()
+    log.addHandler(handler)  # so that Python does not print what nobody handles
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def _document(findings: list[Finding], attempts: int, seconds: float) -> str:
@@ -119,6 +132,12 @@ def _may_mend(finding: Finding) -> bool:
     return not (finding.ok or isinstance(finding.error, InputError))
 
 
+class _Doubt(str):
+    """What a step found, where nothing is known to be wrong and the user should look at it."""
+
+    __slots__ = ()
+
+
 class _Progress:
     """Prints what was found as it comes, and what is found again only once."""
 
@@ -131,7 +150,9 @@ class _Progress:
         found = []
         for finding in findings:
             found.append(finding)
-            if finding.ok:
+            if finding.ok and isinstance(finding.message, _Doubt):
+                self.show(f"warn  {finding.message}")
+            elif finding.ok:
                 self.show(f"ok    {finding.message}")
         return found
 
@@ -193,7 +214,7 @@ class _Walk:
             self._assume_signature()
         self._predictors.append(Predictor(self._settings))
         if self._predictor.choice.is_open:
-            return "bundle: none is given, so the model is asked for its own"
+            return "bundle: the model is asked for its own"
         return f"bundle {self._predictor.bundle.name!r}: {_described_bundle(self._predictor)}"
 
     def server(self) -> str:
@@ -240,7 +261,7 @@ class _Walk:
         choice = self._predictor.choice
         if choice.carried is None:
             if choice.is_open:
-                return told(choice.bundle)
+                return _Doubt(told(choice.bundle))
             return f"bundle {choice.bundle.name!r} is used: the model carries none to compare with"
         if choice.is_open:
             return f"the model carries its bundle: {_described_bundle(self._predictor)}"
@@ -270,8 +291,14 @@ class _Walk:
 
     def _assume_signature(self) -> None:
         from lightclient.model.bundle import Bundle
+        from lightclient.serving.carried import SERVED
         from lightclient.serving.signature import Signature
 
+        if self._settings.bundle == SERVED:
+            raise InputError(
+                f"{self._address} tells no signature, and so it cannot be asked for its bundle: "
+                "pass the model's Hugging Face folder as bundle="
+            )
         bundle = Bundle.load(self._settings.bundle)
         types = "token_type_ids" if bundle.needs_type_ids else None
         signature = Signature(token_type_ids=types)

@@ -29,14 +29,12 @@ Classify texts from the command line, from a file, or from stdin, one a line.
   lightclient classify --file reviews.csv --column text --format csv --output answers.csv
 
 Texts are read ahead: 64 at first, then up to 1,024 at a time, and sent in several requests at once;
-the answers come in the order of the texts. With --file, a server that is away is tried again until
+the answers come in the order of the texts. A server that is away or overloaded is tried again until
 --timeout is over. What broke off with --output goes on where it stopped when the same command is
 given with --resume (--file, --format jsonl or csv): no text is lost and none is answered twice.
 
 A .tsv file knows no quotes: a cell is what stands between two tabs.
 """
-# Up to two seconds apart, so that it is the timeout that ends them.
-_RETRIES_OF_A_FILE = 1000
 
 
 def add_command(commands: "options.Commands") -> None:
@@ -74,8 +72,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
     _check_resume(arguments)
     texts = iter(_texts(arguments))
-    retries = _RETRIES_OF_A_FILE if arguments.file else 3
-    with Classifier(retries=retries, **options.server_settings(arguments)) as classifier:
+    with Classifier(**options.server_settings(arguments)) as classifier:
+        if arguments.texts:
+            _count_labels(classifier)  # asks the server, so that one which is away is told soon
         if arguments.output:
             tally = _to_file(arguments, classifier, texts)
         else:
@@ -160,9 +159,10 @@ def _to_file(
 def _count_labels(classifier: "Classifier") -> int:
     """How many labels the served model has, which may take a question to the server."""
     from lightclient.http.deadline import Deadline
+    from lightclient.http.pace import Pace
 
-    predictor = classifier._predictor
-    return len(predictor.plan(Deadline(classifier.timeout)).bundle.labels)
+    deadline = Deadline(classifier.timeout, pace=Pace(1))
+    return len(classifier._predictor.plan(deadline).bundle.labels)
 
 
 def _write(

@@ -102,3 +102,4 @@ def _report_versions() -> None:
     log = logging.getLogger("lightclient.standin")
     log.addHandler(logging.StreamHandler())
     log.setLevel(logging.INFO)
+    log.propagate = False  # TensorFlow adds a handler of its own to the root

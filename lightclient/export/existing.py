@@ -85,7 +85,7 @@ def _add(source: Path, former: Path, stage: Staging, version: int | None) -> Exp
     stage.check_space(sum(path.stat().st_size for path in former.rglob("*")))
     _LOG.info("copying %s", former)
     shutil.copytree(former, stage.version)
-    add_signatures(stage.version, read_files(stage.bundle))
+    add_signatures(stage.version, read_files(stage.bundle), called=former)
     _LOG.info("comparing it with %s", former)
     with translated(stage.out_dir, StatusError):
         signature, difference = _compare(former, stage.version, bundle)

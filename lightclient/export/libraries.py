@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from lightclient.errors import ExportError
 
-_MEND = "pip install '.[export]' in lightclient's checkout (or: pip install 'lightclient[export]')"
+_MEND = "pip install '.[export]' in lightclient's checkout"
 TENSORFLOW = "tensorflow"
 _ALL = (
     TENSORFLOW, "tf_keras", "transformers", "safetensors", "sentencepiece", "tensorflow_serving",

@@ -23,15 +23,15 @@ _CHECKSUM = "fingerprint.pb"
 _LARGEST = 2**31 - 1  # of a file of protobuf
 
 
-def add_signatures(folder: Path, files: Files) -> None:
-    """Add them to the SavedModel in a folder, in place.
+def add_signatures(folder: Path, files: Files, called: Path | None = None) -> None:
+    """Add them to the SavedModel in a folder, in place. `called`: what errors call the folder.
 
     Raises:
         ExportError: there is none for serving, it has no `serving_default`, it carries a bundle
             already, or it would grow too large.
     """
     document = _read(folder / _GRAPH)
-    graph = _serving_graph(document, folder)
+    graph = _serving_graph(document, called or folder)
     _add(graph, files)
     if document.ByteSize() > _LARGEST:
         raise ExportError(f"{folder / _GRAPH} has no room for a bundle: 2 GB is the most")
@@ -62,8 +62,8 @@ def _serving_graph(document: Any, folder: Path) -> Any:
     carried = [name for name in names if name.startswith(SIGNATURE)]
     if carried:
         raise ExportError(
-            f"{folder} carries a bundle already ({carried[-1]}): add the new one to a version "
-            "without, or export the model again"
+            f"{folder} carries a bundle already ({carried[-1]}): give the folder of a version "
+            f"without, like {folder.parent / '1'}, or export the model again"
         )
     return graphs[0]
 

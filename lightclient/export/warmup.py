@@ -21,7 +21,7 @@ def warmup_requests(bundle: Bundle, names: Sequence[str], length: int | None) ->
     """Some lengths up to the longest. All have `length` tokens, if it is given.
 
     One row each, because a server with a small max_batch_size refuses more, and then does not load
-    the model. None for the bundle, which a client asks for once.
+    the model. None for the bundle: only the first request for it takes longer, by about 0.2 s.
     """
     most = longest(bundle, length)
     for tokens in [*(size for size in _LENGTHS if size < most), most]:

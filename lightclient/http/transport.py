@@ -60,8 +60,8 @@ class Transport:
     Args:
         origin: the server's scheme, host and port, like `http://host:8501`.
         headers, token, ca_certs, client_cert, retries: as for `Classifier`. Predicting has no side
-            effects, so that a repeat is safe. A request whose deadline has a patient pace is
-            repeated until then, and not so often, unless `retries` is 0.
+            effects, so that a repeat is safe. The requests of a stream, whose deadline has a pace,
+            are repeated until then instead, unless `retries` is 0.
         proxy: the URL of a proxy, with its credentials; None: there is none.
         max_reply_bytes: a longer answer is refused.
 
@@ -137,13 +137,11 @@ class Transport:
 
         `asked_for`: what the server asked to wait.
         """
-        pace = deadline.pace
-        # They become shorter at the end, so that the deadline is used up. A Retry-After of 0 would
-        # repeat at once.
-        pause = asked_for or min(_backoff(attempt), deadline.left / 2)
+        pace, pause = deadline.pace, asked_for or _backoff(attempt)  # 0 would repeat at once
         patient = pace is not None and pace.patient and self._retries > 0
-        repeated = attempt <= self._retries or (patient and pause >= _FIRST_PAUSE / 2)
-        if repeated and deadline.allows(pause):
+        if patient and not asked_for and deadline.left > 2 * _FIRST_PAUSE:
+            pause = min(pause, deadline.left / 2)  # shorter at the end, to use the deadline up
+        if (patient or attempt <= self._retries) and deadline.allows(pause):
             return pause
         if pace:
             pace.gave_up()

@@ -33,7 +33,7 @@ class Bundle:
 
     `max_length`: the most tokens, special ones included; None: no limit is known.
     `needs_type_ids`: without type ids, the model takes the second text of a pair for the first.
-    `fingerprint`: of the files; two bundles of one fingerprint are the same.
+    `fingerprint`: of the bytes of its files.
     """
 
     name: str

@@ -76,8 +76,8 @@ class Tokenizer:
         if _STARTED.setdefault("pid", os.getpid()) != os.getpid():
             raise BundleError(
                 f"tokenizers {_VERSION} cannot load {document.path} in a forked process, after "
-                "its parent has loaded another; load it before the fork, or start processes by "
-                "'spawn'"
+                "its parent has loaded another; load it before the fork (Classifier.warm does so), "
+                "or start processes by 'spawn'"
             )
         rewritten, normalized = rewrite(document, self._splits_special)
         self._loaded = _load_file(rewritten)

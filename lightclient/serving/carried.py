@@ -34,6 +34,8 @@ Fetch = Callable[[Carried], Bundle]
 class BundleChoice:
     """Finds the bundle of a served model, and keeps what was fetched. Threads may share one.
 
+    A model that has carried a bundle has to go on so, unless the user has given it.
+
     `is_open`: the user leaves it to the model. `bundle`: the one in use; before the model is asked,
     the one given or the one that ships. `carried`: what the model carries, as far as it was asked.
     """
@@ -45,6 +47,7 @@ class BundleChoice:
         self.bundle = self._former = self._own = Bundle.load(None if self.is_open else given)
         self.carried: Carried | None = None
         self._first = iter((True,))
+        self._told: dict[str, Bundle] = {}
 
     def find(self, carried: Carried | None, url: str, fetch: Fetch) -> Bundle:
         """Find the bundle of the version that is served now.
@@ -54,9 +57,9 @@ class BundleChoice:
                 the user insists.
             Whatever `fetch` raises.
         """
-        self.carried = carried
         if carried is None:
             return self._without(url)
+        was_known, self.carried = self.carried is not None, carried
         mark = carried.fingerprint
         held = (self._own, self.bundle, self._former)
         known = [bundle for bundle in held if bundle.fingerprint == mark]
@@ -66,15 +69,20 @@ class BundleChoice:
         if not self.is_open and mark != self._own.fingerprint:
             raise SignatureError(
                 f"bundle={self._own.name!r} (fingerprint {self._own.fingerprint}) is not the "
-                f"bundle that {url} was exported with ({mark}): leave bundle= out, and the model's "
-                "own is used"
+                f"bundle that {url} was exported with ({mark}): leave bundle= (--bundle) out, "
+                "and the model's own is used"
             )
-        if known[0] is not self.bundle:
-            self._former, self.bundle = self.bundle, known[0]
-        return self.bundle
+        found = known[0]
+        if found is not self.bundle:
+            self._former, self.bundle = self.bundle, found
+        if self._told.setdefault(found.fingerprint, found) is found and was_known:
+            labels = printable(", ".join(found.labels), 200)
+            _LOG.warning("%s has a new version with another bundle: labels %s", url, labels)
+        return found  # not self.bundle, which another thread may have changed meanwhile
 
     def _without(self, url: str) -> Bundle:
-        if self._insists:
+        if self._insists or (self.is_open and self.carried is not None):
+            # A model that has carried its own never gets the default one, with its labels.
             raise SignatureError(
                 f"{url} carries no bundle: pass the model's Hugging Face folder as bundle=, or add "
                 "it to the model: lightclient export --add-bundle FOLDER SAVED_MODEL_DIR"

@@ -27,8 +27,14 @@ from lightclient.serving.signature import BY_HAND, Signature, read_metadata
 from lightclient.settings import Settings, find_proxy
 
 # What a request meets if its plan is that of a version which is no longer served.
-MAY_BE_OUTDATED = (errors.BadRequest, errors.ReplyError, errors.SignatureNotFound)
+MAY_BE_OUTDATED = (
+    errors.BadRequest,
+    errors.ReplyError,
+    errors.SignatureError,
+    errors.SignatureNotFound,
+)
 PLANS_TRIED = 4
+_LOADING = "loading the bundle that the model carries"
 _T = TypeVar("_T")
 _Item = TypeVar("_Item")
 
@@ -77,9 +83,16 @@ class Predictor:
         """The bundle in use; the one that ships, where the model has yet to be asked."""
         return self.choice.bundle
 
+    @property
+    def knows_bundle(self) -> bool:
+        """Whether the model need not be asked for it any more."""
+        return self._plan is not None or not self.choice.is_open
+
     def classify(self, texts: Sequence[Text], deadline: Deadline) -> list[Classification]:
         """Classify the texts of one request; raises what `Classifier.classify` does."""
-        plan = self.plan(deadline)
+        is_first, plan = self._plan is None, self.plan(deadline)
+        if is_first and self.choice.carried:
+            self._check_time(deadline, _LOADING, "call warm(timeout=...) first")
         for _ in range(PLANS_TRIED - 1):
             try:
                 return self._classify(texts, plan, deadline)
@@ -94,15 +107,16 @@ class Predictor:
         self, texts: Sequence[Text], plan: Plan, deadline: Deadline
     ) -> list[Classification]:
         rows = self.tokenize(texts, plan)
-        if deadline.over:
-            # The tokenizer knows no deadline. Tell the user, rather than blame the server.
-            seconds = deadline.seconds
-            words = (
-                f"tokenizing {len(texts)} texts alone took longer than the {seconds:g} s of a "
-                "call: send fewer or shorter texts at once"
-            )
-            raise errors.TimedOut(words, url=str(self.address), attempts=0, timeout=seconds)
+        mend = "send fewer or shorter texts at once"
+        self._check_time(deadline, f"tokenizing {len(texts)} texts alone", mend)
         return self.predict(rows, plan, deadline)
+
+    def _check_time(self, deadline: Deadline, work: str, mend: str) -> None:
+        """The tokenizer knows no deadline. Tell the user, rather than blame the server."""
+        if deadline.over:
+            seconds = deadline.seconds
+            words = f"{work} took longer than the {seconds:g} s of a call: {mend}"
+            raise errors.TimedOut(words, url=str(self.address), attempts=0, timeout=seconds)
 
     def tokenize(self, texts: Sequence[Text], plan: Plan) -> list[Row]:
         """Turn texts into tokens, as many as the plan allows.

@@ -19,7 +19,8 @@ from tests.faults.server import Act
 Kinds = tuple[type[LightClientError], ...]
 # What must come: the right answer, or an error of exactly one of these classes.
 RIGHT: Kinds = ()
-# A call repeats after these, and `classify_many` sends the parts of a request again after those.
+# A call repeats after these, `classify_many` until the deadline of a request; and that sends the
+# parts of a request again after those.
 _REPEATED = {CannotConnect, ConnectionLost, Overloaded, Unavailable}
 SENT_IN_PARTS = (BadRequest, ReplyError, ServerFailed)
 PREDICT, METADATA, BOTH = b"POST", b"GET", b""
@@ -62,11 +63,16 @@ class Fault:
             return self.lasting
         if self.passing is not None:
             return self.passing
-        if _REPEATED.issuperset(self.lasting):
+        if self.is_repeated:
             return RIGHT
         if many and all(issubclass(kind, SENT_IN_PARTS) for kind in self.lasting):
             return RIGHT
         return self.lasting
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether a request that meets it is sent again, as long as there is time."""
+        return self.lasting != RIGHT and _REPEATED.issuperset(self.lasting) and not self.at_once
 
     @property
     def waits(self) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lightclient import TimedOut
 from tests.faults.calls import CALLS, TEXTS, Call, ask
 from tests.faults.case import case_of, classifier_of
 from tests.faults.catalogue import AT_METADATA, CATALOGUE
@@ -34,14 +35,16 @@ def _schemes_for(fault: Fault) -> tuple[str, ...]:
 def _calls_for(fault: Fault, scheme: str, *, lasts: bool) -> list[str]:
     if fault.heavy:
         return ["one", "many5"] if lasts else []
+    # Streams repeat some until their deadline, and have a test of their own.
+    names = [name for name in CALLS if not (fault.is_repeated and CALLS[name].many)]
     if lasts and scheme == "http":
         # Each text of 200 would be asked for by itself, which takes its time and shows no more.
         in_parts = any(issubclass(kind, SENT_IN_PARTS) for kind in fault.lasting)
-        return [name for name in CALLS if not (in_parts and CALLS[name].returns_errors)]
+        return [name for name in names if not (in_parts and CALLS[name].returns_errors)]
     if not lasts and (not fault.listens or fault.lasting == RIGHT):
         return []
     many = "many200" if scheme == "https" and lasts else "many200-returned"
-    return ["one", many]
+    return ["one", many] if not lasts or many in names else ["one"]
 
 
 def _param(fault: Fault, call: Call, scheme: str) -> Any:
@@ -94,6 +97,36 @@ def test_until_the_deadline(
         server.mend()
         for classifier in classifiers.values():
             case.end_well(classifier, server, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "scheme"),
+    [
+        (fault, scheme)
+        for fault in CATALOGUE
+        if fault.is_repeated and not fault.heavy
+        for scheme in _schemes_for(fault)
+    ],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_a_stream_repeats_until_the_deadline_of_a_request(
+    fault: Fault, scheme: str, certificates: Certificates, records: Records
+) -> None:
+    """Only the first requests: once they have failed, the others are repeated as single calls."""
+    served, asked = options_for(fault, scheme, certificates)
+    asked["timeout"] = timeout = 0.5
+    names = [name for name in CALLS if CALLS[name].many]
+    with case_of(fault.name, records, fault.act, **served) as (case, server):
+        classifiers = {name: classifier_of(server.url, **asked) for name in names}
+        with ThreadPoolExecutor(len(names)) as pool:
+            outcomes = list(pool.map(lambda name: ask(classifiers[name], CALLS[name]), classifiers))
+        for outcome in outcomes:
+            case.judge(outcome, (*fault.lasting, TimedOut), timeout)
+        first: list[Any] = [outcome.errors[0] for outcome in outcomes]
+        assert max(error.attempts for error in first) > 2
+        server.mend()
+        for classifier in classifiers.values():
+            case.end_well(classifier, server, timeout)
 
 
 @pytest.mark.parametrize(("fault", "call", "scheme"), cases(lasts=False))

@@ -10,7 +10,7 @@ import pytest
 
 from lightclient import BundleError, InputError, LightClientError
 from lightclient.cli import main
-from lightclient.export import ExportError, export, libraries
+from lightclient.export import ExportError, add_bundle, export, libraries
 from lightclient.export import source as sources
 from lightclient.export.source import find_source
 from lightclient.export.staging import choose_version, place, staging
@@ -177,6 +177,36 @@ def test_without_the_extra_the_error_tells_the_mend(tmp_path, monkeypatch, capsy
     assert main(["export", str(tmp_path), str(tmp_path / "out")]) == 1
     assert "pip install '.[export]'" in capsys.readouterr().err
     assert tree(tmp_path) == {}
+
+
+@pytest.mark.parametrize(("has_tokenizer", "missing"), [(True, ""), (False, ".*transformers.*")])
+def test_a_bundle_with_a_tokenizer_needs_tensorflow_only(
+    tmp_path, served, monkeypatch, has_tokenizer, missing
+):
+    bundle = tmp_path / "huggingface"
+    bundle.mkdir()
+    if has_tokenizer:
+        (bundle / "tokenizer.json").write_text("{}")
+    before = tree(served)
+    monkeypatch.setattr(libraries, "find_spec", lambda name: None)
+    with pytest.raises(ExportError, match=f"export needs tensorflow{missing}, not installed"):
+        add_bundle(bundle, served)
+    assert tree(served) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"saved_model_dir": ""}, "saved_model_dir must be a path"),
+        ({"saved_model_dir": 1}, "saved_model_dir must be a path"),
+        ({"folder": 1}, "bundle must be a name or a folder's path"),
+        ({"version": "2"}, "version must be a whole number"),
+        ({"version": 1}, "is there already; leave the version out, or give 2"),
+    ],
+)
+def test_add_bundle_checks_its_arguments(served, arguments, message):
+    with pytest.raises(InputError, match=message):
+        add_bundle(**{"folder": served, "saved_model_dir": served, **arguments})
 
 
 def test_nothing_heavy_is_imported_before_it_is_needed():

@@ -48,13 +48,11 @@ def test_export_serve_classify(model_folder: Callable[..., Path], tmp_path: Path
         assert server.stderr is not None
         url = next(line.split()[-1] for line in server.stderr if "/v1/models/distilbert" in line)
         try:
-            classify = typed(
-                "lightclient classify --url http://localhost:8501/v1/models/distilbert --b"
-            )
+            classify = typed("lightclient classify --url http://localhost:8501")
             classify[classify.index("--url") + 1] = url
             answer = run(classify, tmp_path)
             assert answer.split()[0] in ("POSITIVE", "NEGATIVE")
-            check = ["lightclient", "check", "--url", url, "--bundle", "models/distilbert"]
+            check = ["lightclient", "check", "--url", url]
             assert "wrong" not in run(check, tmp_path)
         finally:
             server.send_signal(signal.SIGINT)
