@@ -47,7 +47,7 @@ class BundleChoice:
         self.bundle = self._former = self._own = Bundle.load(None if self.is_open else given)
         self.carried: Carried | None = None
         self._first = iter((True,))
-        self._told: dict[str, Bundle] = {}
+        self._told: dict[str, object] = {}
 
     def find(self, carried: Carried | None, url: str, fetch: Fetch) -> Bundle:
         """Find the bundle of the version that is served now.
@@ -75,7 +75,9 @@ class BundleChoice:
         found = known[0]
         if found is not self.bundle:
             self._former, self.bundle = self.bundle, found
-        if self._told.setdefault(found.fingerprint, found) is found and was_known:
+        # Atomic, so that of several threads that find it at the same moment one tells it.
+        mine = object()
+        if self._told.setdefault(found.fingerprint, mine) is mine and was_known:
             labels = printable(", ".join(found.labels), 200)
             _LOG.warning("%s has a new version with another bundle: labels %s", url, labels)
         return found  # not self.bundle, which another thread may have changed meanwhile
