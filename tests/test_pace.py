@@ -117,6 +117,51 @@ def test_less_is_under_way_while_a_server_is_overloaded_and_more_again_when_it_i
     assert handle.refused == handle.refused_before
 
 
+class Recording:
+    """Answers the first request when the other three, which are refused, have come once more.
+
+    Then they are refused no longer. `bodies`: the requests that came, in the order of their first
+    coming; `answered_at_the_fifth`: how many were answered when the fifth came.
+    """
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.answered = self.answered_at_the_fifth = 0
+        self._repeated: set[bytes] = set()
+        self._changed = threading.Condition()
+
+    def __call__(self, connection: socket.socket, request: bytes) -> bool:
+        if not self._admit(request):
+            connection.sendall(QUEUE_IS_FULL)
+            return True
+        with self._changed:
+            self.answered += 1
+        return well(connection, request)
+
+    def _admit(self, request: bytes) -> bool:
+        with self._changed:
+            if request in self.bodies:
+                self._repeated.add(request)
+                self._changed.notify_all()
+            else:
+                self.bodies.append(request)
+            if request == self.bodies[0]:
+                return self._changed.wait_for(lambda: len(self._repeated) == 3, timeout=30)
+            if len(self.bodies) == 5 and not self.answered_at_the_fifth:
+                self.answered_at_the_fifth = self.answered
+            return self.answered > 0
+
+
+def test_no_new_request_gets_in_the_way_of_those_that_were_refused() -> None:
+    """Else they might be refused until their deadline."""
+    texts = TEXTS[:500]
+    handle = Recording()
+    with Server(handle) as server, Classifier(server.url, signature=SIGNATURE) as classifier:
+        assert_right(list(classifier.classify_many(texts)), texts)
+    assert len(handle.bodies) > 5
+    assert handle.answered_at_the_fifth == 4
+
+
 def test_a_stream_gets_through_a_small_queue_of_the_stand_in() -> None:
     batching = Batching(max_batch_size=32, timeout=0.001, threads=1, max_enqueued_batches=1)
     texts = TEXTS[:1000]
