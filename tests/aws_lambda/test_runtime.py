@@ -139,7 +139,11 @@ def test_a_batch_is_answered_in_time_as_well(name: str) -> None:
 
 
 def test_a_thaw_after_the_server_has_dropped_the_connection() -> None:
-    with ModelServer() as server, Function({"LIGHTCLIENT_URL": server.url}) as function:
+    bundle = "distilbert-base-uncased-finetuned-sst-2-english"  # or the log would warn of it
+    with (
+        ModelServer() as server,
+        Function({"LIGHTCLIENT_URL": server.url, "LIGHTCLIENT_BUNDLE": bundle}) as function,
+    ):
         function.wait_until_ready()
         assert server.sees(3) == COLD
         function.freeze()
