@@ -289,18 +289,31 @@ def test_what_1_x_cannot_read_alike_is_refused(
 
 
 @needs_1
+@pytest.mark.parametrize("in_memory", [True, False])
 def test_no_folder_for_a_temporary_file(
-    copy: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    copy: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: bool
 ) -> None:
-    """As in a container that is read only; a tokenizer that is right as it is needs none."""
+    """As in a container that is read only; a tokenizer that is right as it is needs none.
+
+    Where the system has files in memory, as Linux, no folder is needed at all.
+    """
+    if not in_memory:
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+    elif not hasattr(os, "memfd_create"):
+        pytest.skip("this system has no files in memory")
     # With a token that no other test has, because a tokenizer is loaded once only.
-    changed = copy("bert-uncased", {"additional_special_tokens": ["[ONLY HERE]"]})
+    own = f"[ONLY HERE {in_memory}]"
+    changed = copy("bert-uncased", {"additional_special_tokens": [own]})
     vocab = tmp_path / "vocab.txt"
     vocab.write_text(
-        (GOLDEN / "bert-slow" / "vocab.txt").read_text("utf-8") + "onlyhere\n", "utf-8"
+        (GOLDEN / "bert-slow" / "vocab.txt").read_text("utf-8") + f"only{in_memory}\n", "utf-8"
     )
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
     Bundle.load()
+    if in_memory:
+        assert own in Bundle.load(changed).loaded.tokenizer.document.added_ids()
+        assert Bundle.from_vocab(vocab, labels=["a"]).labels == ("a",)
+        return
     with pytest.raises(BundleError, match="TMPDIR to a folder that can be written"):
         Bundle.load(changed)
     with pytest.raises(BundleError, match="TMPDIR"):
