@@ -34,14 +34,12 @@ from lightclient.errors import (
     LightClientError,
     ReplyError,
     ServerFailed,
-    SignatureError,
-    SignatureNotFound,
 )
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.pace import Pace
 from lightclient.model.encoding import Row, Text
 from lightclient.serving.plan import Plan
-from lightclient.serving.predictor import PLANS_TRIED, Predictor
+from lightclient.serving.predictor import MAY_BE_OUTDATED, PLANS_TRIED, Predictor
 from lightclient.serving.refusal import refuses_lengths
 
 Outcome = Classification | LightClientError
@@ -244,7 +242,7 @@ class _Stream:
             for _ in range(PLANS_TRIED):
                 try:
                     return list(self._predict(rows, plan))
-                except (*_PERHAPS_ONE_TEXT, SignatureError, SignatureNotFound) as error:
+                except (*MAY_BE_OUTDATED, ServerFailed) as error:
                     # Perhaps a new version of the model has another plan. If not, find the culprit.
                     new_plan = self._predictor.next_plan(plan, error, self._new_deadline())
                     if new_plan is None and not isinstance(error, _PERHAPS_ONE_TEXT):

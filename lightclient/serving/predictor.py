@@ -192,19 +192,21 @@ class Predictor:
                 f"{error}\nIf it is another server of this protocol, without metadata, {BY_HAND}"
             )
             raise errors.NotTensorFlowServing(words, url=error.url, status=error.status) from None
-
-        def fetch(carried: Carried) -> Bundle:
-            def ask(names: Sequence[str]) -> list[bytes]:
-                body = build_bundle_request(carried, names)
-                return self._post(body, deadline, lambda reply: read_files(reply, carried, names))
-
-            contents = self._in_parts(NAMES, ask)
-            url, model = str(self.address), str(self.address.model)
-            return make_bundle(contents, carried, url, model)
-
-        bundle = self.choice.find(metadata.carried, str(self.address), fetch)
+        bundle = self.choice.find(
+            metadata.carried, str(self.address), lambda carried: self._fetch(carried, deadline)
+        )
         self._plan = plan = self._make_plan(metadata.signature, bundle)
         return plan
+
+    def _fetch(self, carried: Carried, deadline: Deadline) -> Bundle:
+        """Fetch the bundle that the model carries."""
+
+        def ask(names: Sequence[str]) -> list[bytes]:
+            body = build_bundle_request(carried, names)
+            return self._post(body, deadline, lambda reply: read_files(reply, carried, names))
+
+        contents = self._in_parts(NAMES, ask)
+        return make_bundle(contents, carried, str(self.address), str(self.address.model))
 
     def _make_plan(self, signature: Signature, bundle: Bundle) -> Plan:
         settings = self._settings
