@@ -52,7 +52,7 @@ _PADDING_ATTEMPTS = 5
 # One text can cause these errors for its whole request. All others come from the connection or the
 # server, and sending the texts one by one would not help.
 _PERHAPS_ONE_TEXT = (BadRequest, ReplyError, ServerFailed)
-_ABOUT_A_TEXT = (*_PERHAPS_ONE_TEXT, BundleError, InputError)
+ABOUT_A_TEXT = (*_PERHAPS_ONE_TEXT, BundleError, InputError)
 _LOG = logging.getLogger("lightclient")
 
 
@@ -133,7 +133,7 @@ def _placed(error: LightClientError, place: int) -> LightClientError:
     placed = copy(error)
     placed.index = place
     where = f"texts[{place}]"
-    if isinstance(error, _ABOUT_A_TEXT) and not str(error).startswith(where):
+    if isinstance(error, ABOUT_A_TEXT) and not str(error).startswith(where):
         placed.args = (f"{where}: {error}",)
     placed.__cause__ = error.__cause__
     return placed
