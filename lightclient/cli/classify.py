@@ -268,14 +268,16 @@ class _Run:
 
     def _to_file(self, form: Form, rows: Iterator[Row]) -> None:
         arguments = self._arguments
-        with open_output(arguments.output, resume=arguments.resume) as out:
+        with (
+            open_output(arguments.output, resume=arguments.resume) as out,
+            self._showing(out),
+        ):
             begun = Begun(rows)
-            # It is closed within: the disk may be full only then.
-            with self._telling(), self._showing(out), out:
-                if arguments.resume:
-                    layout = make_layout(cast("Csv | JsonLines", form))
-                    begun = pass_over(arguments.output, rows, layout, self._tally)
-                    out.truncate(begun.end)
+            if arguments.resume:
+                layout = make_layout(cast("Csv | JsonLines", form))
+                begun = pass_over(arguments.output, rows, layout, self._tally)
+                out.truncate(begun.end)
+            with self._telling(), out:  # closed within: the disk may be full only then
                 self._write(form, begun.rows, out, goes_on=begun.end > 0)
 
     def _write(
@@ -341,12 +343,15 @@ class _Answers:
 
     def __iter__(self) -> Generator[tuple[Row, Outcome], None, None]:
         while not self._ended:
-            with closing(self._classify()) as outcomes:
-                for outcome in outcomes:
-                    yield from self._without_text()
-                    row = self._waiting.popleft()
-                    self._texts -= 1
-                    yield from self._counted(row, outcome)
+            try:
+                with closing(self._classify()) as outcomes:
+                    for outcome in outcomes:
+                        yield from self._without_text()
+                        self._texts -= 1
+                        yield from self._counted(self._waiting.popleft(), outcome)
+            except LightClientError:
+                yield from self._without_text()  # those before the row that the error is about
+                raise
             yield from self._without_text()
 
     def _without_text(self) -> Iterator[tuple[Row, Outcome]]:
