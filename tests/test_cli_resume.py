@@ -269,6 +269,27 @@ def test_a_file_of_something_else_is_left_alone(
     assert out.read_text() == content
 
 
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_other_options_are_recognised(run: Run, tmp_path: Path, form: str) -> None:
+    base, out = arguments(tmp_path, ["good", ""], form)
+    sets: list[tuple[str, ...]] = [
+        (), ("--missing", "empty"), ("--on-error", "skip"), ("--prefix", "p_"), ("--top-k", "2"),
+    ]  # fmt: skip
+    for begun in sets:
+        assert run(*base, *begun)[0] == 0
+        whole = out.read_bytes()
+        for other in sets:
+            status, err = run(*base, *other, "--resume")
+            assert status == (begun != other)
+            assert begun == other or "give the --format, --top-k, --prefix, --missing" in err
+            assert out.read_bytes() == whole
+        out.unlink()
+    assert run(*base)[0] == 0
+    assert (
+        "line 2 has an empty 't'; --missing skip" in run(*base, "--missing", "error", "--resume")[1]
+    )
+
+
 def test_two_runs_do_not_mix(run: Run, tmp_path: Path) -> None:
     line, out = arguments(tmp_path, ["good"])
     with out.open("a") as other:

@@ -190,7 +190,7 @@ def _open_source(arguments: argparse.Namespace) -> Iterator[Source]:
 @contextmanager
 def _open_input(arguments: argparse.Namespace) -> Iterator[BinaryIO]:
     if not arguments.file:
-        if sys.stdin.isatty():
+        if _is_typed(arguments):
             print("texts, one a line; end with Ctrl-D", file=sys.stderr)
         yield sys.stdin.buffer
         return
@@ -200,6 +200,10 @@ def _open_input(arguments: argparse.Namespace) -> Iterator[BinaryIO]:
         raise InputError(f"{arguments.file} cannot be read: {error.strerror}") from error
     with stream:
         yield stream
+
+
+def _is_typed(arguments: argparse.Namespace) -> bool:
+    return not (arguments.file or arguments.texts) and sys.stdin.isatty()
 
 
 def _is_same(stream: BinaryIO, path: Path) -> bool:
@@ -292,7 +296,8 @@ class _Run:
     @contextmanager
     def _showing(self, out: TextIO) -> Iterator[None]:
         on_terminal = sys.stderr.isatty()
-        if self._arguments.quiet or (on_terminal and out.isatty()):
+        is_in_the_way = on_terminal and (out.isatty() or _is_typed(self._arguments))
+        if self._arguments.quiet or is_in_the_way:
             yield
             return
         progress = Progress(self._tally, self._source, self._console, on_terminal=on_terminal)
