@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightclient import Classifier
-from lightclient.cli import classify, main
+from lightclient.cli import main
+from lightclient.cli.answers import MOST_WAITING
 from lightclient.model.bundle import Bundle
 from lightclient.model.folder import DEFAULT_BUNDLE
 from lightclient.standin import ServedModel, StandIn
@@ -360,7 +361,7 @@ def test_rows_without_a_text_do_not_wait_for_what_follows(url: str) -> None:
 
 
 def test_many_rows_without_a_text_are_not_kept(run: Run) -> None:
-    count = classify._MOST_WAITING + 5
+    count = MOST_WAITING + 5
     stdin = "good\n" + "\n" * count + "bad\ngood\n" + "\n" * 3
     _, out, err = run(stdin, "--format", "csv")
     rows = list(csv.reader(io.StringIO(out)))[1:]

@@ -4,19 +4,19 @@ import argparse
 import io
 import os
 import sys
-from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
+from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from lightclient.cli import options
+from lightclient.cli.answers import Answers, count_labels
 from lightclient.cli.outfile import Begun, make_layout, open_output, pass_over
-from lightclient.cli.output import CONTINUING, FORMS, Added, Csv, Form, JsonLines, Outcome, write
+from lightclient.cli.output import CONTINUING, FORMS, Added, Csv, Form, JsonLines, write
 from lightclient.cli.progress import Console, Progress, logging_to, showing
 from lightclient.cli.rows import KINDS, Row, Source, apply_missing, read_rows, read_texts
 from lightclient.cli.tally import Tally
-from lightclient.errors import InputError, LightClientError, NotTensorFlowServing, SettingError
+from lightclient.errors import InputError, LightClientError
 
 if TYPE_CHECKING:
     from lightclient.client import Classifier
@@ -44,8 +44,6 @@ the answers come in the order of the rows. A server that is away or overloaded i
 given with --resume, and the same input (--format jsonl or csv): no row is lost and none is answered
 twice.
 """
-# More than classify_many reads ahead, so that only rows without a text can make it so many.
-_MOST_WAITING = 10_000
 
 
 def add_command(commands: "options.Commands") -> None:
@@ -126,7 +124,7 @@ def _run(arguments: argparse.Namespace) -> int:
             console.say(source.notice)
         classifier = stack.enter_context(Classifier(**options.server_settings(arguments)))
         if arguments.texts:
-            _count_labels(classifier)  # asks the server, so that one which is away is told soon
+            count_labels(classifier)  # asks the server, so that one which is away is told soon
         try:
             _Run(arguments, source, classifier, console, tally).go()
         finally:
@@ -213,15 +211,6 @@ def _is_same(stream: BinaryIO, path: Path) -> bool:
         return False  # one of them is no file
 
 
-def _count_labels(classifier: "Classifier") -> int:
-    """How many labels the served model has, which may take a question to the server."""
-    from lightclient.http.deadline import Deadline
-    from lightclient.http.pace import Pace
-
-    deadline = Deadline(classifier.timeout, pace=Pace(1))
-    return len(classifier._predictor.plan(deadline).bundle.labels)
-
-
 class _Run:
     """One run of the command, once all that it needs is there."""
 
@@ -250,7 +239,7 @@ class _Run:
         arguments = self._arguments
         # With one label to show, the server need not be asked: nothing may be left to do.
         top_k = arguments.top_k
-        labels = 1 if top_k == 1 else min(top_k, _count_labels(self._classifier))
+        labels = 1 if top_k == 1 else min(top_k, count_labels(self._classifier))
         added = Added(arguments.prefix, top_k, labels, arguments.on_error == "skip")
         form = FORMS[arguments.format]
         names = self._source.first_names() if form is Csv else self._source.header or ()
@@ -288,7 +277,7 @@ class _Run:
         self, form: Form, rows: Iterator[Row], out: TextIO, *, goes_on: bool = False
     ) -> None:
         skips = self._arguments.on_error == "skip"
-        answers = _Answers(self._classifier, rows, self._tally, skips_errors=skips)
+        answers = Answers(self._classifier, rows, self._tally, skips_errors=skips)
         # Closed here: the garbage collector could do so in a thread of the generator itself.
         with closing(iter(answers)) as found:
             write(form, found, out, goes_on=goes_on)
@@ -332,93 +321,3 @@ class _Run:
             return f"{held}: delete it to begin anew; to go on there takes --format {forms}"
         same_input = "" if arguments.file or arguments.texts else " and the same input"
         return f"{held}: run the same command with --resume{same_input} to go on"
-
-
-class _Answers:
-    """The rows with their outcomes, in order. Each is counted when the next one is asked for."""
-
-    def __init__(
-        self, classifier: "Classifier", rows: Iterator[Row], tally: Tally, *, skips_errors: bool
-    ) -> None:
-        self._classifier, self._rows, self._tally = classifier, rows, tally
-        self._skips_errors = skips_errors
-        self._waiting: deque[Row] = deque()
-        self._texts = 0  # how many of those that wait have one
-        self._asked = self._ended = False
-
-    def __iter__(self) -> Generator[tuple[Row, Outcome], None, None]:
-        while not self._ended:
-            try:
-                with closing(self._classify()) as outcomes:
-                    for outcome in outcomes:
-                        yield from self._without_text()
-                        self._texts -= 1
-                        yield from self._counted(self._waiting.popleft(), outcome)
-            except LightClientError:
-                yield from self._without_text()  # those before the row that the error is about
-                raise
-            yield from self._without_text()
-
-    def _without_text(self) -> Iterator[tuple[Row, Outcome]]:
-        while self._waiting and self._waiting[0].text is None:
-            yield from self._counted(self._waiting.popleft(), None)
-
-    def _counted(self, row: Row, outcome: Outcome) -> Iterator[tuple[Row, Outcome]]:
-        yield row, outcome
-        if isinstance(outcome, LightClientError):
-            self._tally.add(row, error=f"{type(outcome).__name__}: {_first_line(outcome)}")
-        else:
-            self._tally.add(row, truncated=outcome is not None and outcome.truncated)
-
-    def _classify(self) -> Generator[Outcome, None, None]:
-        on_error: Any = "return" if self._skips_errors else "raise"
-        many = self._classifier.classify_many(self._read(), on_error=on_error)
-        with closing(cast("Generator[Outcome, None, None]", many)) as outcomes:
-            try:
-                for outcome in outcomes:
-                    if isinstance(outcome, LightClientError) and not _is_about_a_text(outcome):
-                        raise outcome
-                    yield outcome
-            except LightClientError as error:
-                self._name_row(error)
-                raise
-
-    def _read(self) -> Iterator[str]:
-        """The texts of the next rows.
-
-        It comes to an end where rows without a text would have to wait for nothing, or too many
-        for one text. Then they are given, and another stream begins.
-        """
-        for row in self._rows:
-            self._waiting.append(row)
-            if row.text is not None:
-                self._ask()
-                self._texts += 1
-                yield row.text
-            elif not self._texts or len(self._waiting) >= _MOST_WAITING:
-                return
-        self._ended = True
-
-    def _ask(self) -> None:
-        """Find out that a server which is away, or no such model, is no matter of one text."""
-        if self._skips_errors and not self._asked:
-            _count_labels(self._classifier)
-            self._asked = True
-
-    def _name_row(self, error: LightClientError) -> None:
-        """Name the row in the place of the text's number, which the user does not know."""
-        if error.index is not None:
-            row = next(row for row in self._waiting if row.text is not None)
-            error.args = (str(error).replace(f"texts[{error.index}]", row.place, 1),)
-
-
-def _is_about_a_text(error: LightClientError) -> bool:
-    from lightclient.bulk import ABOUT_A_TEXT
-
-    # These two are of those classes as well, but no other text would fare better.
-    is_about_all = isinstance(error, (NotTensorFlowServing, SettingError))
-    return isinstance(error, ABOUT_A_TEXT) and not is_about_all
-
-
-def _first_line(error: LightClientError) -> str:
-    return str(error).removeprefix(f"texts[{error.index}]").lstrip(": ").splitlines()[0]
