@@ -3,10 +3,13 @@
 import csv
 import io
 import json
+import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
@@ -330,6 +333,23 @@ def test_no_header(run: Run, column: str) -> None:
     assert err.endswith("row 2 has no cell for 'column_2'\n")
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "begins"),
+    [
+        ("x.csv", (), "text,label"),
+        ("x.JSONL", (), '{"text"'),
+        ("x.csv", ("--format", "jsonl"), '{"text"'),
+        ("x.json", (), "[\n{"),
+        ("csv", (), "NEGATIVE "),
+    ],
+)
+def test_the_ending_of_the_output_says_its_format(
+    run: Run, tmp_path: Path, name: str, options: tuple[str, ...], begins: str
+) -> None:
+    assert run("", "a gem", "--output", tmp_path / name, *options) == (0, "", "")
+    assert (tmp_path / name).read_text().startswith(begins)
+
+
 @pytest.mark.parametrize("stdin", ["id;text\n1;good\n", '"id";"text"\n1;"good"\n'])
 def test_semicolons_are_recognised(run: Run, stdin: str) -> None:
     status, _, err = run(stdin, *CSV_IN)
@@ -349,12 +369,16 @@ def test_rows_without_a_text_do_not_wait_for_what_follows(url: str) -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
     ) as client:
         assert client.stdin is not None
         assert client.stdout is not None
         client.stdin.write(b"\n\n")
         client.stdin.flush()
+        too_late = threading.Timer(60, client.kill)
+        too_late.start()
         assert [client.stdout.readline() for _ in range(2)] == [b"(no text)\n"] * 2
+        too_late.cancel()
         client.stdin.close()
         client.stdin = None
         client.communicate(timeout=60)

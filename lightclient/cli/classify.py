@@ -92,7 +92,9 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         "does not try it again. Other failures always end the run; default: %(default)s",
     )
     parser.add_argument(
-        "--format", choices=FORMS, help="default: as OUT ends (.csv or .jsonl), or else table"
+        "--format",
+        choices=FORMS,
+        help="default: as OUT ends (.csv, .jsonl or .json), or else table",
     )
     parser.add_argument(
         "--top-k", metavar="K", type=options.whole, default=1, help="labels to show; default: 1"
@@ -160,7 +162,7 @@ def _settle_input(arguments: argparse.Namespace) -> None:
 def _settle_output(arguments: argparse.Namespace) -> None:
     if arguments.format is None:
         ending = arguments.output.suffix.lower().removeprefix(".") if arguments.output else ""
-        arguments.format = ending if ending in CONTINUING else "table"
+        arguments.format = ending if ending in FORMS else "table"
     if not arguments.resume:
         return
     if not arguments.output:
