@@ -150,7 +150,7 @@ LINES = "good\n\nno\n \r\nlast"
     ("content", "options", "last"),
     [
         (TABLE, "--format-in csv --column text --format csv", "5,last,POSITIVE,0.2,true"),
-        (TABLE, "--format-in csv --column text --format jsonl --prefix p_ --top-k 2 "
+        (TABLE, "--format-in csv --column text --format jsonl --prefix p_ "
          "--on-error skip", '"p_truncated": true, "p_error": null}'),
         (TABLE, "--format-in csv --column 2 --no-header --format csv --missing empty --prefix p_ "
          "--on-error skip", "5,last,POSITIVE,0.2,true,"),

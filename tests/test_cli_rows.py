@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 
 from lightclient import Classifier
 from lightclient.cli import main
-from lightclient.cli.answers import MOST_WAITING
+from lightclient.cli.answers import MOST_WAITING, Answers
+from lightclient.cli.rows import read_rows
+from lightclient.cli.tally import Tally
 from lightclient.model.bundle import Bundle
 from lightclient.model.folder import DEFAULT_BUNDLE
 from lightclient.standin import ServedModel, StandIn
@@ -384,7 +386,7 @@ def test_rows_without_a_text_do_not_wait_for_what_follows(url: str) -> None:
         client.communicate(timeout=60)
 
 
-def test_many_rows_without_a_text_are_not_kept(run: Run) -> None:
+def test_many_rows_without_a_text_are_not_kept(run: Run, classifier: Classifier) -> None:
     count = MOST_WAITING + 5
     stdin = "good\n" + "\n" * count + "bad\ngood\n" + "\n" * 3
     _, out, err = run(stdin, "--format", "csv")
@@ -392,6 +394,10 @@ def test_many_rows_without_a_text_are_not_kept(run: Run) -> None:
     assert [row[0] for row in rows] == stdin.splitlines()
     assert all((row[0] == "") == (row[1] == "") for row in rows)
     assert f"{count + 3} rows have no text" in err
+    source, tally = read_rows(io.BytesIO(stdin.encode()), "stdin", "txt"), Tally()
+    for _ in Answers(classifier, source, tally, skips_errors=False):
+        assert source.read - tally.rows <= MOST_WAITING
+    assert tally.rows == count + 6
 
 
 CELLS = st.text(

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TextIO
 
 from lightclient.classification import Classification
@@ -42,14 +43,14 @@ class Added:
     labels: int = 1
     errors: bool = False
 
-    @property
+    @cached_property
     def columns(self) -> list[str]:
         """Their names in CSV."""
         ranks = range(2, self.labels + 1)
         more = [name for rank in ranks for name in (f"label_{rank}", f"score_{rank}")]
         return self._named("label", "score", *more, "truncated")
 
-    @property
+    @cached_property
     def keys(self) -> list[str]:
         """Their names in JSON."""
         return self._named("label", "score", *["scores"][: self.top_k - 1], "truncated")
