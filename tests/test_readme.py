@@ -180,11 +180,15 @@ def test_the_line_for_a_real_server(tmp_path: Path) -> None:
 
 @needs_source
 def test_links_lead_somewhere() -> None:
-    for folder in ("", "tests", "tests/benchmarks", "lightclient/serving"):
-        readme = ROOT / folder
-        text = (readme / "README.md").read_text(encoding="utf-8")
+    pages = [
+        ROOT / "README.md",
+        *ROOT.glob("tests/**/README.md"),
+        *ROOT.glob("lightclient/**/*.md"),
+    ]
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
         for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
-            assert (readme / target).exists(), target
+            assert (page.parent / target).exists(), target
 
 
 def test_the_promises_name_tests_that_are_there() -> None:

@@ -87,7 +87,7 @@ def rows_of(folder: Path) -> list[tuple[Any, ...]]:
 
 
 def classifiers_used(folder: Path) -> dict[str, set[str]]:
-    """The classifiers that each process used, and so often as the workers were called."""
+    """The classifiers that each process used."""
     used: dict[str, set[str]] = {}
     for line in (folder / "used").read_text().splitlines():
         process, classifier = line.split()

@@ -10,6 +10,7 @@ import pytest
 from lightclient import Classifier, InputError
 from lightclient.standin import StandIn
 from lightclient.standin.demo import load_demo_model
+from tests.engines.jobs import BLOCKS as MORE_BLOCKS
 from tests.test_readme import BLOCKS
 
 pytestmark = [pytest.mark.engines, pytest.mark.filterwarnings("ignore")]
@@ -133,6 +134,14 @@ def test_the_recipe_of_the_readme(name: str, classifier: Classifier) -> None:
         ("score", [gem.score, None, mess.score]),
     ):
         assert [None if is_nan(value) else value for value in frame[column]] == wanted
+
+
+def test_the_recipe_for_numpy(classifier: Classifier) -> None:
+    [text] = [text for text in MORE_BLOCKS if text.startswith("import numpy")]
+    names: dict[str, Any] = {"classifier": classifier}
+    exec(compile(text, "TABLES.md", "exec"), names)
+    gem, mess = classifier.classify(["a gem", "a mess"])
+    assert names["scores"].tolist() == [gem.score, None, mess.score]
 
 
 def is_nan(value: Any) -> bool:
