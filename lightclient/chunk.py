@@ -6,7 +6,6 @@ from itertools import islice
 
 from lightclient.column import Missing, read_value
 from lightclient.errors import InputError
-from lightclient.messages import short_repr
 from lightclient.model.encoding import Text
 
 # The first chunks are small, so that the first answers come soon.
@@ -48,10 +47,12 @@ def _read(stream: Iterator[object], start: int, most: int, may_be_missing: bool)
     chunk, characters = Chunk(start), 0
     try:
         for place, value in enumerate(islice(stream, most), start):
-            text = _text(value, f"texts[{place}]", may_be_missing)
-            chunk.texts.append(text)
-            if isinstance(text, (str, tuple)):
-                characters += len(text) if isinstance(text, str) else sum(map(len, text))
+            try:
+                text = read_value(value, f"texts[{place}]", may_be_missing=may_be_missing)
+                chunk.texts.append(text)
+                characters += _characters(text)
+            except InputError as error:
+                chunk.texts.append(error)
             if characters >= MOST_CHARACTERS:
                 break
     except Exception as error:  # noqa: BLE001 - it is raised when its turn comes
@@ -59,20 +60,10 @@ def _read(stream: Iterator[object], start: int, most: int, may_be_missing: bool)
     return chunk
 
 
-def _text(value: object, where: str, may_be_missing: bool) -> Text | InputError | Missing:
-    try:
-        text = read_value(value, where)
-    except InputError as error:
-        return error
-    if isinstance(text, Missing) and not may_be_missing:
-        what = f"a missing value ({short_repr(value)})"
-        if isinstance(value, tuple):
-            what = "a pair with a missing value"  # the other part may be a text, so neither is told
-        return InputError(
-            f"{where} is {what}; leave it out, or have None in the "
-            'place of its answer: classify_many(texts, missing="none")'
-        )
-    return text
+def _characters(text: Text | Missing) -> int:
+    if isinstance(text, str):
+        return len(text)
+    return 0 if isinstance(text, Missing) else sum(map(len, text))
 
 
 def cut(

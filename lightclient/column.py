@@ -11,7 +11,7 @@ from lightclient.errors import InputError
 from lightclient.messages import short_repr
 from lightclient.model.encoding import Text, check_text
 
-# None; pandas.NA, pandas.NaT and numpy.ma.masked. A NaN is told by its value.
+# None; pandas.NA, pandas.NaT and numpy.ma.masked.
 _MISSING_TYPES = {"NoneType", "NAType", "NaTType", "MaskedConstant"}
 _SHOWN = 5
 
@@ -20,8 +20,8 @@ class Missing:
     """Stands in the place of a missing value."""
 
 
-def read_value(value: object, where: str) -> Text | Missing:
-    """The text that a value of a column is, or that it is missing.
+def read_value(value: object, where: str, *, may_be_missing: bool = False) -> Text | Missing:
+    """The text that a value of a column is; or `Missing`, if it is missing and may be.
 
     A scalar of pyarrow is what its `as_py` gives. A pair is missing if a part of it is.
 
@@ -30,19 +30,23 @@ def read_value(value: object, where: str) -> Text | Missing:
     """
     if isinstance(value, str):
         return check_text(value, where)
-    if isinstance(value, tuple):
-        value = tuple(_to_python(part, where) for part in value)
-        missing = len(value) == 2 and any(map(_is_missing, value))
-    else:
-        value = _to_python(value, where)
-        missing = _is_missing(value)
-    return Missing() if missing else check_text(value, where)
+    parts = value if isinstance(value, tuple) and len(value) == 2 else (value,)
+    plain = tuple(_to_python(part, where) for part in parts)
+    if not any(map(_is_missing, plain)):
+        return check_text(plain if parts is value else plain[0], where)
+    if may_be_missing:
+        return Missing()
+    # Of a pair the other part may be a text, so neither is told.
+    what = "pair with a missing value" if parts is value else f"missing value ({short_repr(value)})"
+    raise InputError(
+        f"{where} is a {what}; leave it out, or have None in the place of its answer: "
+        'classify_many(texts, missing="none")'
+    )
 
 
 def _is_missing(value: object) -> bool:
-    if isinstance(value, float):
-        return value != value  # only a NaN differs from itself
-    return type(value).__name__ in _MISSING_TYPES
+    # Only a NaN differs from itself.
+    return type(value).__name__ in _MISSING_TYPES or (isinstance(value, float) and value != value)
 
 
 def _to_python(value: object, where: str) -> object:

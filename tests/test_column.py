@@ -63,7 +63,7 @@ def classifier() -> Iterator[Classifier]:
 
 @pytest.mark.parametrize("value", MISSING, ids=lambda value: type(value).__name__)
 def test_what_is_missing(value: object) -> None:
-    assert isinstance(read_value(value, "text"), Missing)
+    assert isinstance(read_value(value, "text", may_be_missing=True), Missing)
     values: Any = [value]
     [error] = Classifier(NOWHERE).classify_many(values, on_error="return")
     assert isinstance(error, InputError)
@@ -81,7 +81,7 @@ def test_an_empty_text_is_not_missing_nor_is_a_word_for_it() -> None:
 @pytest.mark.parametrize("value", [0.0, np.array(["a"]), ("a", "b", None), Scalar(1), b"a", [NAN]])
 def test_what_is_no_text_is_not_missing_either(value: object) -> None:
     with pytest.raises(InputError, match="text must be a str or a pair"):
-        read_value(value, "text")
+        read_value(value, "text", may_be_missing=True)
 
 
 def test_a_scalar_that_cannot_be_read_is_an_error_in_its_place() -> None:
