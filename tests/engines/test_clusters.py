@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from lightclient import Classifier
+from lightclient.model.folder import DEFAULT_BUNDLE
 from lightclient.standin import StandIn
 from tests.engines.jobs import (
     BLOCKS,
@@ -29,6 +30,7 @@ from tests.engines.jobs import (
     write_reviews,
 )
 from tests.engines.server import logits, serving_elsewhere
+from tests.test_readme import ROOT
 
 pytestmark = [pytest.mark.engines, pytest.mark.filterwarnings("ignore")]
 TEXTS = [None if at % 1000 == 7 else f"review {at}" for at in range(100_000)]
@@ -108,9 +110,14 @@ def assert_one_classifier_a_process(folder: Path) -> None:
     assert len(used) < FILES <= calls
 
 
-def test_a_classifier_pickles_small_also_when_it_has_been_used(url: str) -> None:
+@pytest.mark.parametrize(
+    "bundle", [None, str(ROOT / "vocab" / DEFAULT_BUNDLE)], ids=["served", "folder"]
+)
+def test_a_classifier_pickles_small_also_when_it_has_been_used(
+    url: str, bundle: str | None
+) -> None:
     need("cloudpickle", "dill")
-    with Classifier(url) as classifier:
+    with Classifier(url, bundle=bundle) as classifier:
         [answer] = classifier.classify(["a text"])
         for library in (pickle, *map(importlib.import_module, ("cloudpickle", "dill"))):
             pickled = library.dumps(classifier)
