@@ -24,6 +24,7 @@ from queue import SimpleQueue
 
 from lightclient.chunk import Chunk, cut, read_chunks
 from lightclient.classification import Classification
+from lightclient.column import Missing
 from lightclient.errors import (
     BadRequest,
     BundleError,
@@ -40,7 +41,7 @@ from lightclient.serving.plan import Plan
 from lightclient.serving.predictor import MAY_BE_OUTDATED, PLANS_TRIED, Predictor
 from lightclient.serving.refusal import refuses_lengths
 
-Outcome = Classification | LightClientError
+Outcome = Classification | LightClientError | Missing
 _Job = Callable[[], None]
 
 _CHUNKS_AT_ONCE = 2
@@ -58,15 +59,16 @@ def classify_stream(
     timeout: float,
     *,
     stops_at_error: bool,
+    may_be_missing: bool = False,
     within: Deadline | None = None,
-) -> Iterator[Outcome]:
+) -> Iterator[Classification | LightClientError | None]:
     """Classify texts as they come, in their order; see `Classifier.classify_many`.
 
     `timeout` holds for each request, and `within` for all of them together.
     """
     started: deque[_Started] = deque()
     with _Stream(predictor, timeout, within, stops_at_error=stops_at_error) as stream:
-        for chunk in read_chunks(texts):
+        for chunk in read_chunks(texts, may_be_missing=may_be_missing):
             started.append(stream.start(chunk))
             if len(started) == _CHUNKS_AT_ONCE:
                 yield from _in_order(started.popleft(), stops_at_error)
@@ -93,7 +95,7 @@ class _Started:
         """The texts to send, by their first places. A value that is no text has its error."""
         firsts: dict[Text, int] = {}
         for at, text in enumerate(self.chunk.texts):
-            if isinstance(text, LightClientError):
+            if isinstance(text, (LightClientError, Missing)):
                 self.outcomes[at] = text
             elif (first := firsts.setdefault(text, at)) != at:
                 self.twins[first].append(at)
@@ -126,7 +128,9 @@ class _Started:
         self.ended.get()
 
 
-def _in_order(started: _Started, stops_at_error: bool) -> Iterator[Outcome]:
+def _in_order(
+    started: _Started, stops_at_error: bool
+) -> Iterator[Classification | LightClientError | None]:
     for at in range(len(started.outcomes)):
         while (outcome := started.outcomes[at]) is None:
             started.wait()
@@ -136,7 +140,7 @@ def _in_order(started: _Started, stops_at_error: bool) -> Iterator[Outcome]:
                 raise outcome
         elif isinstance(outcome, BaseException):
             raise outcome
-        yield outcome
+        yield None if isinstance(outcome, Missing) else outcome
     if started.chunk.failure is not None:
         raise started.chunk.failure
 
@@ -203,6 +207,8 @@ class _Stream:
         self._pace.set_limit(load.requests)
         started = _Started(chunk, [None] * len(chunk.texts))
         texts = started.texts()
+        if not texts:
+            return started
         try:
             plan = self._predictor.plan(self._new_deadline())
         except LightClientError as error:
