@@ -20,7 +20,7 @@ from contextvars import copy_context
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from lightclient.chunk import Chunk, cut, read_chunks
 from lightclient.classification import Classification
@@ -45,6 +45,7 @@ Outcome = Classification | LightClientError | Missing
 _Job = Callable[[], None]
 
 _CHUNKS_AT_ONCE = 2
+_LONGEST_WAIT = 0.5  # seconds
 _PADDING_ATTEMPTS = 5
 # One text can cause these errors for its whole request. All others come from the connection or the
 # server, and sending the texts one by one would not help.
@@ -119,13 +120,15 @@ class _Started:
             self.outcomes[place] = outcome
 
     def wait(self) -> None:
-        """Wait until another request has ended."""
+        """Wait until another request has ended, or for a while."""
         if os.getpid() != self.pid:
             raise LightClientError(
                 "this classify_many was begun before a fork, and what it waits for goes on in the "
                 "parent process only: begin another in the child"
             )
-        self.ended.get()
+        # A Ctrl-C that comes just before a wait begins is dealt with only when the wait is over.
+        with suppress(Empty):
+            self.ended.get(timeout=_LONGEST_WAIT)
 
 
 def _in_order(
