@@ -20,6 +20,7 @@ from lightclient.errors import (
     RedirectRefused,
     TransportError,
 )
+from lightclient.http.budget import RetryBudget
 from lightclient.http.deadline import Deadline
 from lightclient.http.exchange import Exchange
 from lightclient.http.failures import FAILURES, failure_of, too_large, would_recur
@@ -31,6 +32,8 @@ MAX_REPLY_BYTES = 64 * 1024 * 1024
 REPEATED_STATUSES = frozenset({429, 503})
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
+# How many times as long a stream pauses where its repeats are beyond the budget.
+_LONGER = 5
 # Processes that are restored from one snapshot share the state of the random module, and would all
 # come back at the same moment.
 _RANDOM = random.SystemRandom()
@@ -61,7 +64,8 @@ class Transport:
         origin: the server's scheme, host and port, like `http://host:8501`.
         headers, token, ca_certs, client_cert, retries: as for `Classifier`. Predicting has no side
             effects, so that a repeat is safe. The requests of a stream, whose deadline has a pace,
-            are repeated until then instead, unless `retries` is 0.
+            are repeated until then instead, unless `retries` is 0. All repeats together are bounded
+            by a `RetryBudget`, to which a connection that is opened anew is no repeat.
         proxy: the URL of a proxy, with its credentials; None: there is none.
         max_reply_bytes: a longer answer is refused.
 
@@ -83,7 +87,7 @@ class Transport:
     ) -> None:
         self._origin = origin
         self._headers = HeaderSource(headers, token)
-        self._retries = retries
+        self._retries, self._budget = retries, RetryBudget()
         self._max_reply_bytes = max_reply_bytes
         secure = origin.startswith("https:")
         context = tls_context(ca_certs, client_cert) if secure else None
@@ -108,6 +112,7 @@ class Transport:
             CredentialsError: a function that gives the token or the headers failed.
         """
         pace, attempt = deadline.pace, 0
+        self._budget.add_call()
         while True:
             attempt += 1
             try:
@@ -137,11 +142,18 @@ class Transport:
 
         `asked_for`: what the server asked to wait.
         """
-        pace, pause = deadline.pace, asked_for or _backoff(attempt)  # 0 would repeat at once
+        pace, least = deadline.pace, asked_for or 0.0
         patient = pace is not None and pace.patient and self._retries > 0
-        if patient and not asked_for and deadline.left > 2 * _FIRST_PAUSE:
-            pause = min(pause, deadline.left / 2)  # shorter at the end, to use the deadline up
-        if (patient or attempt <= self._retries) and deadline.allows(pause):
+        repeated = (patient or attempt <= self._retries) and deadline.allows(least)
+        pause = least or _backoff(attempt)  # 0 would repeat at once
+        if repeated and not self._budget.take_repeat():
+            repeated, pause = patient, max(least, _LONGER * _backoff(attempt))
+            if pace:
+                pace.refused()
+        if patient and deadline.left > 2 * _FIRST_PAUSE:
+            # Shorter at the end, to use the deadline up.
+            pause = max(least, min(pause, deadline.left / 2))
+        if repeated and deadline.allows(pause):
             return pause
         if pace:
             pace.gave_up()
