@@ -32,8 +32,6 @@ MAX_REPLY_BYTES = 64 * 1024 * 1024
 REPEATED_STATUSES = frozenset({429, 503})
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
-# How many times as long a stream pauses where its repeats are beyond the budget.
-_LONGER = 5
 # Processes that are restored from one snapshot share the state of the random module, and would all
 # come back at the same moment.
 _RANDOM = random.SystemRandom()
@@ -118,9 +116,8 @@ class Transport:
             try:
                 reply = self._attempt(method, path, body, deadline, attempt)
             except TransportError as error:
-                repeated = isinstance(error, (CannotConnect, ConnectionLost))
-                pause = self._pause(attempt, deadline) if repeated else None
-                if pause is None or would_recur(error):
+                may_help = isinstance(error, (CannotConnect, ConnectionLost))
+                if not may_help or would_recur(error) or not self._wait(attempt, deadline):
                     _count_attempts(error, attempt)
                     raise
             else:
@@ -130,34 +127,30 @@ class Transport:
                     return reply
                 if pace:
                     pace.refused()
-                pause = self._pause(attempt, deadline, reply.retry_after)
-                if pause is None:
+                if not self._wait(attempt, deadline, reply.retry_after):
                     return reply
-            deadline.pause(pause)
 
-    def _pause(
-        self, attempt: int, deadline: Deadline, asked_for: float | None = None
-    ) -> float | None:
-        """The seconds to wait before the next attempt; None: this one was the last.
+    def _wait(self, attempt: int, deadline: Deadline, asked_for: float | None = None) -> bool:
+        """Pause before the next attempt, or give up at once; whether there is a next attempt.
 
-        `asked_for`: what the server asked to wait.
+        `asked_for`: the seconds that the server asked to wait.
         """
         pace, least = deadline.pace, asked_for or 0.0
         patient = pace is not None and pace.patient and self._retries > 0
-        repeated = (patient or attempt <= self._retries) and deadline.allows(least)
-        pause = least or _backoff(attempt)  # 0 would repeat at once
+        pause, more = least or _backoff(attempt), 0.0  # 0 would repeat at once
+        if patient and deadline.left > 2 * _FIRST_PAUSE:
+            pause = max(least, min(pause, deadline.left / 2))  # to use the deadline up
+        repeated = (patient or attempt <= self._retries) and deadline.allows(pause)
         if repeated and not self._budget.take_repeat():
-            repeated, pause = patient, max(least, _LONGER * _backoff(attempt))
+            repeated, more = patient, deadline.left / 2 - pause
             if pace:
                 pace.refused()
-        if patient and deadline.left > 2 * _FIRST_PAUSE:
-            # Shorter at the end, to use the deadline up.
-            pause = max(least, min(pause, deadline.left / 2))
-        if repeated and deadline.allows(pause):
-            return pause
-        if pace:
+        if repeated:
+            deadline.pause(pause)
+            deadline.pause(more, until=self._budget.take_turn)
+        elif pace:
             pace.gave_up()
-        return None
+        return repeated
 
     def _attempt(
         self, method: str, path: str, body: bytes | None, deadline: Deadline, attempt: int
