@@ -59,7 +59,9 @@ class Classifier:
         ca_certs: a PEM file of the authorities to trust instead of the system's.
         client_cert: a PEM file with certificate and key, or a pair of files.
         retries: how often a call is repeated, inside its deadline, after 429, 503 or a broken
-            connection. `classify_many` repeats a request until its deadline, unless this is 0.
+            connection. All calls together have 35 repeats, and one more for every five calls; after
+            that, an error comes at once. `classify_many` repeats a request until its deadline,
+            unless this is 0, but seldom when those are used up.
 
     Raises:
         InputError: an argument is not what it must be; the message names it.

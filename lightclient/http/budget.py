@@ -22,8 +22,9 @@ class RetryBudget:
     and eleven single calls through all of their three repeats.
 
     The requests of a stream are repeated until their deadline. Those that find the bucket empty
-    take turns: one of them is repeated every five seconds. In an outage of T seconds, a stream of
-    n requests thus sends at most n + 36 + T / 5. Only as their deadlines come near are there more.
+    take turns: one of them is repeated every five seconds, and the next one at once if that was
+    answered. In an outage of T seconds, a stream of n requests thus sends at most n + 36 + T / 5.
+    Only as their deadlines come near are there more. `python -m tests.benchmarks.crowd` counts them.
 
     There is no lock, which an interrupt could leave locked. If an update is lost to that of another
     thread, there is one repeat too many or too few. After a fork, each process has its own bucket.
@@ -43,6 +44,10 @@ class RetryBudget:
             return False
         self._fifths -= _REPEAT
         return True
+
+    def repeat_helped(self) -> None:
+        """A repeat was answered, so the server is back: the next turn begins now."""
+        self._next_turn = 0.0
 
     def take_turn(self) -> bool:
         """The same for a request that is repeated without a token as well, when it is its turn."""

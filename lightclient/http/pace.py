@@ -52,7 +52,7 @@ class Pace:
         self._allowed = min(self._allowed + _MORE, float(self._most))
 
     def refused(self) -> None:
-        """The server has refused a request because it has too much to do."""
+        """The server has too much to do and refused a request, or the repeats are too many."""
         self._allowed = max(self._allowed / 2, 1.0)
 
     def give_all_permits(self) -> None:

@@ -122,6 +122,8 @@ class Transport:
                     raise
             else:
                 if reply.status not in REPEATED_STATUSES:
+                    if attempt > 1:
+                        self._budget.repeat_helped()
                     if pace:
                         pace.answered()
                     return reply

@@ -31,7 +31,7 @@ def crowd(processes: int, rows: int, seconds: float) -> float:
     with serving(handle) as url:
         ran = run(url, processes, rows)
     print(
-        f"{processes} processes: {ran.seconds:.1f} s, {sum(ran.rows)} rows, {handle.refused} "
+        f"{processes} processes: {ran.seconds:.1f} s, {sum(ran.right)} rows, {handle.refused} "
         f"requests refused, at least {rows / 20 * seconds / 4:.1f} s"
     )
     return ran.seconds
@@ -45,7 +45,7 @@ def storm(down: float, *, closes: bool) -> None:
     how = "closes connections" if closes else "answers 503"
     print(
         f"a server that {how} for {down:g} s gets {handle.refused} requests of 8 processes in that "
-        f"time, and the first again {handle.late:.1f} s after it; {sum(ran.rows)} rows in "
+        f"time, and the first again {handle.late:.1f} s after it; {sum(ran.right)} rows in "
         f"{ran.seconds:.1f} s"
     )
 

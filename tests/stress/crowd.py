@@ -4,7 +4,7 @@ import multiprocessing
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -33,7 +33,8 @@ class Admits:
         if not self._admit():
             connection.sendall(BUSY)
             return True
-        time.sleep(self.seconds)
+        if self.seconds:
+            time.sleep(self.seconds)
         body = right_answer(request)
         with self._lock:
             self._under_way -= 1
@@ -56,14 +57,15 @@ class Down(Admits):
     nothing. `late`: how long after that the first request was answered.
     """
 
-    def __init__(self, down: float, *, closes: bool) -> None:
-        super().__init__(1000, 0.01)
+    def __init__(self, down: float, *, closes: bool, works: float = 0.01) -> None:
+        super().__init__(1000, works)
         self._down, self._closes, self._up_at, self.late = down, closes, 0.0, 0.0
 
     def __call__(self, connection: socket.socket, request: bytes) -> bool:
         self._up_at = self._up_at or time.monotonic() + self._down
         if time.monotonic() < self._up_at:
-            self.refused += 1
+            with self._lock:
+                self.refused += 1
             if not self._closes:
                 connection.sendall(BUSY)
             return not self._closes
@@ -75,7 +77,7 @@ class Ran(NamedTuple):
     """How long all took together, in seconds, and how many right answers each process got."""
 
     seconds: float
-    rows: list[int]
+    right: list[int]
 
 
 def texts_of(process: int, count: int) -> list[str]:
@@ -97,7 +99,7 @@ def _stream(url: str, texts: list[str], timeout: float, start: Any, ended: Any) 
 def run(url: str, processes: int, rows: int, timeout: float = 60) -> Ran:
     """Divide the rows among processes, which begin at the same moment."""
     context = multiprocessing.get_context("spawn")
-    start, ended = context.Barrier(processes), context.SimpleQueue()
+    start, ended = context.Barrier(processes, timeout=60), context.SimpleQueue()
     children = [
         context.Process(
             target=_stream, args=(url, texts_of(at, rows // processes), timeout, start, ended)
@@ -117,7 +119,3 @@ def run(url: str, processes: int, rows: int, timeout: float = 60) -> Ran:
 def serving(handle: Admits) -> Iterator[str]:
     with Server(handle) as server:
         yield server.url
-
-
-def expected(processes: int, rows: int) -> Sequence[int]:
-    return [rows // processes] * processes
