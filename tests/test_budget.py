@@ -18,7 +18,7 @@ from tests.stress.server import Server
 
 PATH = "/v1/models/m:predict"
 BODY = b'{"inputs": {"input_ids": [[1]], "attention_mask": [[1]]}}'
-FIRST = 35
+FIRST, REQUESTS = 35, 4
 SIGNATURE = Signature()
 
 
@@ -74,6 +74,24 @@ def test_a_connection_that_is_opened_anew_is_no_repeat() -> None:
         assert sent_by(lambda: classifier.classify("a")) == FIRST + 1
 
 
+def test_a_stream_that_gave_up_sends_no_request_at_once_when_the_budget_is_used_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    pace = Pace(REQUESTS)
+    pace.gave_up()
+    with serving(answering(BUSY)) as server:
+        transport = Transport(server.origin, retries=3)
+        replies = [transport.send("POST", PATH, BODY, Deadline(60, pace=pace)) for _ in range(20)]
+        transport.close()
+    assert [reply.attempts for reply in replies[15:]] == [2, 1, 1, 1, 1]
+    assert all(0.2 <= pause <= 0.4 for pause in slept[-4:])
+    assert len(slept) == sum(reply.attempts - 1 for reply in replies) + sum(
+        reply.attempts <= 3 for reply in replies
+    )
+
+
 class VirtualTime:
     """Stands still while any of the threads works, and goes on when all of them sleep."""
 
@@ -101,9 +119,6 @@ class VirtualTime:
                 self._awake = self._wakes.count(self.now)
                 self._wakes = [wakes for wakes in self._wakes if wakes > self.now]
                 self._changed.notify_all()
-
-
-REQUESTS = 4
 
 
 @pytest.mark.parametrize("closes", [False, True])

@@ -23,8 +23,8 @@ class RetryBudget:
 
     The requests of a stream are repeated until their deadline. Those that find the bucket empty
     take turns: one of them is repeated every five seconds, and the next one at once if that was
-    answered. In an outage of T seconds, a stream of n requests thus sends at most n + 36 + T / 5.
-    Only as their deadlines come near are there more. `python -m tests.benchmarks.crowd` counts them.
+    answered. In an outage of T seconds, a stream of n requests thus sends at most n + 36 + T / 5,
+    until their deadlines come near. `python -m tests.benchmarks.crowd` counts them.
 
     There is no lock, which an interrupt could leave locked. If an update is lost to that of another
     thread, there is one repeat too many or too few. After a fork, each process has its own bucket.

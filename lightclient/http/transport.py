@@ -133,26 +133,29 @@ class Transport:
                     return reply
 
     def _wait(self, attempt: int, deadline: Deadline, asked_for: float | None = None) -> bool:
-        """Pause before the next attempt, or give up at once; whether there is a next attempt.
+        """Pause before the next attempt, or give up; whether there is a next attempt.
 
         `asked_for`: the seconds that the server asked to wait.
         """
         pace, least = deadline.pace, asked_for or 0.0
         patient = pace is not None and pace.patient and self._retries > 0
-        pause, more = least or _backoff(attempt), 0.0  # 0 would repeat at once
+        pause = least or _backoff(attempt)  # 0 would repeat at once
         if patient and deadline.left > 2 * _FIRST_PAUSE:
             pause = max(least, min(pause, deadline.left / 2))  # to use the deadline up
         repeated = (patient or attempt <= self._retries) and deadline.allows(pause)
-        if repeated and not self._budget.take_repeat():
-            repeated, more = patient, deadline.left / 2 - pause
-            if pace:
-                pace.refused()
-        if repeated:
+        if repeated and self._budget.take_repeat():
             deadline.pause(pause)
-            deadline.pause(more, until=self._budget.take_turn)
-        elif pace:
+            return True
+        if repeated and pace:
+            pace.refused()
+            # Also before it gives up, or the next request of the stream would be sent at once.
+            deadline.pause(pause if patient else min(_backoff(self._retries), deadline.left))
+        if repeated and patient:
+            deadline.pause(deadline.left / 2, until=self._budget.take_turn)
+            return True
+        if pace:
             pace.gave_up()
-        return repeated
+        return False
 
     def _attempt(
         self, method: str, path: str, body: bytes | None, deadline: Deadline, attempt: int
