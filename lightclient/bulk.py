@@ -4,19 +4,16 @@ A model's time grows with the tokens it is given, padding included, so texts of 
 share a request. A request is bounded by tokens and not by texts, so that it takes about as long
 with short texts as with long ones, and the same deadline fits both.
 
-The two bounds are a compromise between two kinds of servers (`python -m tests.benchmarks.sweep
-URL` tries others). A processor is busy with any request, and large ones leave its cache: with
-DistilBERT on two cores 512, 1,024 and 2,048 tokens gave at best 78, 69 and 60 texts a second. Where
-each request has a fixed cost, as on an accelerator, large or simultaneous requests are better: at
-4 ms each, 1,024 tokens one by one gave 6,100 texts a second, four at once 14,200, twice that size
-20,200.
+How many tokens a request has and how many requests are under way follows from the answers; see
+`lightclient.load`. Texts that are equal and stand in the same chunk are asked once.
 """
 
 import logging
 import os
 import sys
 import threading
-from collections import deque
+import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
@@ -27,6 +24,7 @@ from queue import SimpleQueue
 
 from lightclient.chunk import Chunk, cut, read_chunks
 from lightclient.classification import Classification
+from lightclient.column import Missing
 from lightclient.errors import (
     BadRequest,
     BundleError,
@@ -37,16 +35,15 @@ from lightclient.errors import (
 )
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.pace import Pace
+from lightclient.load import MOST, Climb
 from lightclient.model.encoding import Row, Text
 from lightclient.serving.plan import Plan
 from lightclient.serving.predictor import MAY_BE_OUTDATED, PLANS_TRIED, Predictor
 from lightclient.serving.refusal import refuses_lengths
 
-Outcome = Classification | LightClientError
+Outcome = Classification | LightClientError | Missing
 _Job = Callable[[], None]
 
-TOKENS_PER_REQUEST = 1024
-REQUESTS_AT_ONCE = 4
 _CHUNKS_AT_ONCE = 2
 _PADDING_ATTEMPTS = 5
 # One text can cause these errors for its whole request. All others come from the connection or the
@@ -62,15 +59,16 @@ def classify_stream(
     timeout: float,
     *,
     stops_at_error: bool,
+    may_be_missing: bool = False,
     within: Deadline | None = None,
-) -> Iterator[Outcome]:
+) -> Iterator[Classification | LightClientError | None]:
     """Classify texts as they come, in their order; see `Classifier.classify_many`.
 
     `timeout` holds for each request, and `within` for all of them together.
     """
     started: deque[_Started] = deque()
     with _Stream(predictor, timeout, within, stops_at_error=stops_at_error) as stream:
-        for chunk in read_chunks(texts):
+        for chunk in read_chunks(texts, may_be_missing=may_be_missing):
             started.append(stream.start(chunk))
             if len(started) == _CHUNKS_AT_ONCE:
                 yield from _in_order(started.popleft(), stops_at_error)
@@ -83,25 +81,42 @@ class _Started:
     """A chunk whose requests are under way.
 
     `outcomes`: one a text, None until its request has ended; a foreign error if that broke the
-    request off. `ended`: gets an item from each request at its end.
+    request off. `ended`: gets an item from each request at its end. `twins`: the other places of a
+    text that comes more than once, by its first place.
     """
 
     chunk: Chunk
     outcomes: list[Outcome | BaseException | None]
     ended: "SimpleQueue[None]" = field(default_factory=SimpleQueue)
+    twins: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     pid: int = field(default_factory=os.getpid)
+
+    def texts(self) -> dict[int, Text]:
+        """The texts to send, by their first places. A value that is no text has its error."""
+        firsts: dict[Text, int] = {}
+        for at, text in enumerate(self.chunk.texts):
+            if isinstance(text, (LightClientError, Missing)):
+                self.outcomes[at] = text
+            elif (first := firsts.setdefault(text, at)) != at:
+                self.twins[first].append(at)
+        return {at: text for text, at in firsts.items()}
 
     def finish(self, places: Sequence[int], answer: Callable[[], list[Outcome]]) -> None:
         """Fetch the outcomes of the request that has the texts of these places."""
         try:
             for at, outcome in zip(places, answer(), strict=True):
-                self.outcomes[at] = outcome
+                self.set_outcome(at, outcome)
         except BaseException as failure:
             for at in places:
-                self.outcomes[at] = failure
+                self.set_outcome(at, failure)
             raise
         finally:
             self.ended.put(None)
+
+    def set_outcome(self, at: int, outcome: Outcome | BaseException) -> None:
+        """The outcome of the text at this place, and of those that are equal to it."""
+        for place in (at, *self.twins.get(at, ())):
+            self.outcomes[place] = outcome
 
     def wait(self) -> None:
         """Wait until another request has ended."""
@@ -113,7 +128,9 @@ class _Started:
         self.ended.get()
 
 
-def _in_order(started: _Started, stops_at_error: bool) -> Iterator[Outcome]:
+def _in_order(
+    started: _Started, stops_at_error: bool
+) -> Iterator[Classification | LightClientError | None]:
     for at in range(len(started.outcomes)):
         while (outcome := started.outcomes[at]) is None:
             started.wait()
@@ -123,7 +140,7 @@ def _in_order(started: _Started, stops_at_error: bool) -> Iterator[Outcome]:
                 raise outcome
         elif isinstance(outcome, BaseException):
             raise outcome
-        yield outcome
+        yield None if isinstance(outcome, Missing) else outcome
     if started.chunk.failure is not None:
         raise started.chunk.failure
 
@@ -152,7 +169,9 @@ class _Stream:
     ) -> None:
         self._predictor, self._timeout, self._within = predictor, timeout, within
         self._stops_at_error = stops_at_error
-        self._stop, self._pace = Stop(), Pace(REQUESTS_AT_ONCE)
+        self._climb = Climb(timeout)
+        self._stop, self._pace = Stop(), Pace(self._climb.load.requests, MOST.requests)
+        self._under_way: set[object] = set()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._pad_to: int | None = None
@@ -184,30 +203,27 @@ class _Stream:
 
     def start(self, chunk: Chunk) -> _Started:
         """Tokenize a chunk and send its requests off."""
-        texts: dict[int, Text] = {}
+        load = self._climb.next_load()
+        self._pace.set_limit(load.requests)
         started = _Started(chunk, [None] * len(chunk.texts))
-        for at, text in enumerate(chunk.texts):
-            if isinstance(text, LightClientError):
-                started.outcomes[at] = text
-            else:
-                texts[at] = text
+        texts = started.texts()
+        if not texts:
+            return started
         try:
             plan = self._predictor.plan(self._new_deadline())
         except LightClientError as error:
-            failed: list[Outcome] = [error] * len(texts)
-            started.finish(list(texts), lambda: failed)
+            for at in texts:
+                started.set_outcome(at, error)
             return started
-        rows = self._tokenize(texts, plan, started.outcomes)
+        rows = self._tokenize(texts, plan, started)
         lengths = {at: len(row.input_ids) for at, row in rows.items()}
         width, most = plan.length or self._pad_to, self._predictor.most_rows
-        for places in cut(lengths, width, TOKENS_PER_REQUEST, most):
+        for places in cut(lengths, width, load.tokens, most):
             request = [texts[at] for at in places], [rows[at] for at in places], plan
             self._do(partial(started.finish, places, partial(self._answer, *request)))
         return started
 
-    def _tokenize(
-        self, texts: Mapping[int, Text], plan: Plan, outcomes: list[Outcome | BaseException | None]
-    ) -> dict[int, Row]:
+    def _tokenize(self, texts: Mapping[int, Text], plan: Plan, started: _Started) -> dict[int, Row]:
         """The rows of the texts; the error of a text that cannot be tokenized is its outcome."""
         with suppress(LightClientError):
             rows = self._predictor.tokenize(list(texts.values()), plan)
@@ -217,12 +233,12 @@ class _Stream:
             try:
                 [found[at]] = self._predictor.tokenize([text], plan)
             except LightClientError as error:
-                outcomes[at] = error
+                started.set_outcome(at, error)
         return found
 
     def _do(self, job: _Job) -> None:
         """Have a thread do a job, or do it here if there is no thread to be had."""
-        if len(self._threads) < REQUESTS_AT_ONCE:
+        if len(self._threads) < self._climb.load.requests:
             shared = self._jobs, self._pace, self._stop
             thread = threading.Thread(
                 target=_work, args=shared, name="lightclient-many", daemon=True
@@ -274,7 +290,7 @@ class _Stream:
         deadline = self._new_deadline()
         for _ in range(_PADDING_ATTEMPTS):
             try:
-                return self._predictor.predict(rows, self._padded(plan, rows), deadline)
+                return self._measured(rows, self._padded(plan, rows), deadline)
             except BadRequest as error:
                 if plan.length is not None or not refuses_lengths(error):
                     raise
@@ -283,6 +299,22 @@ class _Stream:
             # lengths of their own, and can meet this one in a batch.
             self._pad_from_now_on(rows, plan)
         raise refusal
+
+    def _measured(
+        self, rows: Sequence[Row], plan: Plan, deadline: Deadline
+    ) -> list[Classification]:
+        """Send one request, and say how long it took if the server refused none meanwhile."""
+        request, refusals = object(), self._pace.refusals
+        self._under_way.add(request)
+        under_way, begun = len(self._under_way), time.monotonic()
+        try:
+            answers = self._predictor.predict(rows, plan, deadline)
+        finally:
+            self._under_way.discard(request)
+        if refusals == self._pace.refusals:
+            tokens = len(rows) * max(plan.length or 0, *(len(row.input_ids) for row in rows))
+            self._climb.ended(tokens, under_way, time.monotonic() - begun)
+        return answers
 
     def _padded(self, plan: Plan, rows: Sequence[Row]) -> Plan:
         if self._pad_to is None or plan.length is not None:

@@ -1,4 +1,4 @@
-"""A check of arguments that several modules make."""
+"""Checks of arguments that several modules make."""
 
 import math
 
@@ -17,3 +17,13 @@ def check_whole(
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         bounds = f", {least} or more" if most == math.inf else f" from {least} to {most}"
         raise InputError(f"{name} must be a whole number{bounds}, not {short_repr(value)}{reason}")
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Check that an argument is one of these words.
+
+    Raises:
+        InputError: it is not; the message names them.
+    """
+    if value not in choices:
+        raise InputError(f"{name} must be one of {', '.join(choices)}, not {short_repr(value)}")

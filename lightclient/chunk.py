@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
+from lightclient.column import Missing, read_value
 from lightclient.errors import InputError
-from lightclient.model.encoding import Text, check_text
+from lightclient.model.encoding import Text
 
 # The first chunks are small, so that the first answers come soon.
 FIRST_TEXTS, MOST_TEXTS = 64, 1024
@@ -17,19 +18,23 @@ class Chunk:
     """Texts that stand one after the other in a stream.
 
     `start`: the place of the first one in the stream. `texts`: has an error in the place of a value
-    that is no text. `failure`: what the stream raised after the last one.
+    that is no text, and may have a `Missing` in that of a missing one. `failure`: what the stream
+    raised after the last one.
     """
 
     start: int
-    texts: list[Text | InputError] = field(default_factory=list)
+    texts: list[Text | InputError | Missing] = field(default_factory=list)
     failure: Exception | None = None
 
 
-def read_chunks(texts: Iterable[object]) -> Iterator[Chunk]:
-    """Read a stream chunk by chunk. If it raises an exception, the last chunk holds it."""
+def read_chunks(texts: Iterable[object], *, may_be_missing: bool = False) -> Iterator[Chunk]:
+    """Read a stream chunk by chunk. If it raises an exception, the last chunk holds it.
+
+    A missing value is an error in its place, unless they `may_be_missing`.
+    """
     stream, start, most = iter(texts), 0, FIRST_TEXTS
     while True:
-        chunk = _read(stream, start, most)
+        chunk = _read(stream, start, most, may_be_missing)
         if chunk.texts or chunk.failure:
             yield chunk
         if chunk.failure or not chunk.texts:
@@ -38,14 +43,14 @@ def read_chunks(texts: Iterable[object]) -> Iterator[Chunk]:
         most = min(2 * most, MOST_TEXTS)
 
 
-def _read(stream: Iterator[object], start: int, most: int) -> Chunk:
+def _read(stream: Iterator[object], start: int, most: int, may_be_missing: bool) -> Chunk:
     chunk, characters = Chunk(start), 0
     try:
         for place, value in enumerate(islice(stream, most), start):
             try:
-                text = check_text(value, f"texts[{place}]")
+                text = read_value(value, f"texts[{place}]", may_be_missing=may_be_missing)
                 chunk.texts.append(text)
-                characters += len(text) if isinstance(text, str) else sum(map(len, text))
+                characters += _characters(text)
             except InputError as error:
                 chunk.texts.append(error)
             if characters >= MOST_CHARACTERS:
@@ -53,6 +58,12 @@ def _read(stream: Iterator[object], start: int, most: int) -> Chunk:
     except Exception as error:  # noqa: BLE001 - it is raised when its turn comes
         chunk.failure = error
     return chunk
+
+
+def _characters(text: Text | Missing) -> int:
+    if isinstance(text, str):
+        return len(text)
+    return 0 if isinstance(text, Missing) else sum(map(len, text))
 
 
 def cut(

@@ -5,12 +5,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args, overload
 
+from lightclient.checks import check_choice
 from lightclient.classification import Classification
+from lightclient.column import refuse_table
 from lightclient.errors import InputError, LightClientError
 from lightclient.http.deadline import Deadline
 from lightclient.http.headers import Headers, Token
 from lightclient.imports import import_numpy_meanwhile
-from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle, FunctionName
 from lightclient.model.encoding import Text, check_text
 from lightclient.serving.predictor import Predictor
@@ -19,7 +20,7 @@ from lightclient.serving.signature import Signature
 from lightclient.settings import Settings, check_timeout, read_settings, read_variables
 
 OnError = Literal["raise", "return"]
-ON_ERROR: tuple[OnError, ...] = get_args(OnError)
+OnMissing = Literal["error", "none"]
 Texts = list[str] | list[tuple[str, str]] | list[Text]
 
 
@@ -142,6 +143,7 @@ class Classifier:
             ReplyError: the answer is not the logits of these texts.
         """
         seconds = self._settings.timeout if timeout is None else check_timeout(timeout)
+        refuse_table(texts)
         if isinstance(texts, list):
             checked = [check_text(text, f"texts[{at}]") for at, text in enumerate(texts)]
         elif not isinstance(texts, (str, bytes, tuple)) and isinstance(texts, Iterable):
@@ -160,6 +162,7 @@ class Classifier:
         texts: Iterable[Text],
         *,
         on_error: Literal["raise"] = "raise",
+        missing: Literal["error"] = "error",
         timeout: float | None = None,
     ) -> Iterator[Classification]: ...
     @overload
@@ -168,17 +171,43 @@ class Classifier:
         texts: Iterable[Text],
         *,
         on_error: Literal["return"],
+        missing: Literal["error"] = "error",
         timeout: float | None = None,
     ) -> Iterator[Classification | LightClientError]: ...
+    @overload
     def classify_many(
-        self, texts: Iterable[Text], *, on_error: OnError = "raise", timeout: float | None = None
+        self,
+        texts: Iterable[Text | None],
+        *,
+        on_error: Literal["raise"] = "raise",
+        missing: Literal["none"],
+        timeout: float | None = None,
+    ) -> Iterator[Classification | None]: ...
+    @overload
+    def classify_many(
+        self,
+        texts: Iterable[Text | None],
+        *,
+        on_error: Literal["return"],
+        missing: Literal["none"],
+        timeout: float | None = None,
+    ) -> Iterator[Classification | LightClientError | None]: ...
+    def classify_many(
+        self,
+        texts: Iterable[Text | None],
+        *,
+        on_error: OnError = "raise",
+        missing: OnMissing = "error",
+        timeout: float | None = None,
     ) -> Iterator[Any]:
         """Classify any number of texts, lazily and in order, in as few tokens as can be.
 
-        Texts are read ahead, sorted by length, and sent in requests of up to 1,024 tokens, padding
-        included, of which up to 4 are under way at once. At most 2,048 texts, or 2 million
-        characters, are between the reading of a text and its answer. The classifier's timeout
-        holds for each request.
+        Texts are read ahead and sorted by length. Equal texts that come close together are asked
+        once. A request has 512 tokens at first, padding included, and 4 requests are under way at
+        once. Both numbers grow, up to 8,192 and 16, while the server then answers more tokens a
+        second, and never so far that a request takes more than half its time. At most 2,048 texts,
+        or 2 million characters, are between the reading of a text and its answer. The
+        classifier's timeout holds for each request.
 
         A request is repeated until then if the server is overloaded or away, as when it restarts.
         Fewer requests are under way while it is overloaded, and more again when it is not. If one
@@ -186,11 +215,14 @@ class Classifier:
         server answers again. So a server that is gone for good costs the timeout about once.
 
         Args:
-            texts: any iterable; a pair is a tuple.
+            texts: any iterable, such as a column of a data frame; a pair is a tuple.
             on_error: what happens to a text that fails. "raise": its error is raised after the
                 answers of all texts before it. "return": its error takes the place of its answer.
                 If a request fails, it is sent again, whole and then in parts, to find the text
                 that made it fail. `index` of the error is the text's place.
+            missing: what happens to a missing value: None, NaN, pandas.NA, pandas.NaT, a masked
+                value of numpy, a null of pyarrow or polars, or a pair with one of these. "error":
+                it fails as what is no text. "none": None takes the place of its answer.
             timeout: the seconds for all texts together, from now on. After it, each text that has
                 no answer yet fails with `TimedOut`. If it is left out, there is no such bound.
 
@@ -198,15 +230,14 @@ class Classifier:
             InputError: an argument, or a text, is not what it must be.
             Whatever `classify` raises.
         """
+        refuse_table(texts)
         if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
             raise InputError(
                 f"classify_many takes an iterable of texts, not {type(texts).__name__}; for one "
                 "text there is classify"
             )
-        if on_error not in ON_ERROR:
-            raise InputError(
-                f"on_error must be one of {', '.join(ON_ERROR)}, not {short_repr(on_error)}"
-            )
+        check_choice("on_error", on_error, get_args(OnError))
+        check_choice("missing", missing, get_args(OnMissing))
         within = None if timeout is None else Deadline(check_timeout(timeout))
         from lightclient.bulk import classify_stream  # its threads are seldom needed
 
@@ -215,6 +246,7 @@ class Classifier:
             self._predictor,
             self._settings.timeout,
             stops_at_error=on_error == "raise",
+            may_be_missing=missing == "none",
             within=within,
         )
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from lightclient.checks import check_whole
+from lightclient.checks import check_choice, check_whole
 from lightclient.errors import InputError, SettingError
 from lightclient.http.headers import Headers, Token
 from lightclient.messages import short_repr
@@ -68,9 +68,9 @@ class Settings:
     def __post_init__(self) -> None:
         check_timeout(self.timeout)
         signature = self.signature
-        _check_choice("form", self.form, FORMS)
+        check_choice("form", self.form, FORMS)
         if self.function is not None:
-            _check_choice("function", self.function, FUNCTIONS)
+            check_choice("function", self.function, FUNCTIONS)
         for name in ("max_length", "pad_to"):
             if (value := getattr(self, name)) is not None:
                 check_whole(name, value, 1)
@@ -99,11 +99,6 @@ class Settings:
                 "(method, url, body) that returns them"
             )
         return dict(self.__dict__)
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(f"{name} must be one of {', '.join(choices)}, not {short_repr(value)}")
 
 
 def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Settings:

@@ -27,7 +27,7 @@ from lightclient import (
     SignatureError,
     TimedOut,
 )
-from lightclient.bulk import REQUESTS_AT_ONCE, TOKENS_PER_REQUEST
+from lightclient.load import FIRST, MOST
 from lightclient.model.encoding import tokenize
 from lightclient.serving.predictor import Predictor
 from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
@@ -88,7 +88,7 @@ def test_every_text_gets_its_own_answer_in_order() -> None:
     model = Model()
     with StandIn(model) as url, Classifier(url) as classifier:
         assert_right(list(classifier.classify_many(texts)), texts)
-    assert all(rows * length <= TOKENS_PER_REQUEST for rows, length in model.shapes)
+    assert all(rows * length <= MOST.tokens for rows, length in model.shapes)
     sent = sum(rows * length for rows, length in model.shapes)
     tokens = sum(int(logits_of(text)[1]) for text in texts)
     assert sent < 1.15 * tokens  # hardly any padding, where batches of 32 as they come have 1.9
@@ -102,11 +102,11 @@ def test_a_fixed_length_is_kept_to() -> None:
     with StandIn({"m": ServedModel({1: {"serving_default": spec}})}) as url:
         assert_right(list(Classifier(url).classify_many(texts)), texts)
     assert {length for _, length in model.shapes} == {64}
-    assert max(rows for rows, _ in model.shapes) == TOKENS_PER_REQUEST // 64
+    assert max(rows for rows, _ in model.shapes) == FIRST.tokens // 64
 
 
 def test_several_requests_are_under_way_at_once_and_no_more() -> None:
-    all_here = threading.Barrier(REQUESTS_AT_ONCE, timeout=30)
+    all_here = threading.Barrier(FIRST.requests, timeout=30)
     lock, at_once, most = threading.Lock(), 0, 0
 
     class Slow(Model):
@@ -121,11 +121,10 @@ def test_several_requests_are_under_way_at_once_and_no_more() -> None:
                 at_once -= 1
             return super().__call__(inputs)
 
-    long = " ".join(["word"] * 500)
-    texts = [long] * 64  # 16 requests of 4
+    texts = [f"{at} " + "word " * 120 for at in range(64)]  # 16 requests of 4
     with StandIn(Slow()) as url, Classifier(url) as classifier:
         assert len(list(classifier.classify_many(texts))) == 64
-    assert most == REQUESTS_AT_ONCE
+    assert most == FIRST.requests
 
 
 def test_an_error_is_raised_in_its_turn_and_names_its_text() -> None:
@@ -170,7 +169,7 @@ def test_a_server_that_refuses_all_is_not_asked_for_each_text() -> None:
     with serving(refuse) as server:
         classifier = Classifier(server.url, signature=Signature(output="logits"))
         with pytest.raises(BadRequest, match=r"^texts\[0\]"):
-            list(classifier.classify_many(["a"] * 64))
+            list(classifier.classify_many([*map(str, range(64))]))
     assert asked <= 8  # 64, 64, 32, 16, … 1
 
 
@@ -195,7 +194,7 @@ def test_a_dead_server_is_an_error_for_each_text() -> None:
 
 def test_what_the_input_raises_comes_after_all_answers_before_it() -> None:
     def texts() -> Iterator[str]:
-        yield from ["a"] * 100
+        yield from map(str, range(100))
         raise OSError("the disk is gone")
 
     answers: list[Any] = []
@@ -228,8 +227,8 @@ def test_a_foreign_error_comes_after_all_answers_before_it(
             raise RuntimeError("not this one")
         return True
 
-    text = "a " * 28
-    count = TOKENS_PER_REQUEST // len(tokenize([text], BUNDLE, 512)[0].input_ids)
+    texts = [f"{at} " + "a " * 28 for at in range(50)]
+    count = FIRST.tokens // len(tokenize(texts[:1], BUNDLE, 512)[0].input_ids)
     log, seen = logging.getLogger("urllib3.connectionpool"), []
     caplog.set_level(logging.DEBUG, log.name)
     log.addFilter(refuse)
@@ -238,7 +237,7 @@ def test_a_foreign_error_comes_after_all_answers_before_it(
             classifier = Classifier(
                 server.url, signature=Signature(output="logits"), timeout=30, retries=0
             )
-            answers = classifier.classify_many([text] * (count + 1), on_error=on_error)
+            answers = classifier.classify_many(texts[: count + 1], on_error=on_error)
             with pytest.raises(RuntimeError, match="not this one"):
                 seen.extend(answers)
     finally:
@@ -413,7 +412,7 @@ def test_a_new_version_with_other_labels_is_told() -> None:
         with pytest.raises(SignatureError, match=r"gives 3 logits, the bundle .* has 2 labels"):
             classifier.classify("a")
         with pytest.raises(SignatureError, match="gives 3 logits"):
-            list(classifier.classify_many(["a"] * 10))
+            list(classifier.classify_many([*map(str, range(10))]))
 
 
 def test_the_server_is_asked_once_more_and_no_more() -> None:
@@ -473,7 +472,7 @@ def test_leaving_early_ends_what_is_under_way() -> None:
 
     with serving(script) as server:
         classifier = Classifier(server.url, signature=Signature(output="logits"), timeout=300)
-        answers = classifier.classify_many(["a"] * 192)
+        answers = classifier.classify_many([*map(str, range(192))])
         assert next(answers).label == "POSITIVE"
         assert hanging.wait(30)
         assert threads()
@@ -516,7 +515,7 @@ def test_a_lost_stream_that_ends_in_its_own_thread(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Predictor, "predict", predict)
     with StandIn(Model()) as url:
-        answers = Classifier(url).classify_many(["a"] * 192)
+        answers = Classifier(url).classify_many([*map(str, range(192))])
         next(answers)
         suspended.set()
         assert done.wait(30)
@@ -529,7 +528,7 @@ def test_a_program_may_end_with_a_half_read_stream() -> None:
         "import sys; from lightclient import Classifier; "
         "from lightclient.model.folder import DEFAULT_BUNDLE; "
         "classifier = Classifier(sys.argv[1], bundle=DEFAULT_BUNDLE); "
-        "answers = classifier.classify_many(['a'] * 5000); "
+        "answers = classifier.classify_many(['a', *map(str, range(5000))]); "
         "print(next(answers).logits)"
     )
     with StandIn(Model()) as url:
@@ -571,5 +570,5 @@ def test_without_a_thread_an_interrupt_ends_the_stream(monkeypatch: pytest.Monke
     with serving(script) as server:
         classifier = Classifier(server.url, signature=Signature(output="logits"), timeout=30)
         with pytest.raises(KeyboardInterrupt):
-            list(classifier.classify_many(["a " * 60] * 60))  # four requests
+            list(classifier.classify_many(f"{at} " + "a " * 60 for at in range(60)))
     assert len(requests) == 1

@@ -39,11 +39,12 @@ def test_long_texts_end_a_chunk_early() -> None:
 
 
 def test_what_is_no_text_is_an_error_in_its_place() -> None:
-    chunks = list(read_chunks(["a"] * 64 + ["b", None, "c"]))
-    first, second, third = chunks[1].texts
-    assert (first, third) == ("b", "c")
+    chunks = list(read_chunks(["a"] * 64 + ["b", 3, "c", None, "d"]))
+    first, second, third, missing, last = chunks[1].texts
+    assert (first, third, last) == ("b", "c", "d")
     assert isinstance(second, InputError)
     assert str(second).startswith("texts[65] must be a str")
+    assert str(missing).startswith("texts[67] is a missing value (None)")
 
 
 def test_what_the_stream_raises_comes_after_its_texts() -> None:

@@ -19,10 +19,10 @@ from lightclient import (
     TimedOut,
     Unavailable,
 )
-from lightclient.bulk import REQUESTS_AT_ONCE
 from lightclient.http.deadline import Deadline
 from lightclient.http.pace import Pace
 from lightclient.http.transport import Transport
+from lightclient.load import FIRST
 from lightclient.standin import Batching, StandIn
 from tests.exchanges import BATCHING
 from tests.scripted import (
@@ -56,7 +56,7 @@ class Admitting:
 
     def __init__(self, admits: int) -> None:
         self.admits, self.refused, self.answered = admits, 0, 0
-        self._first = threading.Barrier(REQUESTS_AT_ONCE, timeout=30)
+        self._first = threading.Barrier(FIRST.requests, timeout=30)
         self._changed = threading.Condition()
         self._under_way = 0
 
@@ -102,9 +102,9 @@ class Relieved(Admitting):
 
     def _wait(self) -> None:
         if self.answered == 100:
-            self.admits, self.refused_before = REQUESTS_AT_ONCE, self.refused
+            self.admits, self.refused_before = FIRST.requests, self.refused
         if self.answered >= 200 and not self.met:
-            self.met = self.wait_until_under_way(REQUESTS_AT_ONCE)
+            self.met = self.wait_until_under_way(FIRST.requests)
             assert self.met
 
 
@@ -112,7 +112,7 @@ def test_less_is_under_way_while_a_server_is_overloaded_and_more_again_when_it_i
     handle = Relieved(admits=1)
     with Server(handle) as server, Classifier(server.url, signature=SIGNATURE) as classifier:
         assert_right(list(classifier.classify_many(TEXTS)), TEXTS)
-    assert REQUESTS_AT_ONCE - 1 <= handle.refused_before < 100 / 4
+    assert FIRST.requests - 1 <= handle.refused_before < 100 / 4
     assert handle.met
     assert handle.refused == handle.refused_before
 
@@ -243,7 +243,7 @@ def test_a_stream_that_is_left_ends_its_pauses(refusal: bytes) -> None:
 
     with Server(handle) as server:
         classifier = Classifier(server.url, signature=SIGNATURE, timeout=300)
-        stream: Any = classifier.classify_many(["a"] * 64 + TEXTS)
+        stream: Any = classifier.classify_many([*map(str, range(64)), *TEXTS])
         assert next(stream)
         assert own_threads()
         began = time.monotonic()

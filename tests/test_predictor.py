@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lightclient import BadRequest, Classifier, Signature, TimedOut
-from lightclient.bulk import REQUESTS_AT_ONCE
+from lightclient.load import FIRST
 from lightclient.standin import Batching, StandIn
 from tests.exchanges import BATCHING
 from tests.scripted import response
@@ -90,16 +90,16 @@ def test_all_requests_of_a_call_share_its_deadline() -> None:
 
 
 def test_a_stream_keeps_to_the_limit() -> None:
-    server = Limited(200)  # less than the 256 rows that the tokens of a request allow
-    texts = TEXTS * 20
+    server = Limited(100)  # less than the tokens of a request allow
+    texts = [*map(str, range(2000))]
     with Server(server) as served, Classifier(served.url, signature=SIGNATURE) as classifier:
         assert_right(lambda texts: list(classifier.classify_many(texts)), texts)
-        refused = [size for size in server.sizes if size > 200]
-        assert 1 <= len(refused) <= REQUESTS_AT_ONCE  # those that were under way together
+        refused = [size for size in server.sizes if size > 100]
+        assert 1 <= len(refused) <= FIRST.requests  # those that were under way together
         server.sizes.clear()
         assert_right(lambda texts: list(classifier.classify_many(texts)), texts)
     # Chunks of 64, 128, 256, 512, 1,024 and 16 texts.
-    assert sorted(server.sizes) == [16, 24, 56, 64, 112, 128, *[200] * 8]
+    assert sorted(server.sizes) == [12, 16, 24, 28, 56, 64, *[100] * 18]
 
 
 def test_threads_share_the_limit() -> None:

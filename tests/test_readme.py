@@ -1,6 +1,7 @@
 """The README is run, with its output: every block but the docker lines and those of a Lambda.
 
-`test_containers.py` runs the service, the image and the compose file.
+`test_containers.py` runs the service, the image and the compose file, and `engines` the recipes for
+pandas and polars.
 """
 
 import contextlib
@@ -28,6 +29,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 # What differs from run to run; the last digits of a float, from processor to processor.
 LOCAL_SERVER = re.compile(r"http://(?:localhost|127\.0\.0\.1):\d+")
 FLOAT = re.compile(r"\d+\.\d{5,}")
+# tests/test_containers.py runs the service, tests/engines the recipes.
+RUN_ELSEWHERE = ("# service.py", "import pandas", "import polars")
 
 
 class Block(NamedTuple):
@@ -74,8 +77,8 @@ def test_the_python_blocks(server: str, monkeypatch: pytest.MonkeyPatch, tmp_pat
     shutil.copy(GOLDEN / "bert-slow" / "vocab.txt", tmp_path)
     names: dict[str, object] = {}
     for block, following in zip(BLOCKS, [*BLOCKS[1:], Block("", "")], strict=True):
-        if block.kind != "python" or block.text.startswith("# service.py"):
-            continue  # tests/test_containers.py runs the service
+        if block.kind != "python" or block.text.startswith(RUN_ELSEWHERE):
+            continue
         printed = io.StringIO()
         code = block.text.replace("http://localhost:8501", origin)
         with contextlib.redirect_stdout(printed):
@@ -177,11 +180,15 @@ def test_the_line_for_a_real_server(tmp_path: Path) -> None:
 
 @needs_source
 def test_links_lead_somewhere() -> None:
-    for folder in ("", "tests", "tests/benchmarks", "lightclient/serving"):
-        readme = ROOT / folder
-        text = (readme / "README.md").read_text(encoding="utf-8")
+    pages = [
+        ROOT / "README.md",
+        *ROOT.glob("tests/**/README.md"),
+        *ROOT.glob("lightclient/**/*.md"),
+    ]
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
         for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
-            assert (readme / target).exists(), target
+            assert (page.parent / target).exists(), target
 
 
 def test_the_promises_name_tests_that_are_there() -> None:

@@ -20,19 +20,29 @@ class Pace:
     `_allowed` is lost to that of another thread, the next ones make up for it.
 
     Args:
-        most: how many are allowed at first, and at most.
+        limit: how many are allowed at first, and as long as the server does not refuse any.
+        most: the highest limit that may come; `limit` itself if left out.
 
     `patient`: whether a request that fails is repeated until its deadline. Once one has failed
     until then, the others are repeated as often as single calls, until the server answers again:
-    else each request to a server that is gone for good would take its whole time.
+    else each request to a server that is gone for good would take its whole time. `refusals`: grows
+    with each one.
     """
 
-    def __init__(self, most: int) -> None:
-        self.patient = True
-        self._most, self._allowed = most, float(most)
+    def __init__(self, limit: int, most: int | None = None) -> None:
+        self.patient, self.refusals = True, 0
+        most = most or limit
+        self._most, self._limit, self._allowed = most, limit, float(limit)
         self._free: SimpleQueue[None] = SimpleQueue()
         self._withheld: SimpleQueue[None] = SimpleQueue()
-        self.give_all_permits()
+        for place in range(most):
+            (self._free if place < limit else self._withheld).put(None)
+
+    def set_limit(self, limit: int) -> None:
+        """Allow as many as this, unless the server has refused some of those before."""
+        if self._allowed >= min(limit, self._limit):
+            self._allowed = float(limit)
+        self._limit = limit
 
     def take_permit(self) -> None:
         """Wait until another request may begin."""
@@ -49,10 +59,11 @@ class Pace:
     def answered(self) -> None:
         """The server has answered a request."""
         self.patient = True
-        self._allowed = min(self._allowed + _MORE, float(self._most))
+        self._allowed = min(self._allowed + _MORE, float(self._limit))
 
     def refused(self) -> None:
         """The server has too much to do and refused a request, or the repeats are too many."""
+        self.refusals += 1
         self._allowed = max(self._allowed / 2, 1.0)
 
     def give_all_permits(self) -> None:

@@ -2,7 +2,7 @@
 
 It prints its port and serves until its standard input ends. The model's name in the path says what
 it takes: `fixed` rows of 100 tokens, `free` rows of any length, as `large` does, whose answers are
-padded to 20,000 bytes.
+padded to 20,000 bytes. Computing can be simulated: it takes time, but no processor.
 """
 
 import argparse
@@ -33,16 +33,39 @@ _METADATA = (
 
 @dataclass(frozen=True)
 class Manner:
-    """`delay`: seconds before each answer. `piece`: bytes of a write, with Nagle's algorithm on."""
+    """How the server takes its time.
+
+    `delay`: seconds before each answer; `token_delay`: seconds more for each token, padding
+    included, and `strain`: the tokens of a request that make each of them cost twice as much, as
+    they do where a processor's cache is too small; `at_once`: the requests that are computed at the
+    same time, while the others wait. `piece`: bytes of a write, with Nagle's algorithm on.
+    """
 
     delay: float = 0.0
+    token_delay: float = 0.0
+    strain: float = float("inf")
+    at_once: int = 1 << 30
     piece: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_places", threading.Semaphore(self.at_once))
+
+    def compute(self, body: bytes) -> None:
+        """Take the time that computing would take."""
+        tokens = (body.count(b",") + 1) / max(1, body.count(b"[["))
+        seconds = self.delay + tokens * self.token_delay * (1 + tokens / self.strain)
+        if seconds:
+            with self._places:
+                time.sleep(seconds)
 
 
 def main() -> None:
     """Serve until standard input ends."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--delay", type=float, default=0.0)
+    parser.add_argument("--token-delay", type=float, default=0.0)
+    parser.add_argument("--strain", type=float, default=float("inf"))
+    parser.add_argument("--at-once", type=int, default=1 << 30)
     parser.add_argument("--piece", type=int)
     manner = Manner(**vars(parser.parse_args()))
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -62,7 +85,7 @@ def _serve(connection: socket.socket, manner: Manner) -> None:
     with connection:
         for head, body in _requests(connection):
             data = answer(head, body)
-            time.sleep(manner.delay) if manner.delay else None
+            manner.compute(body)
             write(connection, _HEAD % len(data) + data, manner.piece)
 
 

@@ -12,6 +12,7 @@ from tests.benchmarks.processes import Program, script
 
 BUNDLE = ROOT / "vocab" / "distilbert-base-uncased-finetuned-sst-2-english"
 TOKENIZER = BUNDLE / "tokenizer.json"  # the same for all sides
+_SENTENCES = 5_000
 
 
 @dataclass
@@ -32,9 +33,9 @@ class Session:
 
     @cached_property
     def sentences(self) -> str:
-        """A file with the sentences."""
+        """A file with sentences that are all different, because equal ones are asked once."""
         path = self.folder / "sentences.json"
-        path.write_text(json.dumps(texts.sentences()), encoding="utf-8")
+        path.write_text(json.dumps(texts.different(_SENTENCES)), encoding="utf-8")
         return str(path)
 
     def side(self, environment: str, name: str, **setup: Any) -> Program:

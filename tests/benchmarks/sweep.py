@@ -1,8 +1,8 @@
 """How large a request of `classify_many` should be, and how many should be under way at once.
 
 `python -m tests.benchmarks.sweep URL`, from the checkout: texts a second of a served model, for
-some numbers of tokens a request and of requests at once. Made for the choice of the two numbers in
-lightclient/bulk.py; worth a look for whoever has another server.
+some fixed numbers of tokens a request and of requests at once, beside what `classify_many` finds
+by itself. Made to try the rule in lightclient/load.py; worth a look for whoever has another server.
 """
 
 import argparse

@@ -15,6 +15,13 @@ def sentences() -> list[str]:
     return [line.rpartition("\t")[0] for line in lines]
 
 
+def different(count: int) -> list[str]:
+    """So many sentences. Where they have to repeat, a number at their end tells them apart."""
+    found = sentences()
+    rounds = range(1, -(-count // len(found)))
+    return [*found, *(f"{text} {at}" for at in rounds for text in found)][:count]
+
+
 def long() -> str:
     """A text of 400 tokens."""
     return " ".join(" ".join(sentences()).split()[:_WORDS_OF_400_TOKENS])

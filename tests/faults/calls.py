@@ -13,7 +13,7 @@ _WORDS = "a film of rare wit and no little charm that ends far too soon for its 
 
 
 def _text(at: int) -> str:
-    return f"{MARKER} {at} " + " ".join(_WORDS[word % 17] for word in range(at, at + at * 7 % 40))
+    return f"{MARKER} {at} " + " ".join(_WORDS[word % 17] for word in range(at, at + at * 7 % 20))
 
 
 TEXTS = [_text(at) for at in range(200)]

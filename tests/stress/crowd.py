@@ -11,15 +11,14 @@ from typing import Any, NamedTuple
 from lightclient import Classifier, Signature
 from tests.scripted import response
 from tests.stress.callers import logits_of_text
-from tests.stress.server import Server, right_answer
+from tests.stress.server import Server, right_answer, rows_of
 
 BUSY = response(503, '{"error": "busy"}')
-# Each fills a twentieth of a request.
 WORDS = "word " * 45
 
 
 class Admits:
-    """Answers so many requests at a time, each after `seconds`, and refuses the others.
+    """Answers so many requests at a time, after `seconds` for each row, and refuses the others.
 
     `refused`: how many.
     """
@@ -34,7 +33,7 @@ class Admits:
             connection.sendall(BUSY)
             return True
         if self.seconds:
-            time.sleep(self.seconds)
+            time.sleep(self.seconds * len(rows_of(request)))
         body = right_answer(request)
         with self._lock:
             self._under_way -= 1
@@ -57,7 +56,7 @@ class Down(Admits):
     nothing. `late`: how long after that the first request was answered.
     """
 
-    def __init__(self, down: float, *, closes: bool, works: float = 0.01) -> None:
+    def __init__(self, down: float, *, closes: bool, works: float = 0.0005) -> None:
         super().__init__(1000, works)
         self._down, self._closes, self._up_at, self.late = down, closes, 0.0, 0.0
 

@@ -7,7 +7,7 @@ ROWS = PROCESSES * 600
 
 
 def test_all_rows_get_through_a_server_that_admits_four_requests_at_a_time() -> None:
-    handle = Admits(4, 0.01)
+    handle = Admits(4, 0.0005)
     with serving(handle) as url:
         ran = run(url, PROCESSES, ROWS)
     assert ran.right == [ROWS // PROCESSES] * PROCESSES

@@ -128,7 +128,7 @@ def test_leaving_a_stream_whose_server_never_answers(leave: Callable[[Any], None
     handle = HangsLater()
     with Server(handle) as server:
         classifier = Classifier(server.url, timeout=20, signature=Signature())
-        streams: list[Any] = [classifier.classify_many(["a"] * 1000)]
+        streams: list[Any] = [classifier.classify_many([*map(str, range(1000))])]
         next(streams[0])
         assert handle.hanging.wait(10)
         start = time.monotonic()
@@ -159,7 +159,8 @@ def _connecting_to(port: int) -> int:
 
 def _seconds_to_leave(url: str, under_way: Callable[[], bool]) -> float:
     """How long a stream takes to end after an interrupt, its requests on their way."""
-    stream: Any = Classifier(url, timeout=1.5, signature=Signature()).classify_many(["a"] * 64)
+    classifier = Classifier(url, timeout=1.5, signature=Signature())
+    stream: Any = classifier.classify_many([*map(str, range(64))])
     interrupted: list[float] = []
 
     def interrupt() -> None:

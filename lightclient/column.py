@@ -1,0 +1,102 @@
+"""A column of a table: the texts that its values are, and those that are missing.
+
+Values of pandas, polars, pyarrow and numpy are told by what they look like, because none of these
+libraries is imported here.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lightclient.errors import InputError
+from lightclient.messages import short_repr
+from lightclient.model.encoding import Text, check_text
+
+# None; pandas.NA, pandas.NaT and numpy.ma.masked.
+_MISSING_TYPES = {"NoneType", "NAType", "NaTType", "MaskedConstant"}
+_SHOWN = 5
+
+
+class Missing:
+    """Stands in the place of a missing value."""
+
+
+def read_value(value: object, where: str, *, may_be_missing: bool = False) -> Text | Missing:
+    """The text that a value of a column is; or `Missing`, if it is missing and may be.
+
+    A scalar of pyarrow is what its `as_py` gives. A pair is missing if a part of it is.
+
+    Raises:
+        InputError: it is no text; the message names it by `where`.
+    """
+    if isinstance(value, str):
+        return check_text(value, where)
+    parts = value if isinstance(value, tuple) and len(value) == 2 else (value,)
+    plain = tuple(_to_python(part, where) for part in parts)
+    if not any(map(_is_missing, plain)):
+        return check_text(plain if parts is value else plain[0], where)
+    if may_be_missing:
+        return Missing()
+    # Of a pair the other part may be a text, so neither is told.
+    what = "pair with a missing value" if parts is value else f"missing value ({short_repr(value)})"
+    raise InputError(
+        f"{where} is a {what}; leave it out, or have None in the place of its answer: "
+        'classify_many(texts, missing="none")'
+    )
+
+
+def _is_missing(value: object) -> bool:
+    # Only a NaN differs from itself.
+    return type(value).__name__ in _MISSING_TYPES or (isinstance(value, float) and value != value)
+
+
+def _to_python(value: object, where: str) -> object:
+    as_py = getattr(value, "as_py", None)
+    try:
+        return value if as_py is None else as_py()
+    except ValueError as error:
+        raise InputError(
+            f"{where} is a {type(value).__name__} that cannot be read "
+            f"({type(error).__name__}); mend or leave out the value"
+        ) from error
+
+
+def refuse_table(texts: object) -> None:
+    """Refuse a whole table, which may be a mapping. To iterate it would give the columns' names.
+
+    Raises:
+        InputError: it is one; the message names the first columns.
+    """
+    names = _keys_of_columns(texts) if isinstance(texts, Mapping) else _column_names(texts)
+    if names is None:
+        return
+    what, mend = type(texts).__name__, 'classify_many(frame["text"]) takes the column "text"'
+    if names:
+        what += " with the columns " + ", ".join(short_repr(name, 40) for name in names[:_SHOWN])
+    elif isinstance(texts, Mapping):
+        mend = "classify_many(texts.values()) takes what it holds"
+    if len(names) > _SHOWN:
+        what += f" and {len(names) - _SHOWN:,} more"
+    raise InputError(f"texts must be those of one column, not a whole {what}: {mend}")
+
+
+def _keys_of_columns(table: Mapping[object, object]) -> list[object]:
+    """The keys of lists and the like. Any other key may be a text, which no message may hold."""
+    return [
+        key
+        for key, value in table.items()
+        if isinstance(value, Iterable) and not isinstance(value, (str, bytes))
+    ]
+
+
+def _column_names(texts: Any) -> list[object] | None:
+    """The names of a table's columns, as far as it tells them; None if it is no table."""
+    # Looked up in the class, because a pandas Series has attributes of any name. What cannot be
+    # iterated, like a lazy frame, may have to read a file for its `columns`.
+    kind = type(texts)
+    if hasattr(kind, "column_names"):
+        names = texts.column_names
+    elif hasattr(kind, "columns") and hasattr(kind, "__iter__"):
+        names = texts.columns
+    else:
+        return None
+    return list(names) if isinstance(names, Iterable) else []

@@ -1,0 +1,118 @@
+"""How large the requests of a stream are and how many are under way, found out while it runs."""
+
+from collections.abc import Callable, Generator
+from statistics import median
+from typing import NamedTuple
+
+# A larger load has to be faster by this factor. A smaller one is preferred at this share of the
+# speed, because its answers come sooner.
+_PAYS, _AS_GOOD = 1.05, 0.98
+_ENOUGH = 4  # measured requests
+_LONGEST_TRIAL = 4  # chunks
+_REST = 32  # times that a speed is measured
+
+
+class Load(NamedTuple):
+    """`tokens`: those of a request, padding included; `requests`: those under way at once."""
+
+    tokens: int
+    requests: int
+
+    def with_tokens(self, factor: float) -> "Load":
+        """The load with more or fewer tokens, within the bounds."""
+        return self._replace(tokens=_within(self.tokens * factor, LEAST.tokens, MOST.tokens))
+
+    def with_requests(self, factor: float) -> "Load":
+        """The load with more or fewer requests, within the bounds."""
+        requests = _within(self.requests * factor, LEAST.requests, MOST.requests)
+        return self._replace(requests=requests)
+
+
+FIRST = Load(512, 4)
+LEAST = Load(128, 4)
+MOST = Load(8192, 16)
+
+
+def _within(value: float, least: int, most: int) -> int:
+    return int(max(least, min(value, most)))
+
+
+class Climb:
+    """Tries larger loads, and keeps them while the server answers more tokens a second.
+
+    What is best depends on the server. A processor is busy with any request, and a large one leaves
+    its cache. An accelerator, a server far away, or several servers behind one address are idle
+    between small requests, or while there are few.
+
+    It is hill climbing: first in the tokens of a request, then in the number of requests, and from
+    time to time in the other direction, because the server may have changed. The speed at a load is
+    estimated from each request by Little's law: what is under way, divided by the time for which it
+    is. So it takes a few requests and no pause between two loads.
+
+    Args:
+        timeout: the seconds that a request may take. No load is tried which could take half of
+            them, and one which does is given up.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self.load = FIRST
+        self._timeout = timeout
+        self._chunks = 0
+        self._speeds: list[float] = []
+        self._slowest = 0.0
+        self._steps = self._climb(FIRST)
+        next(self._steps)
+
+    def ended(self, tokens: int, under_way: int, seconds: float) -> None:
+        """A request of so many tokens was answered; so many were under way when it began.
+
+        Only those count that were cut and sent at the load of now. Any thread may call it.
+        """
+        load = self.load
+        if load.tokens < 2 * tokens <= 2 * load.tokens:
+            self._slowest = max(self._slowest, seconds)
+            if load.requests < 2 * under_way <= 2 * load.requests:
+                self._speeds.append(tokens * under_way / max(seconds, 1e-9))
+
+    def next_load(self) -> Load:
+        """The load for the next chunk."""
+        self._chunks += 1
+        if self._slowest > self._timeout / 2 and self.load.tokens > LEAST.tokens:
+            self._steps = self._climb(self.load.with_tokens(1 / 4))
+            self._try(next(self._steps))
+        elif len(self._speeds) >= _ENOUGH or self._chunks >= _LONGEST_TRIAL:
+            speed = median(list(self._speeds)) if self._speeds else 0.0
+            self._try(self._steps.send(speed))
+        return self.load
+
+    def _try(self, load: Load) -> None:
+        self.load, self._chunks, self._slowest, self._speeds = load, 0, 0.0, []
+
+    def _climb(self, best: Load) -> Generator[Load, float, None]:
+        """Yields a load to try, and is sent the tokens a second that it reached; 0 if unknown."""
+        while True:
+            while not (speed := (yield best)):
+                pass
+            for change, factor in _LARGER:
+                while (trial := change(best, factor)) != best and self._is_quick(factor):
+                    found = yield trial
+                    if found <= speed * _PAYS:
+                        break
+                    best, speed = trial, found
+            for _ in range(_REST):
+                speed = yield best
+            for change, factor in _SMALLER:
+                trial = change(best, factor)
+                if trial != best and (yield trial) > speed * _AS_GOOD:
+                    best = trial
+
+    def _is_quick(self, factor: float) -> bool:
+        return self._slowest * factor * 2 <= self._timeout
+
+
+_Change = Callable[[Load, float], Load]
+_LARGER: tuple[tuple[_Change, float], ...] = ((Load.with_tokens, 4), (Load.with_requests, 2))
+_SMALLER: tuple[tuple[_Change, float], ...] = (
+    (Load.with_tokens, 1 / 4),
+    (Load.with_requests, 1 / 2),
+)
