@@ -68,7 +68,7 @@ class Answers:
         with closing(cast("Generator[Outcome, None, None]", many)) as outcomes:
             try:
                 for outcome in outcomes:
-                    if isinstance(outcome, LightClientError) and not _is_about_a_text(outcome):
+                    if isinstance(outcome, LightClientError) and not is_about_a_text(outcome):
                         raise outcome
                     yield outcome
             except LightClientError as error:
@@ -92,8 +92,8 @@ class Answers:
         self._ended = True
 
     def _ask(self) -> None:
-        """Find out that a server which is away, or no such model, is no matter of one text."""
-        if self._skips_errors and not self._asked:
+        """Find out early what is no matter of one text: no server, no such model, a setting."""
+        if not self._asked:
             count_labels(self._classifier)
             self._asked = True
 
@@ -104,7 +104,8 @@ class Answers:
             error.args = (str(error).replace(f"texts[{error.index}]", row.place, 1),)
 
 
-def _is_about_a_text(error: LightClientError) -> bool:
+def is_about_a_text(error: LightClientError) -> bool:
+    """Whether another text might fare better."""
     from lightclient.bulk import ABOUT_A_TEXT
 
     # These two are of those classes as well, but no other text would fare better.

@@ -4,15 +4,16 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from lightclient.cli import options
+from lightclient.cli.advice import advise
 from lightclient.cli.answers import Answers, count_labels
-from lightclient.cli.outfile import Begun, make_layout, open_output, pass_over
-from lightclient.cli.output import CONTINUING, FORMS, Added, Csv, Form, JsonLines, write
+from lightclient.cli.outfile import Begun, check_last, make_layout, open_output, pass_over
+from lightclient.cli.output import CONTINUING, FORMS, Added, Csv, Form, JsonLines, Outcome, write
 from lightclient.cli.progress import Console, Progress, logging_to, showing
 from lightclient.cli.rows import KINDS, Row, Source, apply_missing, read_rows, read_texts
 from lightclient.cli.tally import Tally
@@ -35,14 +36,15 @@ csv, jsonl and json keep all columns of a row and add label, score and truncated
 stay as they are written. A .tsv file knows no quotes: a cell is what stands between two tabs.
 
 A row without a text is one with an empty or blank cell, a null, a key that is not there, a value
-that is no string, or too few cells, or a blank line of plain text. It stays, without an answer,
-unless --missing says otherwise. The end of the run tells how many there were, and the first one.
+that is no string, or too few cells, or a blank line of plain text or of a table with one column. It
+stays, without an answer, unless --missing says otherwise. The end of the run tells how many there
+were, and the first one. The numbers of rows count the header: row 2 is the first one below it.
 
 Texts are read ahead: 64 at first, then up to 1,024 at a time, and sent in several requests at once;
-the answers come in the order of the rows. A server that is away or overloaded is tried again until
---timeout is over. What broke off with --output goes on where it stopped when the same command is
-given with --resume, and the same input (--format jsonl or csv): no row is lost and none is answered
-twice.
+the answers come in the order of the rows, the first ones after 64 texts or the end of the input. A
+server that is away or overloaded is tried again until --timeout is over. What broke off with
+--output goes on where it stopped when the same command is given with --resume, and the same input
+(--format jsonl or csv): no row is lost and none is answered twice.
 """
 
 
@@ -57,7 +59,9 @@ def add_command(commands: "options.Commands") -> None:
 
 def _add_input_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("texts", metavar="TEXT", nargs="*", help="a text; none: stdin is read")
-    parser.add_argument("--file", metavar="F", type=Path, help="a .txt, .csv, .tsv or .jsonl file")
+    parser.add_argument(
+        "--file", metavar="F", type=_path_not("stdin"), help="a .txt, .csv, .tsv or .jsonl file"
+    )
     parser.add_argument(
         "--format-in",
         choices=KINDS,
@@ -66,7 +70,8 @@ def _add_input_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--column",
         metavar="C",
-        help="the column or key that holds the text: a name, or the number of a column, from 1",
+        help="the column or key that holds the text: a name, or in csv and tsv the number of a "
+        "column, from 1",
     )
     parser.add_argument(
         "--no-header",
@@ -77,8 +82,8 @@ def _add_input_options(parser: argparse.ArgumentParser) -> None:
         "--missing",
         choices=("skip", "error", "empty"),
         default="skip",
-        help="what happens to a row without a text: it gets no answer, ends the run, or is "
-        "classified as the empty text; default: %(default)s",
+        help="what happens to a row without a text. skip: the row stays, without an answer; error: "
+        "it ends the run; empty: it is classified as the empty text; default: %(default)s",
     )
 
 
@@ -87,14 +92,15 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         "--on-error",
         choices=("skip", "stop"),
         default="stop",
-        help="what happens at a text that the tokenizer or the server refuses. skip: a column "
-        "'error' names the error, and the run goes on; such a row counts as written, so --resume "
-        "does not try it again. Other failures always end the run; default: %(default)s",
+        help="what happens at a text that the tokenizer or the server refuses. skip, which is best "
+        "for a long run: the row stays, without an answer, a column 'error' names the error, and "
+        "the run goes on; --resume does not try such a row again. Other failures always end the "
+        "run; default: %(default)s",
     )
     parser.add_argument(
         "--format",
         choices=FORMS,
-        help="default: as OUT ends (.csv, .jsonl or .json), or else table",
+        help="default: as OUT ends (.csv, .jsonl or .json); table on stdout",
     )
     parser.add_argument(
         "--top-k", metavar="K", type=options.whole, default=1, help="labels to show; default: 1"
@@ -103,15 +109,32 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         "--prefix", metavar="P", default="", help="stands before the names of the added columns"
     )
     parser.add_argument(
-        "--output", metavar="OUT", type=Path, help="a new file for the results; default: stdout"
+        "--output",
+        metavar="OUT",
+        type=_path_not("stdout"),
+        help="a new file for the results; default: stdout",
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on with an OUT that an abort left behind"
     )
-    parser.add_argument("--quiet", action="store_true", help="do not show how far it is")
+    parser.add_argument(
+        "--quiet",
+        action="store_true",
+        help="do not show how far it is, which is a line that changes on a terminal, and a line a "
+        "minute elsewhere",
+    )
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="show all that is logged, on stderr"
     )
+
+
+def _path_not(stream: str) -> Callable[[str], Path]:
+    def path(text: str) -> Path:
+        if text == "-":
+            raise argparse.ArgumentTypeError(f"leave it out for {stream}")
+        return Path(text)
+
+    return path
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -161,14 +184,23 @@ def _settle_input(arguments: argparse.Namespace) -> None:
 
 def _settle_output(arguments: argparse.Namespace) -> None:
     if arguments.format is None:
-        ending = arguments.output.suffix.lower().removeprefix(".") if arguments.output else ""
-        arguments.format = ending if ending in FORMS else "table"
+        arguments.format = _ending_format(arguments) if arguments.output else "table"
     if not arguments.resume:
         return
     if not arguments.output:
         arguments.usage_error("--resume goes with --output")
     if arguments.format not in CONTINUING:
         arguments.usage_error(f"--resume goes with --format {' or '.join(CONTINUING)}")
+
+
+def _ending_format(arguments: argparse.Namespace) -> str:
+    ending: str = arguments.output.suffix.lower().removeprefix(".")
+    if ending not in FORMS:
+        arguments.usage_error(
+            f"the ending of --output {arguments.output} says no format: give --format "
+            f"{', '.join(FORMS)}, or an OUT that ends in .csv, .jsonl or .json"
+        )
+    return ending
 
 
 @contextmanager
@@ -226,6 +258,7 @@ class _Run:
     ) -> None:
         self._arguments, self._source, self._classifier = arguments, source, classifier
         self._console, self._tally = console, tally
+        self._is_new = False  # whether this run has created the file of --output
 
     def go(self) -> None:
         """Classify all rows."""
@@ -263,17 +296,35 @@ class _Run:
 
     def _to_file(self, form: Form, rows: Iterator[Row]) -> None:
         arguments = self._arguments
+        self._is_new = not arguments.output.exists()
         with (
-            open_output(arguments.output, resume=arguments.resume) as out,
+            open_output(arguments.output, arguments.format, resume=arguments.resume) as out,
             self._showing(out),
         ):
             begun = Begun(rows)
             if arguments.resume:
-                layout = make_layout(cast("Csv | JsonLines", form))
-                begun = pass_over(arguments.output, rows, layout, self._tally)
+                begun = self._pass_over(cast("Csv | JsonLines", form), rows)
                 out.truncate(begun.end)
-            with self._telling(), out:  # closed within: the disk may be full only then
+            # Closed within: the disk may be full only then.
+            with self._telling(), out, self._removing():
                 self._write(form, begun.rows, out, goes_on=begun.end > 0)
+
+    def _pass_over(self, form: Csv | JsonLines, rows: Iterator[Row]) -> Begun:
+        path = self._arguments.output
+        begun = pass_over(path, rows, make_layout(form), self._tally)
+        if begun.last is None:
+            return begun
+        row, found = begun.last
+        with self._telling():
+            again = self._ask(row) if begun.has_more() else None
+        if again is not None:
+            check_last(path, row, found, again)
+        return begun
+
+    def _ask(self, row: Row) -> Outcome:
+        answers = Answers(self._classifier, iter([row]), Tally(), skips_errors=True)
+        [(_, outcome)] = answers
+        return outcome
 
     def _write(
         self, form: Form, rows: Iterator[Row], out: TextIO, *, goes_on: bool = False
@@ -301,25 +352,49 @@ class _Run:
         try:
             yield
         except LightClientError as error:
-            error.args = (f"{error}; {self._mend()}",)
+            self._tell(error)
             raise
         except OSError as error:
-            output = self._arguments.output
-            raise LightClientError(
-                f"{output} cannot be written: {error.strerror}; {self._mend()}"
-            ) from error
+            told = LightClientError(f"{self._arguments.output} cannot be written: {error.strerror}")
+            self._tell(told)
+            raise told from error
         except KeyboardInterrupt:
-            self._interrupted(self._mend())
+            self._interrupted(self._kept())
+
+    def _tell(self, error: LightClientError) -> None:
+        if not self._is_in_vain():
+            form = self._arguments.format
+            error.args = (advise(error, self._held(), form, self._go_on()),)
+
+    @contextmanager
+    def _removing(self) -> Iterator[None]:
+        """Remove a file that this run has created in vain, or the next run would be refused."""
+        try:
+            yield
+        except BaseException:
+            if self._is_in_vain():
+                with suppress(OSError):
+                    self._arguments.output.unlink()
+            raise
+
+    def _is_in_vain(self) -> bool:
+        return self._is_new and not self._tally.rows
 
     def _interrupted(self, mend: str) -> None:
         self._console.say(f"interrupted; {mend}")
         raise SystemExit(130) from None
 
-    def _mend(self) -> str:
-        rows, arguments = self._tally.rows, self._arguments
-        held = f"{'1 row is' if rows == 1 else f'{rows} rows are'} in {arguments.output}"
+    def _held(self) -> str:
+        rows = self._tally.rows
+        return f"{'1 row is' if rows == 1 else f'{rows} rows are'} in {self._arguments.output}"
+
+    def _kept(self) -> str:
+        return "no row was written" if self._is_in_vain() else f"{self._held()}: {self._go_on()}"
+
+    def _go_on(self) -> str:
+        arguments = self._arguments
         if arguments.format not in CONTINUING:
             forms = " or ".join(CONTINUING)
-            return f"{held}: delete it to begin anew; to go on there takes --format {forms}"
+            return f"delete it to begin anew; to go on there takes --format {forms}"
         same_input = "" if arguments.file or arguments.texts else " and the same input"
-        return f"{held}: run the same command with --resume{same_input} to go on"
+        return f"run the same command with --resume{same_input} to go on"

@@ -12,13 +12,32 @@ if TYPE_CHECKING:
 def add_command(
     commands: "Commands", name: str, summary: str, text: str
 ) -> argparse.ArgumentParser:
-    """A sub-command whose help keeps the line breaks of `text`."""
-    return commands.add_parser(
+    """A sub-command whose help keeps the line breaks of `text`; each option is given once."""
+    parser = commands.add_parser(
         name,
         help=summary,
         description=text,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.register("action", None, _StoreOnce)
+    return parser
+
+
+class _StoreOnce(argparse.Action):
+    """Stores a value as argparse does; but the last of several would win, and nobody be told."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        given = namespace.__dict__.setdefault("given", set())
+        if option_string and self.dest in given:
+            parser.error(f"{option_string} is given more than once")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
 
 
 def add_server_options(parser: argparse.ArgumentParser) -> None:

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
+from math import isclose
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from lightclient.cli.output import Csv, JsonLines
+from lightclient.classification import Classification
+from lightclient.cli.output import CONTINUING, Csv, JsonLines, Outcome
 from lightclient.cli.rows import Row, decode
 from lightclient.cli.tally import Tally
 from lightclient.errors import InputError
@@ -19,10 +21,14 @@ if sys.platform != "win32":
 
 _BY_LINE = 1
 _ERRORS = "backslashreplace"  # as on stdout
+# A server's answers to one text differ by about 1e-6, as its neighbours in a request do.
+_TOLERANCE = 1e-3
 
 
-def open_output(path: Path, *, resume: bool) -> TextIO:
+def open_output(path: Path, form: str, *, resume: bool) -> TextIO:
     """Open the file to append to it, line by line, with nobody else doing so.
+
+    `form`: the name of its format.
 
     Raises:
         InputError: it exists and `resume` is not asked for, or it cannot be written.
@@ -34,9 +40,8 @@ def open_output(path: Path, *, resume: bool) -> TextIO:
             "a" if resume else "x", _BY_LINE, encoding="utf-8", errors=_ERRORS, newline=""
         )
     except FileExistsError as error:
-        raise InputError(
-            f"{path} exists already: give another --output, or go on with what is in it by --resume"
-        ) from error
+        hint = ", or go on with what is in it by --resume" if form in CONTINUING else ""
+        raise InputError(f"{path} exists already: give another --output{hint}") from error
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from error
     _lock(out, path)
@@ -59,15 +64,27 @@ def _lock(out: TextIO, path: Path) -> None:
 
 @dataclass(frozen=True)
 class Found:
-    """What stands behind a row's own columns: a score, an error's name, or neither."""
+    """What stands behind a row's own columns: an answer, an error's name, or neither."""
 
-    has_score: bool
+    label: str
+    score: float | None
     error: str
     truncated: bool
 
     def fits(self, row: Row) -> bool:
         """Whether it can stand behind this row: one without a text has neither."""
-        return self.has_score + bool(self.error) == (row.text is not None)
+        return (self.score is not None) + bool(self.error) == (row.text is not None)
+
+    def is_like(self, outcome: Outcome) -> bool:
+        """Whether it is this answer, apart from the server's float noise."""
+        if not isinstance(outcome, Classification) or self.score is None:
+            return False
+        # The noise can make another label the best one, so this label's own score counts as well.
+        own = [score for label, score in outcome.scores if _encoded(label) == _encoded(self.label)]
+        return all(
+            isclose(score, self.score, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
+            for score in (outcome.score, *(own or [float("nan")]))
+        )
 
 
 class JsonLinesLayout:
@@ -109,9 +126,12 @@ class JsonLinesLayout:
             return None
         if list(found)[1:] != keys[1:] or not self._fits(found.get(f"{self._added.prefix}scores")):
             return None
+        label, score = found["label"], found[keys[1]]
+        if not isinstance(label, str | None) or not isinstance(score, float | None):
+            return None
         error = found.get(f"{self._added.prefix}error")
         truncated = found[f"{self._added.prefix}truncated"]
-        return Found(found[keys[1]] is not None, str(error or ""), truncated is True)
+        return Found(label or "", score, str(error or ""), truncated is True)
 
     def _fits(self, scores: Any) -> bool:
         return scores is None or (isinstance(scores, list) and len(scores) == self._added.labels)
@@ -156,6 +176,7 @@ class CsvLayout:
         columns = self._added.columns
         try:
             [cells] = csv.reader(io.StringIO(rest.decode(), newline=""), strict=True)
+            score = float(cells[1]) if cells[1:] and cells[1] else None
         except (ValueError, csv.Error):
             return None
         found = dict(zip(columns, cells, strict=False))
@@ -163,7 +184,7 @@ class CsvLayout:
         if len(cells) != len(columns) or truncated not in ("", "true", "false"):
             return None
         error = cells[-1] if self._added.errors else ""
-        return Found(cells[1] != "", error, truncated == "true")
+        return Found(cells[0], score, error, truncated == "true")
 
 
 Layout = JsonLinesLayout | CsvLayout
@@ -189,11 +210,21 @@ def _encoded(text: str) -> bytes:
 class Begun:
     """How far an output file has come.
 
-    `rows`: those that are not in it yet; `end`: the bytes of those that are, header included.
+    `rows`: those that are not in it yet; `end`: the bytes of those that are, header included;
+    `last`: the last of those that have an answer, and what it is.
     """
 
     rows: Iterator[Row]
     end: int = 0
+    last: tuple[Row, Found] | None = None
+
+    def has_more(self) -> bool:
+        """Whether there is a row that is not in it yet."""
+        first = next(self.rows, None)
+        if first is None:
+            return False
+        self.rows = chain([first], self.rows)
+        return True
 
 
 def pass_over(path: Path, rows: Iterator[Row], layout: Layout, tally: Tally) -> Begun:
@@ -227,6 +258,8 @@ def _pass_over(
         tally.add(row, truncated=found.truncated, error=found.error)
         tally.begun += 1
         begun.end += len(record)
+        if found.score is not None:
+            begun.last = row, found
 
 
 def _header_end(first: bytes, layout: Layout, path: Path) -> int:
@@ -260,15 +293,32 @@ def _written(part: bytes) -> bytes:
     return part.rstrip(b"\0")
 
 
+def check_last(path: Path, row: Row, found: Found, outcome: Outcome) -> None:
+    """Check that a row's answer in the file is the one that it gets now.
+
+    Raises:
+        InputError: it is another one.
+    """
+    if not found.is_like(outcome):
+        raise InputError(
+            f"{path} was begun in another way: the answer to {row.place} in it is not what this "
+            "command gets now. Another --column, --function, --url or --bundle may have been "
+            "given, or the server has a new version of the model: give what it was begun with, or "
+            "another --output"
+        )
+
+
 def _other_input(path: Path, tally: Tally) -> InputError:
     return InputError(
         f"{path} belongs to another input: its record {tally.rows + 1} is not of the row at that "
-        "place; give the input that it was begun with, or another --output"
+        "place; give the input (and --format-in, --no-header) that it was begun with, or another "
+        "--output"
     )
 
 
 def _other_options(what: str, layout: Layout) -> InputError:
     return InputError(
-        f"{what} is not as {layout.options} writes it; give the --format, --top-k, --prefix, "
-        "--missing, --on-error and --bundle that it was begun with, or another --output"
+        f"{what} is not as {layout.options} writes it for this input; give the input and the "
+        "--format, --top-k, --prefix, --missing, --on-error, --column, --no-header, --url and "
+        "--bundle that it was begun with, or another --output"
     )

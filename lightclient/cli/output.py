@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any, TextIO
 
 from lightclient.classification import Classification
-from lightclient.cli.rows import Row
-from lightclient.errors import InputError, LightClientError
+from lightclient.cli.rows import Row, RowError
+from lightclient.errors import LightClientError
 from lightclient.messages import printable, short_repr
 
 Outcome = Classification | LightClientError | None  # None: the row has no text
@@ -85,12 +85,13 @@ def _check_names(names: Iterable[str], added: list[str], where: str) -> None:
     """Check that a row's own columns have other names than the added ones.
 
     Raises:
-        InputError: they have not; the message names the way out.
+        RowError: they have not; the message names the way out.
     """
     if both := [name for name in names if name in added]:
-        raise InputError(
+        raise RowError(
             f"{where} has {', '.join(map(short_repr, both))} already, as the answers' columns are "
-            "called: give theirs another beginning, such as --prefix lc_"
+            "called",
+            option="--prefix lc_",
         )
 
 

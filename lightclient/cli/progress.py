@@ -15,6 +15,8 @@ from lightclient.cli.tally import Tally
 ON_TERMINAL = 0.25  # seconds from one drawing to the next
 ELSEWHERE = 60.0
 _LOOKS = 0.25  # seconds from one look at the clock to the next
+_STANDS_STILL = 2.0  # seconds without a new row, after which it is told
+_FIRST_ROWS, _FIRST_SECONDS = 64, 2.0  # before one of them the speed says too little
 
 
 class Console:
@@ -83,24 +85,31 @@ class Progress:
         self._pause = ON_TERMINAL if on_terminal else ELSEWHERE
         self._started, self._begun = clock(), tally.begun
         self._next = self._started + self._pause
+        self._rows, self._changed = tally.rows, self._started
 
     def look(self) -> None:
         """Tell how far it is, if it was not told just now."""
         now = self._clock()
         if self._tally.begun > self._begun:  # nothing was classified until now
             self._started, self._begun = now, self._tally.begun
+        if self._tally.rows != self._rows:
+            self._rows, self._changed = self._tally.rows, now
         if now >= self._next:
             self._next = now + self._pause
-            self._show(self._line(now - self._started))
+            self._show(self._line(now - self._started, now - self._changed))
 
-    def _line(self, seconds: float) -> str:
+    def _line(self, seconds: float, still: float) -> str:
         tally, total = self._tally, self._source.total()
-        speed = (tally.rows - tally.begun) / seconds if seconds else 0
+        rows = tally.rows - tally.begun
+        speed = rows / seconds if seconds else 0
+        is_steady = rows >= _FIRST_ROWS or seconds >= _FIRST_SECONDS
         parts = [f"{tally.rows:,}{_of(total)} rows"]
         if speed:
             parts.append(f"{speed:,.{0 if speed >= 10 else 1}f} a second")
-        if speed and total and total[0] > tally.rows:
+        if speed and is_steady and total and total[0] > tally.rows:
             parts.append(f"{_duration((total[0] - tally.rows) / speed)} left")
+        if still > _STANDS_STILL:
+            parts.append(f"no answer for {_duration(still)}")
         if tally.missing:
             parts.append(f"{tally.missing:,} without a text")
         if tally.errors:

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from operator import itemgetter
 from typing import Any, BinaryIO
 
@@ -20,6 +20,23 @@ _SEMICOLONS = (
     "; it seems to be separated by semicolons. This makes commas of them: python3 -c 'import csv, "
     'sys; csv.writer(sys.stdout).writerows(csv.reader(sys.stdin, delimiter=";"))\' < IN > OUT.csv'
 )
+_TABS = "; it seems to be separated by tabs: --format-in tsv"
+_LOOKED_AT = 64  # rows, of which one must have the key
+
+
+class RowError(InputError):
+    """A row cannot be read, or not be written in the format of the output.
+
+    `what`: what is wrong with it. `mend`: what to do about it; `option`: what helps as well.
+    """
+
+    what: str
+    mend: str
+    option: str
+
+    def __init__(self, what: str, *, mend: str = "", option: str = "") -> None:
+        told = what + (f"; {mend}" if mend else "") + (f": give {option}" if option else "")
+        super().__init__(told, what=what, mend=mend or "mend the row", option=option)
 
 
 @dataclass(frozen=True)
@@ -48,14 +65,15 @@ class Row:
         """Its own columns as cells below a header; a key that it does not have is empty.
 
         Raises:
-            InputError: it has a key that the header does not have.
+            RowError: it has a key that the header does not have.
         """
         if not self.raw:
             return self.values
         if more := [name for name in self.names if name not in header]:
-            raise InputError(
+            raise RowError(
                 f"{self.place} has the key {short_repr(more[0])}, for which the first record made "
-                "no column: use --format jsonl"
+                "no column",
+                option="--format jsonl",
             )
         found = _members(self.raw)
         return [found.get(name, "") for name in header]
@@ -65,15 +83,16 @@ def apply_missing(row: Row, rule: str, name: str) -> Row:
     """Do with a row that has no text what `--missing` says: skip, empty or error.
 
     Raises:
-        InputError: it is an error; `name` is that of the file.
+        RowError: it is an error; `name` is that of the file.
     """
     if row.text is not None or rule == "skip":
         return row
     if rule == "empty":
         return replace(row, text="")
-    raise InputError(
-        f"{name}: {row.place} {row.lack}; --missing skip leaves such rows without an answer, and "
-        "--missing empty classifies the empty text"
+    raise RowError(
+        f"{name}: {row.place} {row.lack}",
+        option="--missing skip to leave such rows without an answer, or --missing empty to "
+        "classify the empty text",
     )
 
 
@@ -99,14 +118,23 @@ class Lines:
                 self.bytes += len(line)
                 decoded = line.decode("utf-8-sig" if number == 1 else "utf-8")
                 self.first = self.first or decoded
-                yield decoded
+                if decoded:  # a BOM alone is no line
+                    yield decoded
         except UnicodeDecodeError as error:
-            raise InputError(
-                f"{self.name}: line {number} is not UTF-8 ({error.reason}); convert the file "
-                "first, as with `iconv -f latin1 -t utf-8`"
-            ) from error
+            raise _no_utf8(self.name, number, error.object) from error
         except OSError as error:
             raise InputError(f"{self.name} cannot be read: {error.strerror}") from error
+
+
+def _no_utf8(name: str, number: int, line: bytes) -> RowError:
+    if number == 1 and line.startswith(b"\x1f\x8b"):
+        return RowError(f"{name} is compressed", mend="unpack it first, as with `gunzip`")
+    is_utf16 = number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return RowError(
+        f"{name}: line {number} is not UTF-8",
+        mend="convert the file first, as with "
+        f"`iconv -f {'utf-16' if is_utf16 else 'latin1'} -t utf-8`",
+    )
 
 
 class Source:
@@ -181,19 +209,21 @@ def read_rows(
         stream: the bytes.
         name: what messages call it.
         kind: `txt`: a text a line. `csv`, `tsv`: a header, then rows. `jsonl`: an object a line.
-            Empty lines of these three hold no row and are passed over.
+            Empty lines of these three hold no row and are passed over; but where a table has a
+            single column, they are rows with an empty cell.
         column: the column or key that holds the text; or the number of a column, from 1.
         has_header: False if the first line is a row. The columns are column_1, column_2 and so on.
 
     Raises:
-        InputError: there is no such column, or a line is not what it must be.
+        InputError: there is no such column, or a line is not what it must be. As for JSON, the
+            rows tell it: a key is wrong if none of the first 64 has it.
     """
-    if column is None and kind != "txt":
-        raise InputError(f"{name}: say which column holds the text: --column NAME")
+    if column is None and kind == "jsonl":
+        raise InputError(f"{name}: say which key holds the text: --column NAME")
     if column is not None and kind == "txt":
         raise InputError(f"{name}: plain lines have no columns; leave --column out")
     lines = Lines(stream, name)
-    source = _READERS[kind](lines, column or "", has_header)
+    source = _READERS[kind](lines, column, has_header)
     source.measure(lines, stream)
     return source
 
@@ -208,7 +238,7 @@ def _ended(line: str) -> str:
     return line.removesuffix("\n").removesuffix("\r")
 
 
-def _plain(lines: Lines, column: str, has_header: bool) -> Source:
+def _plain(lines: Lines, column: str | None, has_header: bool) -> Source:
     numbered = enumerate(map(_ended, lines), 1)
     rows = (_plain_row(f"line {number}", line) for number, line in numbered)
     return Source(lines.name, ("text",), rows)
@@ -218,7 +248,7 @@ def _plain_row(place: str, text: str) -> Row:
     return _row(place, text, "is empty", names=("text",), values=(text,))
 
 
-def _csv(lines: Lines, column: str, has_header: bool) -> Source:
+def _csv(lines: Lines, column: str | None, has_header: bool) -> Source:
     return _table(_csv_records(lines), lines, column, has_header)
 
 
@@ -229,28 +259,36 @@ def _csv_records(lines: Lines) -> Iterator[list[str]]:
         yield from reader
     except csv.Error as error:
         hint = _SEMICOLONS if reader.line_num == 1 and ";" in lines.first else ""
-        raise InputError(
+        raise RowError(
             f"{lines.name}: line {reader.line_num} is broken CSV: {error}{hint}"
         ) from error
 
 
-def _tsv(lines: Lines, column: str, has_header: bool) -> Source:
+def _tsv(lines: Lines, column: str | None, has_header: bool) -> Source:
     """Tab-separated values know no quotes (IANA, text/tab-separated-values)."""
     ended = map(_ended, lines)
     return _table((line.split("\t") if line else [] for line in ended), lines, column, has_header)
 
 
-def _table(records: Iterator[list[str]], lines: Lines, column: str, has_header: bool) -> Source:
-    numbered: Iterator[tuple[int, list[str]]] = filter(itemgetter(1), enumerate(records, 1))
-    first = next(numbered, (1, []))
+def _table(
+    records: Iterator[list[str]], lines: Lines, column: str | None, has_header: bool
+) -> Source:
+    numbered: Iterator[tuple[int, list[str]]] = enumerate(records, 1)
+    first = next(filter(itemgetter(1), numbered), (1, []))
     names = tuple(first[1])
     if not has_header:
         names = tuple(f"column_{at}" for at in range(1, len(names) + 1))
-        numbered = chain([first] if names else [], numbered)
-        if not names:
-            return Source(lines.name, names, iter(()))
+        blank: Iterator[tuple[int, list[str]]] = ((at, []) for at in range(1, first[0]))
+        numbered = chain(blank, [first], numbered)
+    if column is None:
+        raise InputError(
+            f"{lines.name}: say which column holds the text: --column NAME; the first row has {_short(names)}"
+            f"{_separated(first[1])}"
+        )
+    if not (has_header or names):
+        return Source(lines.name, names, iter(()))
     _check_names(names, lines.name)
-    at = _find(column, names, lines)
+    at = _find(column, names, lines.name, _separated(first[1]))
     notice = ""
     if has_header and names[at] != column:
         notice = (
@@ -269,30 +307,43 @@ def _check_names(names: tuple[str, ...], name: str) -> None:
         )
 
 
-def _find(column: str, names: tuple[str, ...], lines: Lines) -> int:
+def _find(column: str, names: tuple[str, ...], name: str, hint: str) -> int:
     if column in names:
         return names.index(column)
     if _NUMBER.fullmatch(column) and int(column) <= len(names):
         return int(column) - 1
     raise InputError(
-        f"{lines.name}: no column {short_repr(column)} in the first row, which has "
-        f"{', '.join(map(short_repr, names[:20])) or 'nothing'}"
-        + (_SEMICOLONS if ";" in lines.first else "; a number counts the columns from 1")
+        f"{name}: no column {short_repr(column)}; the first row has {_short(names)}"
+        f"{hint or '; a number counts the columns from 1'}"
     )
+
+
+def _separated(cells: list[str]) -> str:
+    """A hint, if something else than commas seems to separate them."""
+    if any("\t" in cell for cell in cells):
+        return _TABS
+    return _SEMICOLONS if any(";" in cell for cell in cells) else ""
 
 
 def _table_rows(
     numbered: Iterator[tuple[int, list[str]]], names: tuple[str, ...], at: int, name: str
 ) -> Iterator[Row]:
     column, width = short_repr(names[at]), len(names)
-    for number, cells in numbered:
+    for number, found in numbered:
+        if not found and width > 1:
+            continue
+        cells = found or [""]  # an empty cell cannot be written in another way as TSV
         if len(cells) > width:
-            raise InputError(
+            raise RowError(
                 f"{name}: row {number} has {len(cells)} cells, but there are {width} columns"
             )
         lack = f"has an empty {column}" if at < len(cells) else f"has no cell for {column}"
         values = (*cells, *[""] * (width - len(cells)))
         yield _row(f"row {number}", values[at], lack, names=names, values=values)
+
+
+def _short(names: tuple[str, ...]) -> str:
+    return ", ".join(map(short_repr, names[:20])) or "nothing"
 
 
 class _RepeatedKeyError(Exception):
@@ -325,8 +376,24 @@ def decode(line: str) -> Any:
         raise ValueError(f"an object has the key {short_repr(error.args[0])} twice") from error
 
 
-def _jsonl(lines: Lines, column: str, has_header: bool) -> Source:
-    return Source(lines.name, None, _objects(lines, column))
+def _jsonl(lines: Lines, column: str | None, has_header: bool) -> Source:
+    key = column or ""
+    return Source(lines.name, None, _with_key(key, _objects(lines, key), lines.name))
+
+
+def _with_key(key: str, rows: Iterator[Row], name: str) -> Iterator[Row]:
+    """The rows, if one of the first has the key; until it comes, those before it wait."""
+    begun: list[Row] = []
+    for row in islice(rows, _LOOKED_AT):
+        begun.append(row)
+        if key in row.names:
+            break
+    if begun and key not in begun[-1].names:
+        raise InputError(
+            f"{name}: none of the first {_LOOKED_AT} rows has the key {short_repr(key)} that "
+            f"--column names; {begun[0].place} has {_short(begun[0].names)}"
+        )
+    yield from chain(begun, rows)
 
 
 def _objects(lines: Lines, column: str) -> Iterator[Row]:
@@ -336,19 +403,18 @@ def _objects(lines: Lines, column: str) -> Iterator[Row]:
         try:
             record = decode(line)
         except ValueError as error:
-            raise InputError(
+            raise RowError(
                 f"{lines.name}: line {number} cannot be read as JSON: {error}"
             ) from error
         if not isinstance(record, dict):
-            raise InputError(f"{lines.name}: line {number} is no JSON object")
+            raise RowError(f"{lines.name}: line {number} is no JSON object")
         yield _object_row(f"line {number}", record, column, line.strip(_JSON_SPACE))
 
 
 def _object_row(place: str, record: dict[str, Any], column: str, raw: str) -> Row:
     names, value, key = tuple(record), record.get(column), short_repr(column)
     if column not in record:
-        keys = ", ".join(map(short_repr, names[:20])) or "nothing"
-        return _row(place, None, f"has no {key}, but {keys}", names=names, raw=raw)
+        return _row(place, None, f"has no {key}, but {_short(names)}", names=names, raw=raw)
     if not isinstance(value, str):
         kind = "null" if value is None else "no string"
         return _row(place, None, f"has {kind} under {key}", names=names, raw=raw)
@@ -376,7 +442,7 @@ def _after_space(raw: str, at: int) -> int:
     return at
 
 
-_READERS: dict[str, Callable[[Lines, str, bool], Source]] = {
+_READERS: dict[str, Callable[[Lines, str | None, bool], Source]] = {
     "txt": _plain,
     "csv": _csv,
     "tsv": _tsv,
