@@ -1,6 +1,7 @@
 """The command, as a user types it."""
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -119,9 +120,9 @@ FILES = {
     "a.tsv": ("text\tid\ngood\t1\nbad\t2\n", ("--column", "text")),
     "b.tsv": ("good\t1\nbad\t2\n", ("--column", "1", "--no-header")),
     "a.jsonl": ('{"t": "good"}\n{"t": "bad"}\n', ("--column", "t")),
-    "c.csv": ("\ntext\n\ngood\n\nbad\n\n", ("--column", "text")),
+    "c.csv": ("\ntext,id\n\ngood,1\n\nbad,2\n\n", ("--column", "text")),
     "b.jsonl": ('\n{"t": "good"}\n\n{"t": "bad"}\n\n', ("--column", "t")),
-    "c.tsv": ("text\n\ngood\n\r\nbad\n", ("--column", "text")),
+    "c.tsv": ("text\tid\n\ngood\n\r\nbad\n", ("--column", "text")),
     "A.CSV": ("text\r\ngood\r\nbad\r\n", ("--column", "text")),
 }
 
@@ -136,6 +137,32 @@ def test_files(run: Run, tmp_path: Path, name: str) -> None:
         ["POSITIVE", "good"],
         ["NEGATIVE", "bad"],
     ]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_a_blank_line_below_a_single_column_is_an_empty_cell(
+    run: Run, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    for content, options, texts, first in (
+        (b"\ntext\n\ngood\r\n\r\nbad\n\n", (), ["", "good", "", "bad", ""], "row 3 has an empty"),
+        (b"\n\ngood\n\nbad", ("--no-header",), ["", "", "good", "", "bad"], "row 1 has an empty"),
+        (b"\n", ("--no-header",), [], ""),
+    ):
+        path.write_bytes(content)
+        options = ("--column", "1", *options, "--format", "csv")
+        status, out, err = run("classify", "--file", str(path), *options)
+        rows = list(csv.reader(io.StringIO(out)))[1:]
+        assert (status, [row[0] for row in rows]) == (0, texts)
+        assert [row[1] != "" for row in rows] == [text != "" for text in texts]
+        assert first in err
+
+
+def test_a_byte_order_mark_alone_is_no_row(run: Run) -> None:
+    assert run("classify", "--format", "jsonl", stdin=b"\xef\xbb\xbf") == (0, "", "")
+    assert run("classify", "--format", "jsonl", stdin=b"\xef\xbb\xbf\n")[1].startswith(
+        '{"text": ""'
+    )
 
 
 def test_odd_but_right_files(run: Run, tmp_path: Path) -> None:
@@ -154,10 +181,16 @@ def test_odd_but_right_files(run: Run, tmp_path: Path) -> None:
     ("name", "content", "options", "words"),
     [
         ("a.doc", b"", (), "must end in .txt, .csv, .tsv, .jsonl"),
-        ("a.csv", b"text\ngood\n", (), "say which column"),
+        ("a.csv", b"text\ngood\n", (), "say which column holds the text: --column NAME; "
+         "the first row has 'text'"),
+        ("a.tsv", b"id\ttext\n1\tgood\n", (), "the first row has 'id', 'text'\n"),
+        ("a.csv", b"id\ttext\n1\tgood\n", (), "separated by tabs: --format-in tsv"),
+        ("a.csv", b"id\ttext\n1\tgood\n", ("--column", "text"), "by tabs: --format-in tsv"),
+        ("a.jsonl", b'{"t": "good"}\n', (), "say which key"),
         ("a.txt", b"good\n", ("--column", "text"), "have no columns"),
-        ("a.csv", b"id,text\n", ("--column", "txt"), "no column 'txt' in the first row, which has"),
-        ("a.csv", b"", ("--column", "text"), "which has nothing"),
+        ("a.csv", b"id,text\n", ("--column", "txt"), "no column 'txt'; the first row has 'id', 't"),
+        ("a.csv", b"", ("--column", "text"), "the first row has nothing"),
+        ("a.csv", b"", ("--no-header",), "say which column"),
         ("a.csv", b"text,n\ngood,1\n\ngood,2,3\n", ("--column", "n"), "row 4 has 3 cells, but"),
         ("a.csv", b"1\n", ("--column", "9" * 5000), "no column"),
         ("a.csv", b"a,b,a,b,c\n", ("--column", "c"), "more than one column 'a', 'b': rename"),
@@ -166,10 +199,16 @@ def test_odd_but_right_files(run: Run, tmp_path: Path) -> None:
         ("a.jsonl", b"[]\n", ("--column", "t"), "line 1 is no JSON object"),
         ("a.jsonl", b'{"t": 1, "t": 2}', ("--column", "t"), "an object has the key 't' twice"),
         ("a.jsonl", b"[" * 99_999, ("--column", "t"), "line 1 cannot be read as JSON: it is nest"),
-        ("a.jsonl", b'{"label": 1}\n', ("--column", "t", "--format", "jsonl"), "--prefix lc_"),
-        ("a.txt", b"good\n\xff\xfe\n", (), "line 2 is not UTF-8"),
+        ("a.jsonl", b'{"t": "", "label": 1}\n', ("--column", "t", "--format", "jsonl"),
+         "give --prefix lc_"),
+        ("a.jsonl", b'{"t": "good"}\n', ("--column", "1"), "has the key '1' that --column names"),
+        ("a.txt", b"good\n\xff\xfe\n", (), "line 2 is not UTF-8; convert the file first, as "
+         "with `iconv -f latin1 "),
+        ("a.txt", "good".encode("utf-16"), (), "line 1 is not UTF-8; convert the file first, as "
+         "with `iconv -f utf-16 "),
+        ("a.csv", gzip.compress(b"text\n"), ("--column", "text"), "a.csv is compressed; unpack"),
     ],
-)
+)  # fmt: skip
 def test_files_that_are_wrong(
     run: Run, tmp_path: Path, name: str, content: bytes, options: tuple[str, ...], words: str
 ) -> None:
@@ -200,6 +239,11 @@ def test_texts_that_were_cut_are_told(run: Run) -> None:
     )
 
 
+ONCE = [
+    ("--url", "http://h/v1/models/m"), ("--output", "o.csv"), ("--column", "c"), ("--timeout", "1"),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "arguments",
     [(), ("nope",), ("demo",), ("classify", "--top-k", "0", "a"), ("classify", "--top-k", "x"),
@@ -215,6 +259,10 @@ def test_texts_that_were_cut_are_told(run: Run) -> None:
      *(("classify", "--pad-to", length, "a") for length in ("0", "-1", "1.5", "many")),
      *(("classify", "--url", url, "a") for url in ("localhost:8501", "http://h/v1/models", "")),
      ("classify", "--url", "http://user:secret@h:8501/v1/models/m", "a"),
+     *(("classify", *option, *option, "--file", "a.txt") for option in ONCE),
+     ("classify", "--file", "a.txt", "--file", "b.txt"), ("check", *ONCE[0], *ONCE[0]),
+     ("classify", "--file", "-"), ("classify", "--output", "-", "--format", "csv", "a"),
+     *(("classify", "--output", out, "a") for out in ("x.tsv", "x.txt", "x.xlsx", "x", "csv", "")),
      ("serve", "--port", "http")],
 )  # fmt: skip
 def test_a_wrong_command_line(run: Run, arguments: tuple[str, ...]) -> None:

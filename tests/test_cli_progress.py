@@ -58,8 +58,8 @@ def test_a_line_a_minute_elsewhere() -> None:
     assert out.getvalue() == (
         "lightclient: 1,200 of 5,000 rows, 20 a second, 3 min left, 1 without a text, "
         "1 with an error\n"
-        "lightclient: 1,200 of 5,000 rows, 10 a second, 6 min left, 1 without a text, "
-        "1 with an error\n"
+        "lightclient: 1,200 of 5,000 rows, 10 a second, 6 min left, no answer for 60 s, "
+        "1 without a text, 1 with an error\n"
     )
 
 
@@ -74,7 +74,7 @@ def test_a_line_that_is_drawn_again_on_a_terminal() -> None:
     progress.look()
     add(tally, ROW, 1)
     progress.look()  # too soon
-    assert out.getvalue() == "\r0 of 4 rows"
+    assert out.getvalue() == "\r0 of 4 rows, no answer for 4 s"
     clock.seconds = 5
     progress.look()
     assert out.getvalue().endswith("\r1 of 4 rows, 0.2 a second, 15 s left")
@@ -86,6 +86,21 @@ def test_a_line_that_is_drawn_again_on_a_terminal() -> None:
     assert out.getvalue().endswith(f"\r{' ' * 25}\rlightclient: a notice\n")
     console.clear()
     assert out.getvalue().endswith("a notice\n")
+
+
+def test_the_time_left_is_told_once_the_speed_says_something() -> None:
+    out, clock, tally = io.StringIO(), Clock(), Tally()
+    source = read_texts(["text"] * 1000)
+    progress = Progress(tally, source, Console(out), on_terminal=True, clock=clock)
+    for clock.seconds, rows in ((1.0, 63), (1.5, 1), (2.5, 0), (5.0, 0)):
+        add(tally, ROW, rows)
+        progress.look()
+    assert [line.strip() for line in out.getvalue().split("\r")[1:]] == [
+        "63 of 1,000 rows, 63 a second",
+        "64 of 1,000 rows, 43 a second, 22 s left",
+        "64 of 1,000 rows, 26 a second, 37 s left",
+        "64 of 1,000 rows, 13 a second, 73 s left, no answer for 4 s",
+    ]
 
 
 def test_rows_of_an_earlier_run_do_not_count_for_the_speed() -> None:

@@ -3,6 +3,7 @@
 import fcntl
 import io
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,6 +27,7 @@ from lightclient.cli.tally import Tally
 from lightclient.client import Classifier
 from lightclient.errors import InputError, LightClientError
 from lightclient.model.bundle import Bundle
+from lightclient.model.folder import find_folder
 from lightclient.standin import ServedModel, StandIn
 from lightclient.standin.models import classifier as behind_usual_signature
 
@@ -36,6 +38,7 @@ HARD_TEXTS = [
     "中文 🙂", "end\x00", '"\r"\n"', " \t", 'a""\n', "last",
 ]  # fmt: skip
 NO_TEXT = "lightclient: 3 rows have no text and got no answer; the first: line 2 has an empty 't'\n"
+NOBODY = "http://127.0.0.1:1/v1/models/m"
 WAIT = 60.0
 
 
@@ -61,7 +64,8 @@ def run(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     """Runs `classify` in this process; gives status and stderr."""
     monkeypatch.setenv("LIGHTCLIENT_URL", url)
     bundle = Bundle.load()
-    monkeypatch.setattr(Bundle, "load", lambda *_: bundle)
+    load = Bundle.load
+    monkeypatch.setattr(Bundle, "load", lambda *name: load(*name) if any(name) else bundle)
 
     def run(*arguments: object) -> tuple[int, str]:
         try:
@@ -102,15 +106,20 @@ def test_the_file_holds_what_stdout_would(
     assert out.read_bytes() == capsys.readouterr().out.encode()
 
 
-def answers_without_a_server(
-    _: Classifier, texts: Iterator[str], on_error: str
-) -> Iterator[Classification | InputError]:
-    for at, text in enumerate(texts):
-        if on_error == "return" and "no" in text:
-            yield InputError(f"texts[{at}]: refused", index=at)
-            continue
-        scores = (Score("POSITIVE", 1 / (len(text) + 1)), Score('NEG,\n"', 0.25))
-        yield Classification(*scores[0], scores, (0.0, 0.0), truncated=len(text) % 2 == 0)
+def answers_without_a_server(*, refuses: bool) -> Callable[..., Iterator[Any]]:
+    """Stands for `classify_many`; it may refuse texts with a "no"."""
+
+    def answers(
+        _: Classifier, texts: Iterator[str], on_error: str
+    ) -> Iterator[Classification | InputError]:
+        for at, text in enumerate(texts):
+            if refuses and "no" in text:
+                yield InputError(f"texts[{at}]: refused", index=at)
+                continue
+            scores = (Score("POSITIVE", 1 / (len(text) + 1)), Score('NEG,\n"', 0.25))
+            yield Classification(*scores[0], scores, (0.0, 0.0), truncated=len(text) % 2 == 0)
+
+    return answers
 
 
 def continued_from_any_byte(run: Run, out: Path, line: tuple[object, ...]) -> bytes:
@@ -133,7 +142,8 @@ def continued_from_any_byte(run: Run, out: Path, line: tuple[object, ...]) -> by
 def test_a_file_cut_at_any_byte_is_continued(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, top_k: int, step: int
 ) -> None:
-    monkeypatch.setattr(Classifier, "classify_many", answers_without_a_server)
+    answers = answers_without_a_server(refuses=False)
+    monkeypatch.setattr(Classifier, "classify_many", answers)
     line, out = arguments(tmp_path, HARD_TEXTS[::step], form, top_k)
     continued_from_any_byte(run, out, line)
 
@@ -144,6 +154,7 @@ RAW = (
     '{}\n{"a b": [12345678901234567890, "\\n"], "text": "last" }'
 )
 LINES = "good\n\nno\n \r\nlast"
+COLUMN = "text\n\ngood\n\n\nlast\n"
 
 
 @pytest.mark.parametrize(
@@ -159,6 +170,7 @@ LINES = "good\n\nno\n \r\nlast"
          '"score": 0.2, "truncated": true, "error": null}'),
         (LINES, "--format csv --on-error skip --top-k 2",
          'last,POSITIVE,0.2,"NEG,\n""",0.25,true,'),
+        (COLUMN, "--format-in tsv --column text --format csv", "last,POSITIVE,0.2,true"),
         (LINES, "--format jsonl --missing empty", '"score": 0.2, "truncated": true}'),
     ],
 )  # fmt: skip
@@ -166,7 +178,8 @@ def test_every_kind_of_row_is_continued_from_any_byte(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, options: str, last: str
 ) -> None:
     """The same bytes come from a pipe each time."""
-    monkeypatch.setattr(Classifier, "classify_many", answers_without_a_server)
+    answers = answers_without_a_server(refuses="--on-error skip" in options)
+    monkeypatch.setattr(Classifier, "classify_many", answers)
     out = tmp_path / "out"
     line = (*options.split(), "--output", out)
 
@@ -194,7 +207,7 @@ def test_a_missing_file_is_begun_and_a_finished_one_asks_nobody(run: Run, tmp_pa
     assert run(*line, "--resume") == (0, NO_TEXT)
     whole = out.read_bytes()
     assert len(whole) > 200
-    nobody = ("--url", "http://127.0.0.1:1/v1/models/m", "--timeout", "0.5")
+    nobody = ("--url", NOBODY, "--timeout", "0.5")
     assert run(*line, "--resume", *nobody) == (0, NO_TEXT)
     assert out.read_bytes() == whole
 
@@ -209,6 +222,9 @@ def test_an_existing_file_is_refused(run: Run, tmp_path: Path) -> None:
         "is in it by --resume\n"
     )
     assert out.read_text() == "precious"
+    line, out = arguments(tmp_path, ["good"], "json")
+    out.write_text("precious")
+    assert run(*line) == (1, f"lightclient: {out} exists already: give another --output\n")
 
 
 def test_a_file_that_cannot_be_one(run: Run, tmp_path: Path) -> None:
@@ -216,8 +232,8 @@ def test_a_file_that_cannot_be_one(run: Run, tmp_path: Path) -> None:
     out.mkdir()
     assert "exists already" in run(*line)[1]
     assert "is no regular file" in run(*line, "--resume")[1]
-    assert "cannot be written: No such file" in run(*line, "--output", tmp_path / "no" / "o")[1]
-    status, err = run(*line, "--resume", "--output", line[1])
+    assert "cannot be written: No such file" in run(*line[:-1], tmp_path / "no" / "o")[1]
+    status, err = run(*line[:-1], line[1], "--resume")
     assert (status, "--output must be another file than the input" in err) == (2, True)
 
 
@@ -271,7 +287,9 @@ def test_a_file_of_something_else_is_left_alone(
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_other_options_are_recognised(run: Run, tmp_path: Path, form: str) -> None:
-    base, out = arguments(tmp_path, ["good", ""], form)
+    out = tmp_path / "out"
+    texts = texts_file(tmp_path, ["good", ""])
+    base = ("--file", texts, "--column", "t", "--format", form, "--output", out)
     sets: list[tuple[str, ...]] = [
         (), ("--missing", "empty"), ("--on-error", "skip"), ("--prefix", "p_"), ("--top-k", "2"),
     ]  # fmt: skip
@@ -281,13 +299,145 @@ def test_other_options_are_recognised(run: Run, tmp_path: Path, form: str) -> No
         for other in sets:
             status, err = run(*base, *other, "--resume")
             assert status == (begun != other)
-            assert begun == other or "give the --format, --top-k, --prefix, --missing" in err
+            assert begun == other or "the --format, --top-k, --prefix, --missing" in err
             assert out.read_bytes() == whole
         out.unlink()
     assert run(*base)[0] == 0
     assert (
-        "line 2 has an empty 't'; --missing skip" in run(*base, "--missing", "error", "--resume")[1]
+        "line 2 has an empty 't': give --missing skip"
+        in run(*base, "--missing", "error", "--resume")[1]
     )
+
+
+def reversed_model(inputs: dict[str, Any]) -> dict[str, Any]:
+    return {"logits": model(inputs)["logits"][:, ::-1]}
+
+
+def noisy_model(inputs: dict[str, Any]) -> dict[str, Any]:
+    return {"logits": model(inputs)["logits"] + np.float32(1e-5)}
+
+
+def with_other_labels(folder: Path) -> Path:
+    copy = shutil.copytree(find_folder(None), folder / "other")
+    text = (copy / "config.json").read_text()
+    (copy / "config.json").write_text(text.replace("POSITIVE", "GOOD").replace("NEGATIVE", "BAD"))
+    return copy
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_another_question_is_recognised(run: Run, tmp_path: Path, form: str) -> None:
+    """The last row that has an answer is asked again before others are put behind it."""
+    table, out = tmp_path / "table.csv", tmp_path / f"out.{form}"
+    table.write_text("a,b\none,bad\ntwo,worse\n,\n")
+    base = ("--file", table, "--output", out)
+    begun = (*base, "--column", "a")
+    assert run(*begun)[0] == 0
+    whole = out.read_bytes()
+    assert run(*begun, "--resume", "--url", NOBODY)[0] == 0  # nothing is left to do
+    table.write_text(table.read_text() + "three,bad\n")
+    labels = with_other_labels(tmp_path)
+    with (
+        StandIn(carrying(reversed_model)) as other,
+        StandIn(carrying(noisy_model)) as noisy,
+        StandIn(behind_usual_signature(model)) as without_labels,
+    ):
+        for line in (
+            (*base, "--column", "b"),
+            (*begun, "--function", "sigmoid"),
+            (*begun, "--url", other),
+            (*begun, "--bundle", labels, "--url", without_labels),
+        ):
+            status, err = run(*line, "--resume")
+            assert status == 1
+            assert "the answer to row 3 in it is not what this command gets now" in err
+            for name in ("--column", "--function", "--url", "--bundle", "new version"):
+                assert name in err
+            assert out.read_bytes() == whole
+        assert run(*begun, "--resume", "--url", noisy)[0] == 0
+    assert out.read_bytes().startswith(whole)
+    assert lines_in(out) == 4 + (form == "csv")
+
+
+def test_no_row_is_asked_again_if_none_has_an_answer(run: Run, tmp_path: Path) -> None:
+    line, out = arguments(tmp_path, ["", " "])
+    assert run(*line)[0] == 0
+    texts_file(tmp_path, ["", " ", ""])
+    assert run(*line, "--resume", "--url", NOBODY, "--timeout", "0.5")[0] == 0
+    assert lines_in(out) == 4
+
+
+BROKEN = [
+    ("jsonl", '{"text": 1', "csv", "", "line 2 cannot be read as JSON"),
+    ("jsonl", '{"text": "b", "new": 1}', "csv", ", or begin anew with --format jsonl", "'new'"),
+    ("jsonl", '{"label": 1}', "jsonl", ", or begin anew with --prefix lc_", "has 'label' already"),
+    ("jsonl", "\udcff", "jsonl", "", "is not UTF-8"),
+    ("tsv", "b\tc", "csv", "", "row 3 has 2 cells, but there are 1 columns"),
+    ("csv", '"b', "csv", "", "line 3 is broken CSV"),
+]
+
+
+@pytest.mark.parametrize(("kind", "broken", "form", "anew", "words"), BROKEN)
+def test_a_broken_row_says_how_to_go_on(
+    run: Run, tmp_path: Path, kind: str, broken: str, form: str, anew: str, words: str
+) -> None:
+    path, out = tmp_path / f"in.{kind}", tmp_path / f"out.{form}"
+    first, good = '{"text": "a"}\n', '{"text": "b"}\n'
+    if kind != "jsonl":
+        first, good = "text\na\n", "b\n"
+    line = ("--file", path, "--column", "text", "--output", out)
+    path.write_bytes(f"{first}{broken}\n".encode(errors="surrogateescape"))
+    mend = "convert the file first, as with `iconv -f latin1 -t utf-8`"
+    mend = mend if "UTF-8" in words else "mend the row"
+    for resume in ((), ("--resume",)):
+        status, err = run(*line, *resume)
+        assert status == 1
+        assert words in err
+        assert err.endswith(
+            f"; 1 row is in {out}: {mend} and run the same command with --resume{anew}\n"
+        )
+        assert err.count("give ") == 0
+    path.write_text(first + good)
+    assert run(*line, "--resume") == (0, "")
+    assert lines_in(out) == 2 + (form == "csv")
+
+
+@pytest.mark.parametrize("resume", [(), ("--resume",)])
+@pytest.mark.parametrize("form", ["csv", "jsonl", "json"])
+def test_no_file_is_left_behind_in_vain(
+    run: Run, tmp_path: Path, form: str, resume: tuple[str, ...]
+) -> None:
+    if resume and form == "json":
+        return
+    line, out = arguments(tmp_path, ["good"], form)
+    status, err = run(*line, *resume, "--url", NOBODY, "--timeout", "0.3")
+    assert (status, out.exists()) == (1, False)
+    assert "cannot connect" in err
+    assert "--resume" not in err
+    out.write_text("")  # an earlier run's is left alone
+    assert run(*line, "--resume", "--url", NOBODY, "--timeout", "0.3")[0] in (1, 2)
+    assert out.exists()
+
+
+def test_a_key_that_no_row_has_leaves_no_file_behind(run: Run, tmp_path: Path) -> None:
+    texts, out = texts_file(tmp_path, ["good"] * 100), tmp_path / "out.jsonl"
+    for form in ("jsonl", "csv", "json"):
+        out = tmp_path / f"out.{form}"
+        status, err = run("--file", texts, "--column", "tt", "--output", out)
+        assert (status, out.exists()) == (1, False)
+        assert err == (
+            f"lightclient: {texts}: none of the first 64 rows has the key 'tt' that --column "
+            "names; line 1 has 't'\n"
+        )
+
+
+def test_a_key_may_come_late(run: Run, tmp_path: Path) -> None:
+    texts, out = texts_file(tmp_path, ["good"] * 3), tmp_path / "out.jsonl"
+    texts.write_text("{}\n" * 63 + texts.read_text() + "{}\n" * 70)
+    assert run("--file", texts, "--column", "t", "--output", out)[0] == 0
+    assert lines_in(out) == 136
+    texts.write_text("{}\n" + texts.read_text())
+    status, err = run("--file", texts, "--column", "t", "--output", tmp_path / "other.jsonl")
+    assert (status, "line 1 has nothing" in err) == (1, True)
 
 
 def test_two_runs_do_not_mix(run: Run, tmp_path: Path) -> None:
@@ -311,7 +461,8 @@ def test_an_error_in_the_middle_says_how_to_go_on(run: Run, tmp_path: Path, form
         assert status == 1
         assert err.startswith("lightclient: line 71 ")
         assert err.endswith(
-            f"; 70 rows are in {out}: run the same command with --resume to go on\n"
+            f"; 70 rows are in {out}: mend or remove the text and run the same command with "
+            "--resume, or begin anew with --on-error skip\n"
         )
         assert len(out.read_text().splitlines()) == 70 + (form == "csv")
     texts_file(tmp_path, [*texts, "mended", "more"])
@@ -323,7 +474,10 @@ def test_an_error_in_the_middle_of_what_cannot_be_continued(run: Run, tmp_path: 
     line, out = arguments(tmp_path, ["one", "lone \udcff"], "json")
     status, err = run(*line)
     assert status == 1
-    assert f"; 1 row is in {out}: delete it to begin anew; " in err
+    assert err.endswith(
+        f"; 1 row is in {out}: mend or remove the text, or give --on-error skip; then delete it "
+        "and begin anew\n"
+    )
 
 
 def records_of(form: str, count: int) -> Iterator[str]:
@@ -423,6 +577,25 @@ def test_a_run_that_is_ended_goes_on(
     assert lines_in(out) == 64 + (form == "csv")
     assert run(*line, "--resume") == (0, "")
     assert out.read_bytes() == whole
+
+
+def test_an_interrupt_before_the_first_row_leaves_no_file_behind(tmp_path: Path) -> None:
+    line, out = arguments(tmp_path, ["wait"])
+    asked, gate = threading.Event(), Gate()
+
+    def run(inputs: dict[str, Any]) -> dict[str, Any]:
+        asked.set()
+        return gate(inputs)
+
+    with StandIn(carrying(run)) as url:
+        with process(url, line) as client:
+            wait_for(asked.is_set, client)
+            assert out.exists()
+            client.send_signal(signal.SIGINT)
+            err = client.communicate(timeout=WAIT)[1].decode()
+        gate.opened.set()
+    assert (client.returncode, out.exists()) == (130, False)
+    assert err == "lightclient: interrupted; no row was written\n"
 
 
 def test_a_full_disk(run: Run, url: str, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from lightclient.cli.answers import is_about_a_text
 from lightclient.cli.output import CONTINUING
 from lightclient.cli.rows import RowError
-from lightclient.errors import LightClientError
+from lightclient.errors import BundleError, InputError, LightClientError, SignatureError
 
 
 def advise(error: LightClientError, held: str, form: str, go_on: str) -> str:
@@ -29,4 +29,6 @@ def _ways_out(error: LightClientError) -> tuple[str, str]:
         return error.mend, error.option
     if error.index is not None and is_about_a_text(error):
         return "mend or remove the text", "--on-error skip"
+    if isinstance(error, (InputError, BundleError, SignatureError)):
+        return "mend that", ""
     return "", ""

@@ -282,8 +282,8 @@ def _table(
         numbered = chain(blank, [first], numbered)
     if column is None:
         raise InputError(
-            f"{lines.name}: say which column holds the text: --column NAME; the first row has {_short(names)}"
-            f"{_separated(first[1])}"
+            f"{lines.name}: say which column holds the text: --column NAME; the first row has "
+            f"{_short(names)}{_separated(first[1])}"
         )
     if not (has_header or names):
         return Source(lines.name, names, iter(()))
