@@ -475,8 +475,8 @@ def test_an_error_in_the_middle_of_what_cannot_be_continued(run: Run, tmp_path: 
     status, err = run(*line)
     assert status == 1
     assert err.endswith(
-        f"; 1 row is in {out}: mend or remove the text, or give --on-error skip; then delete it "
-        "and begin anew\n"
+        f"; 1 row is in {out}: mend or remove the text, or give --on-error skip; then delete the "
+        "file and begin anew\n"
     )
 
 

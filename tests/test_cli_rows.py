@@ -182,6 +182,29 @@ def test_a_refused_text_ends_the_run(run: Run) -> None:
     assert "lightclient: line 3: " in err
 
 
+def test_a_refused_text_says_how_to_go_on(run: Run, tmp_path: Path) -> None:
+    line = ("--format", "csv", "--output", tmp_path / "out")
+    status, _, err = run("good\n\nno\nbad\n", *line)
+    assert status == 1
+    assert "lightclient: line 3: " in err
+    assert err.endswith(
+        f"; 2 rows are in {tmp_path / 'out'}: mend or remove the text and run the same command "
+        "with --resume, or begin anew with --on-error skip\n"
+    )
+    assert ".;" not in err
+    assert run("good\n\nbad\n", *line, "--resume")[0] == 0
+    # An answer that the server refuses to give again is another one.
+    (tmp_path / "out").write_text("text,label,score,truncated\nno,POSITIVE,0.5,false\n")
+    status, _, err = run("no\nbad\n", *line, "--resume")
+    assert (status, "the answer to line 1 in it is not what" in err) == (1, True)
+
+
+def test_a_setting_that_does_not_fit_is_no_matter_of_a_row(run: Run) -> None:
+    status, out, err = run("good\nbad\n", "--pad-to", 4000)
+    assert (status, out) == (1, "")
+    assert err.startswith("lightclient: pad_to must be ")
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [

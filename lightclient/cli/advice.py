@@ -20,7 +20,7 @@ def advise(error: LightClientError, held: str, form: str, go_on: str) -> str:
         anew = f", or begin anew with {option}" if option else ""
         return f"{what}; {held}: {mend} and run the same command with --resume{anew}"
     anew = f", or give {option}" if option else ""
-    return f"{what}; {held}: {mend}{anew}; then delete it and begin anew"
+    return f"{what}; {held}: {mend}{anew}; then delete the file and begin anew"
 
 
 def _ways_out(error: LightClientError) -> tuple[str, str]:
