@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -11,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.environments import Environments
+from tests.benchmarks.environments import Environments, machine
 from tests.benchmarks.figures import Row
 from tests.benchmarks.rows import ROWS
 from tests.benchmarks.session import Session
@@ -83,12 +82,7 @@ def _measure(name: str, measure: _Measure, session: Session) -> list[dict[str, A
 def _report(rows: Mapping[str, Any], environments: Environments) -> dict[str, Any]:
     return {
         "command": "python -m tests.benchmarks",
-        "machine": {
-            "cores": os.cpu_count(),
-            "system": f"{platform.machine()} {platform.system()}",
-            "python": platform.python_version(),
-            "packages": environments.versions(),
-        },
+        "machine": machine(environments),
         "rows": rows,
     }
 
