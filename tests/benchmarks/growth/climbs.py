@@ -58,12 +58,13 @@ def _measure(session: Session, case: Case) -> dict[str, Any]:
     ):
         grid = _grid(session, program, case)
         best = max(grid, key=lambda load: grid[load])
-        curves = _curves(session, program, case.rounds, best)
+        step = session.scaled(STEP)
+        curves = _curves(program, best, step, session.rounds(case.rounds))
     return {
         "server": str(case.manner),
         "grid": [[*load, rounded(rate)] for load, rate in grid.items()],
         "best": best,
-        **_summary(curves),
+        **_summary(curves, step),
     }
 
 
@@ -81,14 +82,11 @@ def _grid(session: Session, program: Program, case: Case) -> dict[Load, float]:
     return {load: statistics.median([rate(load), rate(load)]) for load in loads}
 
 
-_Curve = Sequence[float]  # the seconds until each `STEP`-th answer
+_Curve = Sequence[float]  # the seconds until each `step`-th answer
 
 
-def _curves(
-    session: Session, program: Program, rounds: int, best: Load
-) -> dict[str, list[_Curve]]:
+def _curves(program: Program, best: Load, step: int, rounds: int) -> dict[str, list[_Curve]]:
     """Streams that take turns, by what sets their load."""
-    step = session.scaled(STEP)
     curves: dict[str, list[_Curve]] = {"found": [], "best": [], "old": []}
 
     def measure(name: str, load: Load | None) -> float:
@@ -98,22 +96,22 @@ def _curves(
 
     loads = {"found": None, "best": best, "old": OLD}
     sides = {name: lambda name=name: measure(name, loads[name]) for name in loads}
-    interleave(sides, session.rounds(rounds))
+    interleave(sides, rounds)
     return {name: found[1:] for name, found in curves.items()}  # the first one warms up
 
 
-def _summary(curves: dict[str, list[_Curve]]) -> dict[str, Any]:
+def _summary(curves: dict[str, list[_Curve]], step: int) -> dict[str, Any]:
     """Medians: the rates of the second half, and the seconds over the whole stream."""
-    late = {name: statistics.median(map(_late, found)) for name, found in curves.items()}
+    late = {name: statistics.median(_late(curve, step) for curve in found) for name, found in curves.items()}
     seconds = {
         name: [round(statistics.median(times), 4) for times in zip(*found, strict=True)]
         for name, found in curves.items()
     }
     rates = {name: rounded(rate) for name, rate in late.items()}
-    return {"rates": rates, "share": round(rates["found"] / rates["best"], 3), "seconds": seconds}
+    return {"rates": rates, "step": step, "seconds": seconds}
 
 
-def _late(curve: _Curve) -> float:
-    """The texts a second of a curve's second half, if it had `TEXTS` texts."""
+def _late(curve: _Curve, step: int) -> float:
+    """The texts a second of a curve's second half."""
     middle = len(curve) // 2
-    return TEXTS / 2 / (curve[-1] - curve[middle - 1])
+    return step * (len(curve) - middle) / (curve[-1] - curve[middle - 1])
