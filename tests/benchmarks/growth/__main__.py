@@ -42,7 +42,7 @@ def main(
         report = _measured(options)
         results.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
     report = json.loads(results.read_text(encoding="utf-8"))
-    if results == RESULTS:
+    if plots == PLOTS:
         page.publish(report)
     from tests.benchmarks.growth.plots import draw  # it needs matplotlib
 

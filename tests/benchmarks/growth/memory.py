@@ -28,4 +28,7 @@ def size(session: Session) -> dict[str, Any]:
     with Server() as server, session.side("client", "growth", port=server.port) as program:
         sent = program.ask("sent", number=number)
     body = b'{"inputs":{"input_ids":[' + b",".join([b"[101]"] * number) + b"]}}"
-    return {"sent": round(sent), "received": round(len(servers.answer(_REQUEST_LINE, body)) / number)}
+    return {
+        "sent": round(sent),
+        "received": round(len(servers.answer(_REQUEST_LINE, body)) / number),
+    }

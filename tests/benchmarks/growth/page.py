@@ -4,16 +4,18 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from lightclient.load import MOST
 from tests.benchmarks.processes import HERE
 from tests.benchmarks.table import machine_line
 
 README = HERE / "README.md"
 _ROWS = 1_000_000_000
-_HOUR, _DAY = 3_600, 86_400
+_HOUR, _DAY = 3_600, 24
 # Stated assumptions, of November 2026: dollars for an hour of a c7i.xlarge, whose four vCPUs are
 # two cores, and for a gigabyte from one zone to another, which both sides pay.
 _HOURLY, _GIGABYTE = 0.18, 0.02
-_UNDER_WAY = 16  # requests of a worker at most
+# The requests that a worker has under way, and those that keep a server busy.
+_UNDER_WAY, _OF_A_SERVER = MOST.requests, 2
 _Report = Mapping[str, Any]
 
 
@@ -41,16 +43,17 @@ def render(report: _Report) -> str:
     """Markdown: workers, climbs and memory, and what they were measured on."""
     tables = _workers(report["workers"]), _climbs(report["climbs"]), _memory(report["memory"])
     made = f"{machine_line(report['machine'])} Made by `{report['command']}`."
-    return "\n".join([*map(_table, tables), made, ""])
+    return "".join([*map(_table, tables), made, "\n"])
 
 
 def _workers(found: _Report) -> Iterable[list[str]]:
     counts = list(next(iter(found.values()))["rates"])
     titles = [f"{count} workers" for count in counts[1:]]
-    yield ["rows a second", "1 worker", *titles, "the server at most"]
+    yield ["rows a second", "1 worker", *titles, "the server at most", "a row costs its worker"]
     for name, each in found.items():
         rates = [f"{rate:,.0f}" for rate in each["rates"].values()]
-        yield [f"{name}: {each['server']}", *rates, f"{each['most']:,.0f}"]
+        cost = f"{each['processor_seconds'] * 1e6:.0f} µs of a core"
+        yield [f"{name}: {each['server']}", *rates, f"{each['most']:,.0f}", cost]
 
 
 def _climbs(found: _Report) -> Iterable[list[str]]:
@@ -79,22 +82,28 @@ def billion(report: _Report, rate: float) -> str:
         rate: the texts a second of a server of two cores.
     """
     hours = _ROWS / rate / _HOUR
-    servers = hours * _HOUR / _DAY
-    cost = statistics_of_workers(report)
-    gigabytes = {way: _ROWS * size / 1e9 for way, size in report["size"].items()}
-    both = sum(gigabytes.values())
-    rows = [
-        ["a billion rows", "from", "gives"],
-        ["servers", f"{rate:.1f} rows a second each", f"{hours:,.0f} hours of one, or {servers:,.0f} for a day"],
-        ["workers", f"{cost * 1e6:.0f} µs of a core for a row", f"{_ROWS * cost / _HOUR:,.0f} hours of a core"],
-        ["network", " and ".join(f"{size} B {way}" for way, size in report["size"].items()), f"{both:,.0f} GB"],
-        ["money for servers", f"${_HOURLY} an hour", f"${hours * _HOURLY:,.0f}"],
-        ["money for the network", f"${_GIGABYTE} a GB between zones", f"${both * _GIGABYTE:,.0f}"],
-    ]
-    return _table(rows)
+    servers, cost, size = hours / _DAY, core_seconds(report), report["size"]
+    sent, received = size["sent"], size["received"]
+    gigabytes = _ROWS * (sent + received) / 1e9
+    lines = {
+        "hours of a server": (f"{rate:.1f} rows a second", f"{hours:,.0f} h"),
+        "servers, if it takes a day": (f"{_DAY} h", f"{servers:,.0f}"),
+        "workers that keep them busy": (
+            f"{_UNDER_WAY} requests of each worker, {_OF_A_SERVER} for each server",
+            f"{servers * _OF_A_SERVER / _UNDER_WAY:,.0f}",
+        ),
+        "hours of a worker's core": (
+            f"{cost * 1e6:.0f} µs a row", f"{_ROWS * cost / _HOUR:,.0f} h"
+        ),
+        "network": (f"{sent} bytes there, {received} back", f"{gigabytes:,.0f} GB"),
+        "price of the servers": (f"${_HOURLY} an hour", f"${hours * _HOURLY:,.0f}"),
+        "price of the network": (f"${_GIGABYTE} a GB", f"${gigabytes * _GIGABYTE:,.2f}"),
+    }  # fmt: skip
+    head = ["a billion rows", "from", "gives"]
+    return _table([head, *([name, *line] for name, line in lines.items())])
 
 
-def statistics_of_workers(report: _Report) -> float:
+def core_seconds(report: _Report) -> float:
     """The seconds of a core that a row takes its worker: the most of all servers."""
     return max(float(each["processor_seconds"]) for each in report["workers"].values())
 
@@ -102,4 +111,4 @@ def statistics_of_workers(report: _Report) -> float:
 def _table(rows: Iterable[list[str]]) -> str:
     head, *body = rows
     lines = [head, ["---"] * len(head), *body]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"

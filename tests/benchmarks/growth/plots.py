@@ -69,28 +69,31 @@ def _workers(found: _Found) -> Figure:
 def _climbs(found: _Found) -> Figure:
     figure, panels = _panels(found, 2, 2.7)
     for name, panel in panels.items():
+        tokens, requests = found[name]["best"]
+        panel.set_title(f"{name}: best {tokens:,} tokens × {requests}")
         _curves(panel, found[name])
+    figure.legend(*panel.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
+_SIDES = {
+    "best": ("the best fixed load", _GREEN, "--"),
+    "old": ("1,024 tokens × 4", _ORANGE, ":"),
+    "found": ("found by itself", _BLUE, "-"),
+}
+
+
 def _curves(panel: Axes, found: _Found) -> None:
-    tokens, requests = found["best"]
-    sides = {
-        "best": (f"{tokens:,} tokens × {requests}, the best fixed load", _GREEN, "--"),
-        "old": ("1,024 tokens × 4, fixed", _ORANGE, ":"),
-        "found": ("found by itself", _BLUE, "-"),
-    }
-    for side, (label, colour, line) in sides.items():
-        seconds = found["seconds"][side]
-        texts = [found["step"] * at for at in range(1, len(seconds) + 1)]
-        rates = [number / second for number, second in zip(texts, seconds, strict=True)]
-        panel.plot(texts, rates, line, color=colour, label=label)
+    """Over the texts so far, at the end of each whole chunk and of those before."""
+    for side, (label, colour, line) in _SIDES.items():
+        pairs = zip(found["texts"], found["seconds"][side], strict=True)
+        rates = [texts / seconds for texts, seconds in pairs]
+        panel.plot(found["texts"], rates, line, color=colour, label=label)
     panel.set(xlabel="texts so far", ylabel="texts a second, so far")
     panel.set_ylim(0)
     panel.set_xlim(0)
     for axis in (panel.xaxis, panel.yaxis):
         axis.set_major_formatter(_THOUSANDS)
-    panel.legend(loc="lower right", fontsize=8)
 
 
 def _loads(found: _Found) -> Figure:

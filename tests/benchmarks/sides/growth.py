@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
-from itertools import count, islice
+from itertools import count, islice, pairwise
 from pathlib import Path
 
 from commands import answer_commands, setup
@@ -38,14 +38,16 @@ def tokens(number: int) -> float:
     return sum(len(row.ids) for row in encoded) / number
 
 
-def stream(number: int, step: int, load: tuple[int, int] | None = None) -> list[float]:
-    """The seconds until each `step`-th answer of a stream. Without a load it finds its own."""
+def stream(ends: list[int], load: tuple[int, int] | None = None) -> list[float]:
+    """The seconds until so many answers of one stream. Without a load it finds its own."""
     context: AbstractContextManager[None] = fixed(*load) if load else nullcontext()
+    seen = []
     with context:
-        begun, seen = time.perf_counter(), []
-        for at, _ in enumerate(classifier().classify_many(islice(rows(), number)), 1):
-            if at % step == 0:
-                seen.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        answers = classifier().classify_many(islice(rows(), ends[-1]))
+        for before, end in pairwise([0, *ends]):
+            deque(islice(answers, end - before), maxlen=0)
+            seen.append(time.perf_counter() - begun)
     return seen
 
 
