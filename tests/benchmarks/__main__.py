@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.benchmarks.environments import Environments, machine
 from tests.benchmarks.figures import Row
+from tests.benchmarks.growth import page
 from tests.benchmarks.rows import ROWS
 from tests.benchmarks.session import Session
 from tests.benchmarks.table import publish, render
@@ -47,6 +48,7 @@ def main(
         results.write_text(text + "\n", encoding="utf-8")
         if results == RESULTS:
             publish(report)
+            page.publish()  # it has the rate of a row
     print(render(report))
 
 

@@ -43,7 +43,7 @@ def main(
         results.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
     report = json.loads(results.read_text(encoding="utf-8"))
     if plots == PLOTS:
-        page.publish(report)
+        page.publish()
     from tests.benchmarks.growth.plots import draw  # it needs matplotlib
 
     draw(report, plots)
