@@ -8,11 +8,13 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lightclient import Classifier, LightClientError, ServerError, Signature
 from lightclient.standin import StandIn
 from tests.scripted import Script, answering, once, outputs, read_request, response, serving
+from tests.test_readme import BLOCKS
 
 BUSY = response(503, '{"error": "later"}', "Connection: close")
 
@@ -197,3 +199,46 @@ def test_records_of_an_application_that_have_such_attributes_already(
         assert classifier.classify("a gem").label == "POSITIVE"
     [record] = records(log)
     assert (record.method, record.status, record.attempts) == ("POST", 200, 1)
+
+
+@pytest.fixture
+def metrics() -> Iterator[Callable[..., float | None]]:
+    """The README's recipe for Prometheus; gives the value of a sample."""
+    registry = pytest.importorskip("prometheus_client").REGISTRY
+    [recipe] = [block.text for block in BLOCKS if "prometheus_client" in block.text]
+    names: dict[str, Any] = {}
+    exec(compile(recipe, "README.md", "exec"), names)
+    yield lambda name, **labels: registry.get_sample_value(f"lightclient_{name}", labels)
+    names["log"].removeFilter(names["count"])
+    for metric in (names["exchanges"], names["repeats"]):
+        registry.unregister(metric)
+
+
+def test_the_recipe_for_prometheus(
+    metrics: Callable[..., float | None], log: pytest.LogCaptureFixture
+) -> None:
+    with serving(once(BUSY), once(outputs()), read_request_only, once(outputs())) as server:
+        classifier = connect(server.url)
+        classifier.classify("a gem")
+        list(classifier.classify_many(["a gem"]))
+    with pytest.raises(LightClientError):
+        connect(server.url, retries=1).classify("a gem")  # nobody answers there any more
+    assert metrics("seconds_count", result="200") == 2
+    assert metrics("seconds_count", result="CannotConnect") == 1
+    assert 0 < (metrics("seconds_sum", result="200") or 0) < 60
+    reasons = ("503", "ConnectionLost", "CannotConnect", "429")
+    assert [metrics("repeats_total", reason=reason) for reason in reasons] == [1, 1, 1, None]
+    assert records(log) == []  # they are counted, and not shown
+
+
+def test_the_recipe_for_prometheus_lets_warnings_through(
+    metrics: Callable[..., float | None], log: pytest.LogCaptureFixture
+) -> None:
+    """Here, that the model carries no bundle."""
+
+    def model(inputs: Any) -> Any:
+        return {"logits": np.array([[2.0, -2.0]], dtype=np.float32)}
+
+    with StandIn(model) as url, Classifier(url) as classifier:
+        classifier.classify("a gem")
+    assert [record.levelno for record in records(log)] == [logging.WARNING]
