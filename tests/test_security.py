@@ -1,8 +1,10 @@
 """What must not happen: code from data, secrets in words, trust by accident."""
 
 import ast
+import base64
 import copy
 import inspect
+import json
 import logging
 import os
 import pickle
@@ -11,6 +13,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +96,43 @@ def test_secrets_are_in_no_message_log_or_traceback(
     seen = [told, caplog.text, repr(classifier), repr(vars(classifier)), repr(vars(caught.value))]
     assert not any(SECRET in words for words in seen)
     assert SECRET.encode() not in pickle.dumps(caught.value)
+
+
+TEXT = "sesquipedalian"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        answering(outputs()),
+        answering(response(503, TEXT, "Retry-After: 0.1"), outputs()),
+        closes,
+        once(TEXT.encode()),
+        answering(response(400, json.dumps({"error": TEXT}))),
+        answering(response(407, TEXT, f"Proxy-Authenticate: {SECRET}")),
+        answering(response(302, TEXT, f"Location: http://{SECRET}@other/?key={SECRET}")),
+        answering(response(200, TEXT)),
+    ],
+)
+def test_no_record_of_the_log_holds_a_text_or_a_secret(
+    script: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of any logger, at any level, in any attribute; also behind a proxy with a password."""
+    caplog.set_level(logging.DEBUG)
+    with serving(script) as server:
+        monkeypatch.setenv("HTTP_PROXY", f"http://user:{SECRET}@localhost:{server.port}")
+        classifier = Classifier(
+            "http://model.example/v1/models/m",
+            token=SECRET, headers={"X-Key": SECRET}, signature=Signature(), retries=1, timeout=1,
+        )  # fmt: skip
+        with suppress(LightClientError):
+            classifier.classify(TEXT)
+        list(classifier.classify_many([TEXT, f"{TEXT} again"], on_error="return"))
+    told = [repr(vars(record)) for record in caplog.records]
+    assert sum("'bytes_sent'" in words for words in told) >= 2
+    password = base64.b64encode(f"user:{SECRET}".encode()).decode()
+    for secret in (TEXT, SECRET, password, "input_ids"):  # no body of a request either
+        assert not any(secret in words for words in told)
 
 
 URL = "http://localhost:1/v1/models/m"
