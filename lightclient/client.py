@@ -29,6 +29,8 @@ class Classifier:
 
     Threads may share one; it may be pickled, and used on both sides of a fork. It opens no
     connection before the first call and keeps those it has until `close`, or the end of a `with`.
+    A pickle holds no secrets: it says where the token and the headers come from, which are fetched
+    anew where it is unpickled. If they were passed as values, pickling raises `InputError`.
     If `url`, `bundle`, `timeout`, `function`, `token`, `ca_certs` or `client_cert` is left out, the
     environment decides: `LIGHTCLIENT_URL` and so on.
 
@@ -58,7 +60,9 @@ class Classifier:
         ca_certs: a PEM file of the authorities to trust instead of the system's.
         client_cert: a PEM file with certificate and key, or a pair of files.
         retries: how often a call is repeated, inside its deadline, after 429, 503 or a broken
-            connection. `classify_many` repeats a request until its deadline, unless this is 0.
+            connection. All calls together have 35 repeats, and one more for every five calls; after
+            that, an error comes at once. `classify_many` repeats a request until its deadline,
+            unless this is 0, but seldom when those are used up.
 
     Raises:
         InputError: an argument is not what it must be; the message names it.
@@ -265,9 +269,22 @@ class Classifier:
         return self._settings
 
     def __setstate__(self, settings: Settings) -> None:
-        """Set up from settings. A pickled one has the same, whatever the environment says here."""
+        """Set up from settings.
+
+        Those of a pickled one are the same, whatever the environment says here. Only its secrets
+        are fetched anew.
+        """
         import_numpy_meanwhile()
         self._settings, self._predictor = settings, Predictor(settings)
+
+    def __copy__(self) -> "Classifier":
+        """Make another with the same settings. It stays in this process, and so may its secrets."""
+        copied = type(self).__new__(type(self))
+        copied.__setstate__(self._settings)
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Classifier":
+        return self.__copy__()
 
 
 @overload

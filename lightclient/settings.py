@@ -23,9 +23,33 @@ _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY"
 _LONGEST = 366 * 24 * 3600  # far beyond it, the waits of the system overflow
 
 
+class EnvironmentToken(str):
+    """The token of LIGHTCLIENT_TOKEN. A pickle of it names the variable and not its value."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return read_token, ()
+
+
+def read_token() -> EnvironmentToken:
+    """The token of the environment, which a pickled classifier calls where it is unpickled.
+
+    Raises:
+        SettingError: there is none.
+    """
+    token = os.environ.get("LIGHTCLIENT_TOKEN")
+    if not token:
+        raise SettingError(
+            "LIGHTCLIENT_TOKEN is not set here: this classifier was pickled where the variable "
+            "gave its token, and no secret travels in a pickle; set it here as well"
+        )
+    return EnvironmentToken(token)
+
+
 @dataclass(frozen=True)
 class Settings:
-    """The arguments of `Classifier`, which explains them. The repr shows no secrets."""
+    """The arguments of `Classifier`, which explains them. The repr and a pickle hold no secrets."""
 
     url: str | None = None
     bundle: str | Path | Bundle | None = None
@@ -55,6 +79,26 @@ class Settings:
         check_whole("retries", self.retries, 0)
         if isinstance(self.headers, Mapping):  # a copy, which the caller cannot change
             object.__setattr__(self, "headers", dict(self.headers))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle holds.
+
+        Raises:
+            InputError: the token, or headers, were passed as values, which may be secret.
+        """
+        if isinstance(self.token, str) and not isinstance(self.token, EnvironmentToken):
+            raise InputError(
+                "a classifier whose token was passed as a str cannot be pickled, because the token "
+                "would stand in the pickle: set LIGHTCLIENT_TOKEN, here and where it is unpickled, "
+                "and leave token= out; or pass token= a function that fetches the token"
+            )
+        if self.headers and not callable(self.headers):
+            raise InputError(
+                "a classifier whose headers were passed as a mapping cannot be pickled, because "
+                "keys may stand in them, and then in the pickle: pass headers= a function of "
+                "(method, url, body) that returns them"
+            )
+        return dict(self.__dict__)
 
 
 def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
@@ -96,7 +140,11 @@ def _function(text: str) -> str:
     return text
 
 
-_READERS: dict[str, Callable[[str], Any]] = {"timeout": _seconds, "function": _function}
+_READERS: dict[str, Callable[[str], Any]] = {
+    "timeout": _seconds,
+    "token": EnvironmentToken,
+    "function": _function,
+}
 
 
 def check_timeout(value: Any) -> float:

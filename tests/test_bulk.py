@@ -94,6 +94,25 @@ def test_every_text_gets_its_own_answer_in_order() -> None:
     assert sent < 1.15 * tokens  # hardly any padding, where batches of 32 as they come have 1.9
 
 
+def test_equal_texts_of_a_chunk_are_asked_once() -> None:
+    texts: list[Any] = ["a", "b", "a", ("a", "b"), ("a", "b"), "a b", "b"] * 9  # less than a chunk
+    model = Model()
+    with StandIn(model) as url, Classifier(url) as classifier:
+        assert_right(list(classifier.classify_many(texts)), texts)
+    assert sum(rows for rows, _ in model.shapes) == len(set(texts))
+
+
+def test_equal_texts_fail_each_in_its_place() -> None:
+    texts = ["a", POISON, "b", POISON, "\ud800", "a", "\ud800", POISON]
+    with StandIn(Poisoned()) as url, Classifier(url) as classifier:
+        answers = list(classifier.classify_many(texts, on_error="return"))
+        with pytest.raises(BadRequest, match=r"^texts\[1\]: "):
+            list(classifier.classify_many(texts))
+    errors = {answer.index: type(answer) for answer in answers if isinstance(answer, Exception)}
+    assert errors == dict.fromkeys((1, 3, 7), BadRequest) | dict.fromkeys((4, 6), InputError)
+    assert_right([answers[at] for at in (0, 2, 5)], ["a", "b", "a"])
+
+
 def test_a_fixed_length_is_kept_to() -> None:
     model = Model()
     inputs = {name: TensorSpec("int32", (None, 64)) for name in ("input_ids", "attention_mask")}

@@ -1,6 +1,7 @@
 """`lightclient classify --output`, broken off in every way and gone on with."""
 
 import fcntl
+import io
 import json
 import signal
 import socket
@@ -18,10 +19,12 @@ import pytest
 
 from lightclient.classification import Classification, Score
 from lightclient.cli import main
-from lightclient.cli.outfile import Csv, JsonLines, pass_over
-from lightclient.cli.output import csv_header, csv_line
+from lightclient.cli.outfile import make_layout, pass_over
+from lightclient.cli.output import Added, Csv, JsonLines, csv_line
+from lightclient.cli.rows import read_rows
+from lightclient.cli.tally import Tally
 from lightclient.client import Classifier
-from lightclient.errors import LightClientError
+from lightclient.errors import InputError, LightClientError
 from lightclient.model.bundle import Bundle
 from lightclient.standin import ServedModel, StandIn
 from lightclient.standin.models import classifier as behind_usual_signature
@@ -32,6 +35,7 @@ HARD_TEXTS = [
     "plain", "", "two\nlines", "a\rb", "a\r\nb\r", '"', '""', 'say "no", or', ",", "\n\n",
     "中文 🙂", "end\x00", '"\r"\n"', " \t", 'a""\n', "last",
 ]  # fmt: skip
+NO_TEXT = "lightclient: 3 rows have no text and got no answer; the first: line 2 has an empty 't'\n"
 WAIT = 60.0
 
 
@@ -93,15 +97,34 @@ def test_the_file_holds_what_stdout_would(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
 ) -> None:
     line, out = arguments(tmp_path, HARD_TEXTS, form)
-    assert run(*line) == (0, "")
+    assert run(*line) == (0, NO_TEXT)
     assert main(["classify", *map(str, line[:-2])]) == 0
     assert out.read_bytes() == capsys.readouterr().out.encode()
 
 
-def answers_without_a_server(_: Classifier, texts: Iterator[str]) -> Iterator[Classification]:
-    for text in texts:
+def answers_without_a_server(
+    _: Classifier, texts: Iterator[str], on_error: str
+) -> Iterator[Classification | InputError]:
+    for at, text in enumerate(texts):
+        if on_error == "return" and "no" in text:
+            yield InputError(f"texts[{at}]: refused", index=at)
+            continue
         scores = (Score("POSITIVE", 1 / (len(text) + 1)), Score('NEG,\n"', 0.25))
         yield Classification(*scores[0], scores, (0.0, 0.0), truncated=len(text) % 2 == 0)
+
+
+def continued_from_any_byte(run: Run, out: Path, line: tuple[object, ...]) -> bytes:
+    """The whole output, once each beginning of it was continued to the same end."""
+    first = run(*line)
+    assert first[0] == 0
+    whole = out.read_bytes()
+    for end in range(len(whole) + 1):
+        out.write_bytes(whole[:end])
+        status, err = run(*line, "--resume")
+        # What was wrong with a text is not in the file, only the class of its error.
+        assert (status, err) in (first, (0, first[1].replace(": refused", ""))), end
+        assert out.read_bytes() == whole, end
+    return whole
 
 
 @pytest.mark.parametrize(
@@ -112,13 +135,47 @@ def test_a_file_cut_at_any_byte_is_continued(
 ) -> None:
     monkeypatch.setattr(Classifier, "classify_many", answers_without_a_server)
     line, out = arguments(tmp_path, HARD_TEXTS[::step], form, top_k)
-    assert run(*line)[0] == 0
-    whole = out.read_bytes()
-    for end in range(len(whole) + 1):
-        out.write_bytes(whole[:end])
-        status, err = run(*line, "--resume")
-        assert status == 0, (end, err)
-        assert out.read_bytes() == whole, end
+    continued_from_any_byte(run, out, line)
+
+
+TABLE = 'id,text\n"a\n",good\n2,\n3,"no, ""no"""\n4\n5,last\n'
+RAW = (
+    '{"id": 1.0, "text":"g\\u006fod"}\n{"text": null}\n\n {"text": "no", "n": {"m": 1e400}} \n'
+    '{}\n{"a b": [12345678901234567890, "\\n"], "text": "last" }'
+)
+LINES = "good\n\nno\n \r\nlast"
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "last"),
+    [
+        (TABLE, "--format-in csv --column text --format csv", "5,last,POSITIVE,0.2,true"),
+        (TABLE, "--format-in csv --column text --format jsonl --prefix p_ "
+         "--on-error skip", '"p_truncated": true, "p_error": null}'),
+        (TABLE, "--format-in csv --column 2 --no-header --format csv --missing empty --prefix p_ "
+         "--on-error skip", "5,last,POSITIVE,0.2,true,"),
+        (RAW, "--format-in jsonl --column text --format jsonl --on-error skip",
+         '{"a b": [12345678901234567890, "\\n"], "text": "last", "label": "POSITIVE", '
+         '"score": 0.2, "truncated": true, "error": null}'),
+        (LINES, "--format csv --on-error skip --top-k 2",
+         'last,POSITIVE,0.2,"NEG,\n""",0.25,true,'),
+        (LINES, "--format jsonl --missing empty", '"score": 0.2, "truncated": true}'),
+    ],
+)  # fmt: skip
+def test_every_kind_of_row_is_continued_from_any_byte(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, options: str, last: str
+) -> None:
+    """The same bytes come from a pipe each time."""
+    monkeypatch.setattr(Classifier, "classify_many", answers_without_a_server)
+    out = tmp_path / "out"
+    line = (*options.split(), "--output", out)
+
+    def run_with_stdin(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
+        return run(*arguments)
+
+    whole = continued_from_any_byte(run_with_stdin, out, line).decode()
+    assert whole.endswith(last + "\n")
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
@@ -128,17 +185,17 @@ def test_zeros_after_a_power_loss_are_cut_off(run: Run, tmp_path: Path, form: st
     whole = out.read_bytes()
     for end in (0, 5, len(whole) // 2, len(whole) - 3):
         out.write_bytes(whole[:end] + bytes(20))
-        assert run(*line, "--resume") == (0, "")
+        assert run(*line, "--resume") == (0, NO_TEXT)
         assert out.read_bytes() == whole
 
 
 def test_a_missing_file_is_begun_and_a_finished_one_asks_nobody(run: Run, tmp_path: Path) -> None:
     line, out = arguments(tmp_path, HARD_TEXTS)
-    assert run(*line, "--resume") == (0, "")
+    assert run(*line, "--resume") == (0, NO_TEXT)
     whole = out.read_bytes()
     assert len(whole) > 200
     nobody = ("--url", "http://127.0.0.1:1/v1/models/m", "--timeout", "0.5")
-    assert run(*line, "--resume", *nobody) == (0, "")
+    assert run(*line, "--resume", *nobody) == (0, NO_TEXT)
     assert out.read_bytes() == whole
 
 
@@ -149,7 +206,7 @@ def test_an_existing_file_is_refused(run: Run, tmp_path: Path) -> None:
     assert status == 1
     assert err == (
         f"lightclient: {out} exists already: give another --output, or go on with what "
-        "--file began by --resume\n"
+        "is in it by --resume\n"
     )
     assert out.read_text() == "precious"
 
@@ -161,35 +218,43 @@ def test_a_file_that_cannot_be_one(run: Run, tmp_path: Path) -> None:
     assert "is no regular file" in run(*line, "--resume")[1]
     assert "cannot be written: No such file" in run(*line, "--output", tmp_path / "no" / "o")[1]
     status, err = run(*line, "--resume", "--output", line[1])
-    assert (status, "--output must be another file than --file" in err) == (2, True)
+    assert (status, "--output must be another file than the input" in err) == (2, True)
 
 
-CSV_HEADER = "text,truncated,label,score\n"
-CSV_RECORD = CSV_HEADER + "good,false,POSITIVE,0.5\n"
-JSON_RECORD = '{"text": "good", "label": "POSITIVE", "score": 0.5, "truncated": false}\n'
+CSV_HEADER = "t,label,score,truncated\n"
+CSV_RECORD = CSV_HEADER + "good,POSITIVE,0.5,false\n"
+JSON_RECORD = '{"t": "good", "label": "POSITIVE", "score": 0.5, "truncated": false}\n'
+JSON_WITHOUT = '{"t": "good", "label": null, "score": null, "truncated": null}\n'
 
 
 @pytest.mark.parametrize(
     ("form", "content", "words"),
     [
-        ("csv", CSV_HEADER + "bad,false,POSITIVE,0.5\n", "its answer 1 is none to the text"),
-        ("csv", CSV_HEADER + '"goo\nd",false,POSITIVE,0.5\n', "its answer 1 is none to the text"),
-        ("csv", CSV_RECORD + "goof", "its answer 2 is none to the text"),
-        ("csv", CSV_RECORD + "bad,false,NEGATIVE,0.5\n" * 2, "its answer 3 is none"),
-        ("csv", CSV_RECORD + "bad,false,NEGATIVE,0.5\nx", "its answer 3 is none"),
-        ("csv", "text,truncated,label,score,label_2,score_2\n", "its first row is not as --format"),
+        ("csv", CSV_HEADER + "bad,POSITIVE,0.5,false\n", "its record 1 is not of the row"),
+        ("csv", CSV_HEADER + '"goo\nd",POSITIVE,0.5,false\n', "its record 1 is not of the row"),
+        ("csv", CSV_RECORD + "goof", "its record 2 is not of the row"),
+        ("csv", CSV_RECORD + "bad,NEGATIVE,0.5,false\n" * 2, "its record 3 is not of the row"),
+        ("csv", CSV_RECORD + "bad,NEGATIVE,0.5,false\nx", "its record 3 is not of the row"),
+        ("csv", CSV_RECORD + "bad,NEGATIVE,0.5\n", "its record 2 is not as --format csv"),
+        ("csv", CSV_RECORD + "bad,NEGATIVE,0.5,no\n", "its record 2 is not as --format csv"),
+        ("csv", CSV_RECORD + "bad,,,\n", "its record 2 is not as --format csv"),
+        ("csv", "t,label,score,label_2,score_2,truncated\n", "its first row is not as --format"),
+        ("csv", "t,p_label,p_score,p_truncated\n", "its first row is not as --format"),
+        ("csv", "t,label,score,truncated,error\n", "its first row is not as --format"),
         ("csv", JSON_RECORD, "its first row is not as --format csv --top-k 1 writes it"),
         ("csv", "a precious text", "its first row is not as --format csv"),
-        ("jsonl", CSV_RECORD, "its answer 1 is not as --format jsonl --top-k 1 writes it"),
-        ("jsonl", JSON_RECORD.replace("good", "bad"), "its answer 1 is none to the text"),
-        ("jsonl", JSON_RECORD * 3, "its answer 2 is none to the text"),
-        ("jsonl", JSON_RECORD + JSON_RECORD.replace("good", "bad") * 2, "its answer 3 is none"),
-        ("jsonl", JSON_RECORD.replace("}", ', "scores": [1, 2]}'), "its answer 1 is not as"),
-        ("jsonl", JSON_RECORD.replace("}", ', "scores": 3}'), "its answer 1 is not as"),
-        ("jsonl", JSON_RECORD + '{"text": "bad", "label": "POSI\n', "its answer 2 is not as"),
-        ("jsonl", '{"text": "good"}\n', "its answer 1 is not as"),
-        ("jsonl", "[" * 100_000 + "\n", "its answer 1 is not as"),
-        ("jsonl", '{"precious": 1}', "its answer 1 is none to the text"),
+        ("jsonl", CSV_RECORD, "its record 1 is not as --format jsonl --top-k 1 writes it"),
+        ("jsonl", JSON_RECORD.replace("good", "bad"), "its record 1 is not of the row"),
+        ("jsonl", JSON_RECORD * 3, "its record 2 is not of the row"),
+        ("jsonl", JSON_RECORD + JSON_RECORD.replace("good", "bad") * 2, "its record 3 is not of"),
+        ("jsonl", JSON_RECORD.replace("}", ', "scores": [1, 2]}'), "its record 1 is not as"),
+        ("jsonl", JSON_RECORD.replace("}", ', "error": null}'), "its record 1 is not as"),
+        ("jsonl", JSON_RECORD.replace("label", "p_label"), "its record 1 is not as"),
+        ("jsonl", JSON_WITHOUT, "its record 1 is not as"),
+        ("jsonl", JSON_RECORD + '{"t": "bad", "label": "POSI\n', "its record 2 is not as"),
+        ("jsonl", '{"t": "good"}\n', "its record 1 is not as"),
+        ("jsonl", "[" * 100_000 + "\n", "its record 1 is not as"),
+        ("jsonl", '{"precious": 1}', "its record 1 is not of the row"),
     ],
 )
 def test_a_file_of_something_else_is_left_alone(
@@ -202,6 +267,27 @@ def test_a_file_of_something_else_is_left_alone(
     assert words in err
     assert "or another --output" in err
     assert out.read_text() == content
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_other_options_are_recognised(run: Run, tmp_path: Path, form: str) -> None:
+    base, out = arguments(tmp_path, ["good", ""], form)
+    sets: list[tuple[str, ...]] = [
+        (), ("--missing", "empty"), ("--on-error", "skip"), ("--prefix", "p_"), ("--top-k", "2"),
+    ]  # fmt: skip
+    for begun in sets:
+        assert run(*base, *begun)[0] == 0
+        whole = out.read_bytes()
+        for other in sets:
+            status, err = run(*base, *other, "--resume")
+            assert status == (begun != other)
+            assert begun == other or "give the --format, --top-k, --prefix, --missing" in err
+            assert out.read_bytes() == whole
+        out.unlink()
+    assert run(*base)[0] == 0
+    assert (
+        "line 2 has an empty 't'; --missing skip" in run(*base, "--missing", "error", "--resume")[1]
+    )
 
 
 def test_two_runs_do_not_mix(run: Run, tmp_path: Path) -> None:
@@ -223,9 +309,9 @@ def test_an_error_in_the_middle_says_how_to_go_on(run: Run, tmp_path: Path, form
     for resume in ((), ("--resume",)):
         status, err = run(*line, *resume)
         assert status == 1
-        assert err.startswith("lightclient: texts[70]")
+        assert err.startswith("lightclient: line 71 ")
         assert err.endswith(
-            f"; 70 answers are in {out}: run the same command with --resume to go on\n"
+            f"; 70 rows are in {out}: run the same command with --resume to go on\n"
         )
         assert len(out.read_text().splitlines()) == 70 + (form == "csv")
     texts_file(tmp_path, [*texts, "mended", "more"])
@@ -237,30 +323,32 @@ def test_an_error_in_the_middle_of_what_cannot_be_continued(run: Run, tmp_path: 
     line, out = arguments(tmp_path, ["one", "lone \udcff"], "json")
     status, err = run(*line)
     assert status == 1
-    assert f"; 1 answer is in {out}: delete it to begin anew; " in err
+    assert f"; 1 row is in {out}: delete it to begin anew; " in err
 
 
 def records_of(form: str, count: int) -> Iterator[str]:
     if form == "csv":
-        yield csv_header(1)
-        yield from (csv_line([f"{at}\n", "false", "NEGATIVE", "0.5"]) for at in range(count))
+        yield CSV_HEADER
+        yield from (csv_line([f"{at}\n", "NEGATIVE", "0.5", "false"]) for at in range(count))
     else:
         yield from (JSON_RECORD.replace("good", f"{at}\\n") for at in range(count))
 
 
-@pytest.mark.parametrize(("form", "layout"), [("csv", Csv(1, 2)), ("jsonl", JsonLines(1, 2))])
+@pytest.mark.parametrize(("form", "kind"), [("csv", Csv), ("jsonl", JsonLines)])
 def test_passing_over_holds_no_more_than_a_record(
-    tmp_path: Path, form: str, layout: Csv | JsonLines
+    tmp_path: Path, form: str, kind: type[Csv] | type[JsonLines]
 ) -> None:
-    out = tmp_path / "out"
+    out, texts = tmp_path / "out", texts_file(tmp_path, [f"{at}\n" for at in range(20_000)])
     with out.open("w", newline="") as stream:
         stream.writelines(records_of(form, 20_000))
+    tally, layout = Tally(), make_layout(kind(Added(), ("t",)))
     tracemalloc.start()
-    begun = pass_over(out, (f"{at}\n" for at in range(20_000)), layout)
+    with texts.open("rb") as stream:
+        begun = pass_over(out, read_rows(stream, "texts", "jsonl", "t"), layout, tally)
+        assert next(begun.rows, None) is None
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert (begun.answers, begun.end) == (20_000, out.stat().st_size)
-    assert next(begun.texts, None) is None
+    assert (tally.rows, tally.begun, begun.end) == (20_000, 20_000, out.stat().st_size)
     assert peak < 400_000 < out.stat().st_size
 
 
@@ -328,7 +416,7 @@ def test_a_run_that_is_ended_goes_on(
     if sent == signal.SIGINT:
         assert client.returncode == 130
         assert err == (
-            f"lightclient: interrupted; 64 answers are in {out}: "
+            f"lightclient: interrupted; 64 rows are in {out}: "
             "run the same command with --resume to go on\n"
         )
     assert whole.startswith(out.read_bytes())
@@ -353,7 +441,7 @@ def test_a_full_disk(run: Run, url: str, tmp_path: Path) -> None:
     assert done.returncode == 1
     held = whole[:3000].count(b"\n") - 1
     assert done.stderr.decode() == (
-        f"lightclient: {out} cannot be written: File too large; {held} answers are in {out}: "
+        f"lightclient: {out} cannot be written: File too large; {held} rows are in {out}: "
         "run the same command with --resume to go on\n"
     )
     assert out.read_bytes() == whole[:3000]

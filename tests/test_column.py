@@ -210,7 +210,7 @@ class Stream(Table):
         (Frame([]), "not a whole Frame: "),
         (Table(), "not a whole Table with the columns 'id', 'text': "),
         (Stream(), "not a whole Stream: "),
-        ({"id": [1], "text": ["a"]}, "not a whole dict with the columns 'id', 'text': "),
+        ({"id": [1], "text": ["a"]}, "not a whole dict: "),
     ],
 )
 def test_a_whole_table_is_refused(table: Any, told: str) -> None:
@@ -218,14 +218,14 @@ def test_a_whole_table_is_refused(table: Any, told: str) -> None:
     for take in (classifier.classify, classifier.classify_many):
         with pytest.raises(InputError, match="texts must be those of one column") as caught:
             take(table)
-        assert told + 'classify_many(frame["text"])' in str(caught.value)
+        assert told + 'classify_many(table["text"])' in str(caught.value)
 
 
 def test_keys_that_may_be_texts_are_not_told() -> None:
-    for mapping in ({"private": 1, "more": "words"}, {}):
+    for mapping in ({"private": 1, "more": "words"}, {"private": ["a"]}, {}):
         with pytest.raises(InputError, match="not a whole dict: ") as caught:
             Classifier(NOWHERE).classify_many(mapping)
-        assert "classify_many(texts.values())" in str(caught.value)
+        assert "classify_many(table.values())" in str(caught.value)
         assert "private" not in str(caught.value)
 
 

@@ -24,7 +24,8 @@ LIGHTCLIENT_TIMEOUT and LIGHTCLIENT_FUNCTION; a bearer token from LIGHTCLIENT_TO
 certificates from LIGHTCLIENT_CA_CERTS and LIGHTCLIENT_CLIENT_CERT.
 
 Results go to stdout or to --output, everything else to stderr. Exit status: 0 when all went well,
-1 when something failed, 2 for a wrong command line, 130 after Ctrl-C.
+also where rows were skipped as asked for or the reader had enough, as in `| head`; 1 when
+something failed, 2 for a wrong command line, 130 after Ctrl-C.
 """
 
 

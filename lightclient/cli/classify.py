@@ -1,56 +1,106 @@
-"""`lightclient classify`: texts in, answers out, as a stream."""
+"""`lightclient classify`: rows in, rows with answers out, as a stream."""
 
 import argparse
+import io
+import os
 import sys
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
-from importlib import import_module
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from lightclient.cli import options
-from lightclient.cli.outfile import LAYOUTS, Begun, open_output, pass_over
-from lightclient.cli.output import CONTINUING, WRITERS
-from lightclient.cli.texts import read_file, read_lines
-from lightclient.errors import LightClientError
+from lightclient.cli.answers import Answers, count_labels
+from lightclient.cli.outfile import Begun, make_layout, open_output, pass_over
+from lightclient.cli.output import CONTINUING, FORMS, Added, Csv, Form, JsonLines, write
+from lightclient.cli.progress import Console, Progress, logging_to, showing
+from lightclient.cli.rows import KINDS, Row, Source, apply_missing, read_rows, read_texts
+from lightclient.cli.tally import Tally
+from lightclient.errors import InputError, LightClientError
 
 if TYPE_CHECKING:
-    from lightclient.classification import Classification
     from lightclient.client import Classifier
 
 _TEXT = """\
-Classify texts from the command line, from a file, or from stdin, one a line.
+Classify the texts of the command line, of a file, or of stdin.
 
   lightclient classify --url http://HOST:8501/v1/models/NAME "some text" "another"
-  lightclient classify --file reviews.csv --column text --format jsonl > answers.jsonl
-  lightclient classify --file reviews.tsv --column 2          # no header: the second column
+  lightclient classify --file reviews.csv --column text --output answers.csv
+  lightclient classify --file reviews.jsonl --column text --format csv > answers.csv
   cat lines.txt | lightclient classify --top-k 3
-  lightclient classify --file reviews.csv --column text --format csv --output answers.csv
+  zcat reviews.csv.gz | lightclient classify --format-in csv --column text --format jsonl
+
+csv, jsonl and json keep all columns of a row and add label, score and truncated to them (with
+--top-k also label_2, score_2 and so on in csv, and scores in JSON). The objects of a .jsonl file
+stay as they are written. A .tsv file knows no quotes: a cell is what stands between two tabs.
+
+A row without a text is one with an empty or blank cell, a null, a key that is not there, a value
+that is no string, or too few cells, or a blank line of plain text. It stays, without an answer,
+unless --missing says otherwise. The end of the run tells how many there were, and the first one.
 
 Texts are read ahead: 64 at first, then up to 1,024 at a time, and sent in several requests at once;
-the answers come in the order of the texts. A server that is away or overloaded is tried again until
+the answers come in the order of the rows. A server that is away or overloaded is tried again until
 --timeout is over. What broke off with --output goes on where it stopped when the same command is
-given with --resume (--file, --format jsonl or csv): no text is lost and none is answered twice.
-
-A .tsv file knows no quotes: a cell is what stands between two tabs.
+given with --resume, and the same input (--format jsonl or csv): no row is lost and none is answered
+twice.
 """
 
 
 def add_command(commands: "options.Commands") -> None:
     """Add `classify`."""
     parser = options.add_command(commands, "classify", "classify texts", _TEXT)
-    parser.add_argument("texts", metavar="TEXT", nargs="*", help="a text; none: lines of stdin")
+    _add_input_options(parser)
+    options.add_server_options(parser)
+    _add_output_options(parser)
+    parser.set_defaults(run=_run, usage_error=parser.error)
+
+
+def _add_input_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("texts", metavar="TEXT", nargs="*", help="a text; none: stdin is read")
     parser.add_argument("--file", metavar="F", type=Path, help="a .txt, .csv, .tsv or .jsonl file")
+    parser.add_argument(
+        "--format-in",
+        choices=KINDS,
+        help="what stdin or the file holds; default: as the file's ending says, and txt of stdin",
+    )
     parser.add_argument(
         "--column",
         metavar="C",
-        help="the column or key that holds the text; a number, from 1, if there is no header",
+        help="the column or key that holds the text: a name, or the number of a column, from 1",
     )
-    options.add_server_options(parser)
-    parser.add_argument("--format", choices=WRITERS, default="table", help="default: %(default)s")
     parser.add_argument(
-        "--top-k", metavar="K", type=_count, default=1, help="labels to show; default: 1"
+        "--no-header",
+        action="store_true",
+        help="the first line is a row; the columns are called column_1, column_2 and so on",
+    )
+    parser.add_argument(
+        "--missing",
+        choices=("skip", "error", "empty"),
+        default="skip",
+        help="what happens to a row without a text: it gets no answer, ends the run, or is "
+        "classified as the empty text; default: %(default)s",
+    )
+
+
+def _add_output_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--on-error",
+        choices=("skip", "stop"),
+        default="stop",
+        help="what happens at a text that the tokenizer or the server refuses. skip: a column "
+        "'error' names the error, and the run goes on; such a row counts as written, so --resume "
+        "does not try it again. Other failures always end the run; default: %(default)s",
+    )
+    parser.add_argument(
+        "--format",
+        choices=FORMS,
+        help="default: as OUT ends (.csv, .jsonl or .json), or else table",
+    )
+    parser.add_argument(
+        "--top-k", metavar="K", type=options.whole, default=1, help="labels to show; default: 1"
+    )
+    parser.add_argument(
+        "--prefix", metavar="P", default="", help="stands before the names of the added columns"
     )
     parser.add_argument(
         "--output", metavar="OUT", type=Path, help="a new file for the results; default: stdout"
@@ -58,160 +108,218 @@ def add_command(commands: "options.Commands") -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on with an OUT that an abort left behind"
     )
-    parser.set_defaults(run=_run, usage_error=parser.error)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, 1 or more")
-    return int(text)
+    parser.add_argument("--quiet", action="store_true", help="do not show how far it is")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="show all that is logged, on stderr"
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from lightclient.client import Classifier
 
-    _check_resume(arguments)
-    texts = iter(_texts(arguments))
-    with Classifier(**options.server_settings(arguments)) as classifier:
+    _settle(arguments)
+    console, tally = Console(sys.stderr), Tally()
+    with ExitStack() as stack:
+        stack.enter_context(logging_to(console, verbose=arguments.verbose))
+        source = stack.enter_context(_open_source(arguments))
+        if source.notice:
+            console.say(source.notice)
+        classifier = stack.enter_context(Classifier(**options.server_settings(arguments)))
         if arguments.texts:
-            _count_labels(classifier)  # asks the server, so that one which is away is told soon
-        if arguments.output:
-            tally = _to_file(arguments, classifier, texts)
-        else:
-            tally = _Tally(classifier, Begun(texts))
-            _write(arguments, tally, sys.stdout)
-    if tally.truncated:
-        texts_were = "1 text was" if tally.truncated == 1 else f"{tally.truncated} texts were"
-        print(
-            f"lightclient: {texts_were} longer than the model takes; what is over was not read",
-            file=sys.stderr,
-        )
+            count_labels(classifier)  # asks the server, so that one which is away is told soon
+        try:
+            _Run(arguments, source, classifier, console, tally).go()
+        finally:
+            for message in tally.tell():
+                console.say(message)
     return 0
 
 
-def _check_resume(arguments: argparse.Namespace) -> None:
+def _settle(arguments: argparse.Namespace) -> None:
+    """Check what goes together, and fill in what is left out."""
+    options.check_url(arguments)
+    _settle_input(arguments)
+    _settle_output(arguments)
+
+
+def _settle_input(arguments: argparse.Namespace) -> None:
+    if arguments.texts:
+        for name in ("file", "column", "format_in", "no_header"):
+            if getattr(arguments, name):
+                arguments.usage_error(f"give either TEXT or --{name.replace('_', '-')}, not both")
+    elif arguments.column is not None and not (arguments.file or arguments.format_in):
+        arguments.usage_error(
+            "--column goes with --file, or with --format-in csv, tsv or jsonl for stdin"
+        )
+    if not (arguments.format_in or arguments.file):
+        arguments.format_in = "txt"
+    if not arguments.format_in:
+        arguments.format_in = arguments.file.suffix.lower().removeprefix(".")
+    if arguments.no_header and arguments.format_in not in ("csv", "tsv"):
+        arguments.usage_error("--no-header goes with csv and tsv")
+
+
+def _settle_output(arguments: argparse.Namespace) -> None:
+    if arguments.format is None:
+        ending = arguments.output.suffix.lower().removeprefix(".") if arguments.output else ""
+        arguments.format = ending if ending in FORMS else "table"
     if not arguments.resume:
         return
-    if not (arguments.file and arguments.output):
-        arguments.usage_error("--resume goes with --file and --output")
+    if not arguments.output:
+        arguments.usage_error("--resume goes with --output")
     if arguments.format not in CONTINUING:
         arguments.usage_error(f"--resume goes with --format {' or '.join(CONTINUING)}")
-    if arguments.output.exists() and arguments.output.samefile(arguments.file):
-        arguments.usage_error("--output must be another file than --file")
-
-
-def _texts(arguments: argparse.Namespace) -> Iterable[str]:
-    if arguments.file and arguments.texts:
-        arguments.usage_error("give either TEXT or --file, not both")
-    if arguments.column and not arguments.file:
-        arguments.usage_error("--column goes with --file")
-    if arguments.file:
-        return read_file(arguments.file, arguments.column)
-    if arguments.texts:
-        found: list[str] = arguments.texts
-        return found
-    if sys.stdin.isatty():
-        print("texts, one a line; end with Ctrl-D", file=sys.stderr)
-    return read_lines(sys.stdin.buffer, "stdin")
-
-
-class _Tally:
-    """Each text with its answer; how many were cut, and how many answers there are by now."""
-
-    def __init__(self, classifier: "Classifier", begun: Begun) -> None:
-        self._classifier = classifier
-        self._begun = begun
-        self._waiting: deque[str] = deque()
-        self.truncated = 0
-        self.answers = begun.answers
-
-    def __iter__(self) -> "Generator[tuple[str, Classification], None, None]":
-        many = self._classifier.classify_many(self._remembered())
-        with closing(cast("Generator[Classification, None, None]", many)) as answers:
-            for answer in answers:
-                self.truncated += answer.truncated
-                yield self._waiting.popleft(), answer
-                self.answers += 1  # it has been written: the next one is asked for
-
-    def _remembered(self) -> Iterator[str]:
-        for text in self._begun.texts:
-            self._waiting.append(text)
-            yield text
-
-
-def _to_file(
-    arguments: argparse.Namespace, classifier: "Classifier", texts: Iterator[str]
-) -> _Tally:
-    with open_output(arguments.output, resume=arguments.resume) as out:
-        begun = Begun(texts)
-        if arguments.resume:
-            # With one label to show, the server need not be asked: nothing may be left to do.
-            labels = 1 if arguments.top_k == 1 else _count_labels(classifier)
-            layout = LAYOUTS[arguments.format](arguments.top_k, labels)
-            begun = pass_over(arguments.output, texts, layout)
-            out.truncate(begun.end)
-        tally = _Tally(classifier, begun)
-        with _telling(arguments, tally), out:  # closed within: the disk may be full only then
-            _write(arguments, tally, out, goes_on=begun.end > 0)
-    return tally
-
-
-def _count_labels(classifier: "Classifier") -> int:
-    """How many labels the served model has, which may take a question to the server."""
-    from lightclient.http.deadline import Deadline
-    from lightclient.http.pace import Pace
-
-    deadline = Deadline(classifier.timeout, pace=Pace(1))
-    return len(classifier._predictor.plan(deadline).bundle.labels)
-
-
-def _write(
-    arguments: argparse.Namespace, tally: _Tally, out: TextIO, *, goes_on: bool = False
-) -> None:
-    write = (CONTINUING if goes_on else WRITERS)[arguments.format]
-    # Closed here: the garbage collector could do so in a thread of the generator itself.
-    with closing(iter(tally)) as answers:
-        write(_with_progress(answers, out), out, arguments.top_k)
 
 
 @contextmanager
-def _telling(arguments: argparse.Namespace, tally: _Tally) -> Iterator[None]:
-    """Whatever ends the run, say how to go on."""
+def _open_source(arguments: argparse.Namespace) -> Iterator[Source]:
+    if arguments.texts:
+        yield read_texts(arguments.texts)
+        return
+    kind, name = arguments.format_in, str(arguments.file or "stdin")
+    if kind not in KINDS:
+        raise InputError(
+            f"{name}: the file must end in .{', .'.join(KINDS)}, or --format-in must say what it is"
+        )
+    with _open_input(arguments) as stream:
+        if arguments.output and _is_same(stream, arguments.output):
+            arguments.usage_error("--output must be another file than the input")
+        yield read_rows(stream, name, kind, arguments.column, has_header=not arguments.no_header)
+
+
+@contextmanager
+def _open_input(arguments: argparse.Namespace) -> Iterator[BinaryIO]:
+    if not arguments.file:
+        if _is_typed(arguments):
+            print("texts, one a line; end with Ctrl-D", file=sys.stderr)
+        yield sys.stdin.buffer
+        return
     try:
-        yield
-    except LightClientError as error:
-        # `index` counts from the text that this run began with.
-        message = str(error).replace(f"texts[{error.index}]", f"texts[{tally.answers}]", 1)
-        error.args = (f"{message}; {_mend(arguments, tally)}",)
-        raise
+        stream = arguments.file.open("rb")
     except OSError as error:
-        raise LightClientError(
-            f"{arguments.output} cannot be written: {error.strerror}; {_mend(arguments, tally)}"
-        ) from error
-    except KeyboardInterrupt:
-        print(f"lightclient: interrupted; {_mend(arguments, tally)}", file=sys.stderr)
+        raise InputError(f"{arguments.file} cannot be read: {error.strerror}") from error
+    with stream:
+        yield stream
+
+
+def _is_typed(arguments: argparse.Namespace) -> bool:
+    return not (arguments.file or arguments.texts) and sys.stdin.isatty()
+
+
+def _is_same(stream: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except OSError:
+        return False  # one of them is no file
+
+
+class _Run:
+    """One run of the command, once all that it needs is there."""
+
+    def __init__(
+        self,
+        arguments: argparse.Namespace,
+        source: Source,
+        classifier: "Classifier",
+        console: Console,
+        tally: Tally,
+    ) -> None:
+        self._arguments, self._source, self._classifier = arguments, source, classifier
+        self._console, self._tally = console, tally
+
+    def go(self) -> None:
+        """Classify all rows."""
+        form = self._form()
+        missing, name = self._arguments.missing, self._source.name
+        rows = (apply_missing(row, missing, name) for row in self._source)
+        if self._arguments.output:
+            self._to_file(form, rows)
+        else:
+            self._to_stdout(form, rows)
+
+    def _form(self) -> Form:
+        arguments = self._arguments
+        # With one label to show, the server need not be asked: nothing may be left to do.
+        top_k = arguments.top_k
+        labels = 1 if top_k == 1 else min(top_k, count_labels(self._classifier))
+        added = Added(arguments.prefix, top_k, labels, arguments.on_error == "skip")
+        form = FORMS[arguments.format]
+        names = self._source.first_names() if form is Csv else self._source.header or ()
+        return form(added, names)
+
+    def _to_stdout(self, form: Form, rows: Iterator[Row]) -> None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(line_buffering=True)  # a row is there when it is counted
+        try:
+            with self._showing(sys.stdout):
+                self._write(form, rows, sys.stdout)
+                sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read the rows has had enough; keep the interpreter from flushing once more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except KeyboardInterrupt:
+            written = "1 row was" if self._tally.rows == 1 else f"{self._tally.rows} rows were"
+            self._interrupted(f"{written} written")
+
+    def _to_file(self, form: Form, rows: Iterator[Row]) -> None:
+        arguments = self._arguments
+        with (
+            open_output(arguments.output, resume=arguments.resume) as out,
+            self._showing(out),
+        ):
+            begun = Begun(rows)
+            if arguments.resume:
+                layout = make_layout(cast("Csv | JsonLines", form))
+                begun = pass_over(arguments.output, rows, layout, self._tally)
+                out.truncate(begun.end)
+            with self._telling(), out:  # closed within: the disk may be full only then
+                self._write(form, begun.rows, out, goes_on=begun.end > 0)
+
+    def _write(
+        self, form: Form, rows: Iterator[Row], out: TextIO, *, goes_on: bool = False
+    ) -> None:
+        skips = self._arguments.on_error == "skip"
+        answers = Answers(self._classifier, rows, self._tally, skips_errors=skips)
+        # Closed here: the garbage collector could do so in a thread of the generator itself.
+        with closing(iter(answers)) as found:
+            write(form, found, out, goes_on=goes_on)
+
+    @contextmanager
+    def _showing(self, out: TextIO) -> Iterator[None]:
+        on_terminal = sys.stderr.isatty()
+        is_in_the_way = on_terminal and (out.isatty() or _is_typed(self._arguments))
+        if self._arguments.quiet or is_in_the_way:
+            yield
+            return
+        progress = Progress(self._tally, self._source, self._console, on_terminal=on_terminal)
+        with showing(progress, self._console):
+            yield
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Whatever ends the run, say how to go on."""
+        try:
+            yield
+        except LightClientError as error:
+            error.args = (f"{error}; {self._mend()}",)
+            raise
+        except OSError as error:
+            output = self._arguments.output
+            raise LightClientError(
+                f"{output} cannot be written: {error.strerror}; {self._mend()}"
+            ) from error
+        except KeyboardInterrupt:
+            self._interrupted(self._mend())
+
+    def _interrupted(self, mend: str) -> None:
+        self._console.say(f"interrupted; {mend}")
         raise SystemExit(130) from None
 
-
-def _mend(arguments: argparse.Namespace, tally: _Tally) -> str:
-    held = "1 answer is" if tally.answers == 1 else f"{tally.answers} answers are"
-    if arguments.file and arguments.format in CONTINUING:
-        return f"{held} in {arguments.output}: run the same command with --resume to go on"
-    return (
-        f"{held} in {arguments.output}: delete it to begin anew; to go on there takes --file and "
-        f"--format {' or '.join(CONTINUING)}"
-    )
-
-
-def _with_progress(
-    answers: Iterable[tuple[str, "Classification"]], out: TextIO
-) -> Iterable[tuple[str, "Classification"]]:
-    """With a bar on stderr, if that is a terminal, the answers go elsewhere, and tqdm is there."""
-    if not sys.stderr.isatty() or out.isatty():
-        return answers
-    try:
-        tqdm = import_module("tqdm").tqdm
-    except ImportError:
-        return answers
-    bar: Iterable[tuple[str, Classification]] = tqdm(answers, unit=" texts", delay=1)
-    return bar
+    def _mend(self) -> str:
+        rows, arguments = self._tally.rows, self._arguments
+        held = f"{'1 row is' if rows == 1 else f'{rows} rows are'} in {arguments.output}"
+        if arguments.format not in CONTINUING:
+            forms = " or ".join(CONTINUING)
+            return f"{held}: delete it to begin anew; to go on there takes --format {forms}"
+        same_input = "" if arguments.file or arguments.texts else " and the same input"
+        return f"{held}: run the same command with --resume{same_input} to go on"

@@ -3,6 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from lightclient.errors import InputError
+
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -39,11 +41,43 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
         "output's name says, or as transformers' pipeline does",
     )
     parser.add_argument(
-        "--pad-to", metavar="N", type=int, help="one length for all requests, if the server batches"
+        "--pad-to",
+        metavar="N",
+        type=whole,
+        help="one length for all requests, if the server batches",
     )
     parser.add_argument(
-        "--timeout", metavar="S", type=float, help="seconds a call may take; default: 10"
+        "--timeout", metavar="S", type=_timeout, help="seconds a call may take; default: 10"
     )
+
+
+def whole(text: str) -> int:
+    """A whole number, 1 or more, for the parser."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > 9 or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, 1 or more")
+    return int(text)
+
+
+def _timeout(text: str) -> float:
+    from lightclient.settings import check_timeout
+
+    try:
+        return check_timeout(float(text))
+    except ValueError as error:  # an InputError is one as well
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be a number of seconds above 0, a year at most"
+        ) from error
+
+
+def check_url(arguments: argparse.Namespace) -> None:
+    """Check the form of the URL that a command line gives, if it gives one."""
+    from lightclient.serving.address import parse_address
+
+    if arguments.url is not None:
+        try:
+            parse_address(arguments.url)
+        except InputError as error:
+            arguments.usage_error(f"argument --url: {error}")
 
 
 def server_settings(arguments: argparse.Namespace) -> dict[str, Any]:

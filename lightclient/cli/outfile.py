@@ -1,6 +1,7 @@
 """The file of `--output`: begun, or gone on with after an abort."""
 
-import json
+import csv
+import io
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +9,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from lightclient.cli.output import csv_cell, csv_header
+from lightclient.cli.output import Csv, JsonLines
+from lightclient.cli.rows import Row, decode
+from lightclient.cli.tally import Tally
 from lightclient.errors import InputError
 
 if sys.platform != "win32":
@@ -32,8 +35,7 @@ def open_output(path: Path, *, resume: bool) -> TextIO:
         )
     except FileExistsError as error:
         raise InputError(
-            f"{path} exists already: give another --output, or go on with what --file began by "
-            "--resume"
+            f"{path} exists already: give another --output, or go on with what is in it by --resume"
         ) from error
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from error
@@ -55,14 +57,27 @@ def _lock(out: TextIO, path: Path) -> None:
         pass  # a file system without locks
 
 
-class JsonLines:
+@dataclass(frozen=True)
+class Found:
+    """What stands behind a row's own columns: a score, an error's name, or neither."""
+
+    has_score: bool
+    error: str
+    truncated: bool
+
+    def fits(self, row: Row) -> bool:
+        """Whether it can stand behind this row: one without a text has neither."""
+        return self.has_score + bool(self.error) == (row.text is not None)
+
+
+class JsonLinesLayout:
     """What `--format jsonl` writes: nothing first, then a line a record."""
 
     header = b""
 
-    def __init__(self, top_k: int, labels: int) -> None:
-        self.options = f"--format jsonl --top-k {top_k}"
-        self._scores = min(top_k, labels) if top_k > 1 else 0
+    def __init__(self, form: JsonLines) -> None:
+        self._form, self._added = form, form.added
+        self.options = _options("jsonl", form)
 
     def split(self, stream: BinaryIO) -> Iterator[bytes]:
         """The records; the last may be a part of one."""
@@ -72,29 +87,43 @@ class JsonLines:
         """Whether it has come to its end."""
         return record.endswith(b"\n")
 
-    def fits(self, record: bytes) -> bool:
-        """Whether a whole record has the shape that the options give it."""
+    def beginning(self, row: Row) -> bytes:
+        """How the record of this row begins."""
+        return _encoded(self._form.beginning(row))
+
+    def has_shape(self, record: bytes) -> bool:
+        """Whether a whole record, of whatever row, has the shape that the options give it."""
+        keys = self._added.keys
         try:
-            found: Any = json.loads(record)
-        except (ValueError, RecursionError):
+            found: Any = decode(record.decode())
+        except ValueError:
             return False
-        if not isinstance(found, dict) or not found.keys() >= {"text", "label"}:
-            return False
-        scores = found.get("scores", [])
-        return isinstance(scores, list) and len(scores) == self._scores
+        return isinstance(found, dict) and list(found)[-len(keys) :] == keys
 
-    def beginning(self, text: str) -> bytes:
-        """How the record of this text begins."""
-        opened = json.dumps({"text": text}, ensure_ascii=False).removesuffix("}")
-        return _encoded(opened + ', "label": ')
+    def read(self, rest: bytes) -> Found | None:
+        """What follows the beginning; None if it has not the shape that the options give it."""
+        keys = self._added.keys
+        try:
+            found: Any = decode('{"label": ' + rest.decode())
+        except ValueError:
+            return None
+        if list(found)[1:] != keys[1:] or not self._fits(found.get(f"{self._added.prefix}scores")):
+            return None
+        error = found.get(f"{self._added.prefix}error")
+        truncated = found[f"{self._added.prefix}truncated"]
+        return Found(found[keys[1]] is not None, str(error or ""), truncated is True)
+
+    def _fits(self, scores: Any) -> bool:
+        return scores is None or (isinstance(scores, list) and len(scores) == self._added.labels)
 
 
-class Csv:
+class CsvLayout:
     """What `--format csv` writes: a header, then rows, which may be of several lines."""
 
-    def __init__(self, top_k: int, labels: int) -> None:
-        self.options = f"--format csv --top-k {top_k}"
-        self.header = _encoded(csv_header(min(top_k, labels)))
+    def __init__(self, form: Csv) -> None:
+        self._form, self._added = form, form.added
+        self.options = _options("csv", form)
+        self.header = _encoded(form.opening)
 
     def split(self, stream: BinaryIO) -> Iterator[bytes]:
         """The records, header included; the last may be a part of one."""
@@ -114,17 +143,42 @@ class Csv:
         # A quote in a cell is doubled, so that their number is odd while a cell is open.
         return record.endswith(b"\n") and record.count(b'"') % 2 == 0
 
-    def fits(self, record: bytes) -> bool:
-        """Whether a whole record has the shape that the options give it: the header has."""
-        return True
+    def beginning(self, row: Row) -> bytes:
+        """How the record of this row begins."""
+        return _encoded(self._form.beginning(row))
 
-    def beginning(self, text: str) -> bytes:
-        """How the record of this text begins."""
-        return _encoded(csv_cell(text) + ",")
+    def has_shape(self, record: bytes) -> bool:
+        """Whether a whole record, of whatever row, has the shape that the options give it."""
+        return True  # as the header has
+
+    def read(self, rest: bytes) -> Found | None:
+        """What follows the beginning; None if it has not the shape that the options give it."""
+        columns = self._added.columns
+        try:
+            [cells] = csv.reader(io.StringIO(rest.decode(), newline=""), strict=True)
+        except (ValueError, csv.Error):
+            return None
+        found = dict(zip(columns, cells, strict=False))
+        truncated = found.get(f"{self._added.prefix}truncated")
+        if len(cells) != len(columns) or truncated not in ("", "true", "false"):
+            return None
+        error = cells[-1] if self._added.errors else ""
+        return Found(cells[1] != "", error, truncated == "true")
 
 
-Layout = JsonLines | Csv
-LAYOUTS: dict[str, type[Layout]] = {"jsonl": JsonLines, "csv": Csv}
+Layout = JsonLinesLayout | CsvLayout
+
+
+def make_layout(form: Csv | JsonLines) -> Layout:
+    """How records of this form are read back."""
+    return CsvLayout(form) if isinstance(form, Csv) else JsonLinesLayout(form)
+
+
+def _options(name: str, form: Csv | JsonLines) -> str:
+    added = form.added
+    prefix = f" --prefix {added.prefix}" if added.prefix else ""
+    errors = " --on-error skip" if added.errors else ""
+    return f"--format {name} --top-k {added.top_k}{prefix}{errors}"
 
 
 def _encoded(text: str) -> bytes:
@@ -135,42 +189,43 @@ def _encoded(text: str) -> bytes:
 class Begun:
     """How far an output file has come.
 
-    `texts`: those that have no answer in it yet; `answers`: how many it holds; `end`: the bytes
-    that they take, header included.
+    `rows`: those that are not in it yet; `end`: the bytes of those that are, header included.
     """
 
-    texts: Iterator[str]
-    answers: int = 0
+    rows: Iterator[Row]
     end: int = 0
 
 
-def pass_over(path: Path, texts: Iterator[str], layout: Layout) -> Begun:
-    """Compare what the file holds with the texts, one by one.
+def pass_over(path: Path, rows: Iterator[Row], layout: Layout, tally: Tally) -> Begun:
+    """Compare what the file holds with the rows, one by one, and count them.
 
     Raises:
-        InputError: it holds no answers to these texts, or none with these options.
+        InputError: it holds other rows than these, or not as these options write them.
     """
-    begun = Begun(texts)
+    begun = Begun(rows)
     try:
         with path.open("rb") as stream:
-            _pass_over(layout.split(stream), begun, layout, path)
+            _pass_over(layout.split(stream), begun, layout, path, tally)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     return begun
 
 
-def _pass_over(records: Iterator[bytes], begun: Begun, layout: Layout, path: Path) -> None:
+def _pass_over(
+    records: Iterator[bytes], begun: Begun, layout: Layout, path: Path, tally: Tally
+) -> None:
     begun.end = _header_end(next(records, b""), layout, path) if layout.header else 0
     for record in records:
-        text = next(begun.texts, None)
-        if text is None:
-            raise _other_input(path, begun)
+        row = next(begun.rows, None)
+        if row is None:
+            raise _other_input(path, tally)
         if not layout.is_whole(record):
-            _check_part(record, layout.beginning(text), begun, path)
-            begun.texts = chain([text], begun.texts)
+            _check_part(record, layout.beginning(row), path, tally)
+            begun.rows = chain([row], begun.rows)
             break
-        _check_record(record, text, begun, layout, path)
-        begun.answers += 1
+        found = _check_record(record, row, layout, path, tally)
+        tally.add(row, truncated=found.truncated, error=found.error)
+        tally.begun += 1
         begun.end += len(record)
 
 
@@ -183,18 +238,21 @@ def _header_end(first: bytes, layout: Layout, path: Path) -> int:
     raise _other_options(f"{path}: its first row", layout)
 
 
-def _check_record(record: bytes, text: str, begun: Begun, layout: Layout, path: Path) -> None:
-    if not layout.fits(record):
-        raise _other_options(f"{path}: its answer {begun.answers + 1}", layout)
-    if not record.startswith(layout.beginning(text)):
-        raise _other_input(path, begun)
+def _check_record(record: bytes, row: Row, layout: Layout, path: Path, tally: Tally) -> Found:
+    beginning = layout.beginning(row)
+    if not record.startswith(beginning) and layout.has_shape(record):
+        raise _other_input(path, tally)
+    found = layout.read(record.removeprefix(beginning))
+    if found is None or not found.fits(row):
+        raise _other_options(f"{path}: its record {tally.rows + 1}", layout)
+    return found
 
 
-def _check_part(part: bytes, beginning: bytes, begun: Begun, path: Path) -> None:
+def _check_part(part: bytes, beginning: bytes, path: Path, tally: Tally) -> None:
     """It will be cut off, so it must be ours."""
     written = _written(part)
     if not (written.startswith(beginning) or beginning.startswith(written)):
-        raise _other_input(path, begun)
+        raise _other_input(path, tally)
 
 
 def _written(part: bytes) -> bytes:
@@ -202,15 +260,15 @@ def _written(part: bytes) -> bytes:
     return part.rstrip(b"\0")
 
 
-def _other_input(path: Path, begun: Begun) -> InputError:
+def _other_input(path: Path, tally: Tally) -> InputError:
     return InputError(
-        f"{path} belongs to another input: its answer {begun.answers + 1} is none to the text at "
-        "that place; give the --file and --column that it was begun with, or another --output"
+        f"{path} belongs to another input: its record {tally.rows + 1} is not of the row at that "
+        "place; give the input that it was begun with, or another --output"
     )
 
 
 def _other_options(what: str, layout: Layout) -> InputError:
     return InputError(
-        f"{what} is not as {layout.options} writes it; give the --format, --top-k and --bundle "
-        "that it was begun with, or another --output"
+        f"{what} is not as {layout.options} writes it; give the --format, --top-k, --prefix, "
+        "--missing, --on-error and --bundle that it was begun with, or another --output"
     )

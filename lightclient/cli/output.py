@@ -1,18 +1,19 @@
-"""Answers as a table, JSON, JSON lines or CSV, each in one write, as they come."""
+"""Rows with their answers, as a table, JSON, JSON lines or CSV."""
 
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterable
-from itertools import chain
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TextIO
 
-from lightclient.messages import printable
+from lightclient.classification import Classification
+from lightclient.cli.rows import Row
+from lightclient.errors import InputError, LightClientError
+from lightclient.messages import printable, short_repr
 
-if TYPE_CHECKING:
-    from lightclient.classification import Classification
-
-Answers = Iterable[tuple[str, "Classification"]]
+Outcome = Classification | LightClientError | None  # None: the row has no text
 _SPECIAL = re.compile('[",\r\n]')
 
 
@@ -29,52 +30,141 @@ def bar(score: float, width: int = 40) -> str:
     return "█" * round(score * width)
 
 
-def write_table(answers: Answers, out: TextIO, top_k: int) -> None:
-    """`label  score  text`, a line each; the text is cut to the terminal's width."""
-    for text, answer in answers:
-        width = max(len(label) for label, _ in answer.scores)
-        scores = "  ".join(
-            f"{printable(label):<{width}} {score:.5f}" for label, score in answer.scores[:top_k]
+@dataclass(frozen=True)
+class Added:
+    """The columns that are put behind a row's own.
+
+    `prefix`: stands before their names. `top_k`: how many labels were asked for. `labels`: how many
+    are shown, since the model may have fewer. `errors`: whether there is a column for errors.
+    """
+
+    prefix: str = ""
+    top_k: int = 1
+    labels: int = 1
+    errors: bool = False
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """Their names in CSV."""
+        ranks = range(2, self.labels + 1)
+        more = [name for rank in ranks for name in (f"label_{rank}", f"score_{rank}")]
+        return self._named("label", "score", *more, "truncated")
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """Their names in JSON."""
+        return self._named("label", "score", *["scores"][: self.top_k - 1], "truncated")
+
+    def _named(self, *names: str) -> list[str]:
+        return [self.prefix + name for name in (*names, *["error"][: self.errors])]
+
+    def cells(self, outcome: Outcome) -> list[str]:
+        """Their cells in CSV; empty where there is no answer."""
+        cells = [""] * (2 * self.labels + 1)
+        if isinstance(outcome, Classification):
+            best = outcome.scores[: self.labels]
+            found = [cell for label, score in best for cell in (label, repr(score))]
+            cells = [*found, *cells[len(found) : -1], str(outcome.truncated).lower()]
+        return [*cells, *[_error_name(outcome) or ""][: self.errors]]
+
+    def members(self, outcome: Outcome) -> dict[str, Any]:
+        """Their values in JSON; null where there is no answer."""
+        found: list[Any] = [None] * (len(self.keys) - self.errors)
+        if isinstance(outcome, Classification):
+            scores = [score._asdict() for score in outcome.scores[: self.top_k]]
+            more = [scores][: self.top_k - 1]
+            found = [outcome.label, outcome.score, *more, outcome.truncated]
+        return dict(zip(self.keys, [*found, *[_error_name(outcome)][: self.errors]], strict=True))
+
+
+def _error_name(outcome: Outcome) -> str | None:
+    return type(outcome).__name__ if isinstance(outcome, LightClientError) else None
+
+
+def _check_names(names: Iterable[str], added: list[str], where: str) -> None:
+    """Check that a row's own columns have other names than the added ones.
+
+    Raises:
+        InputError: they have not; the message names the way out.
+    """
+    if both := [name for name in names if name in added]:
+        raise InputError(
+            f"{where} has {', '.join(map(short_repr, both))} already, as the answers' columns are "
+            "called: give theirs another beginning, such as --prefix lc_"
         )
-        room = shutil.get_terminal_size().columns - len(scores) - 2
-        out.write(f"{scores}  {shorten(text, room)}\n")
 
 
-def write_jsonl(answers: Answers, out: TextIO, top_k: int) -> None:
-    """An object a line."""
-    for text, answer in answers:
-        out.write(json.dumps(_record(text, answer, top_k), ensure_ascii=False) + "\n")
+class Table:
+    """`label  score  text`, a line each, for the eyes; cut to the terminal's width."""
+
+    opening = between = closing = empty = ""
+
+    def __init__(self, added: Added, header: tuple[str, ...]) -> None:
+        self._top_k = added.top_k
+
+    def record(self, row: Row, outcome: Outcome) -> str:
+        """A line."""
+        found = _error_name(outcome) or "(no text)"
+        if isinstance(outcome, Classification):
+            width = max(len(label) for label, _ in outcome.scores)
+            best = outcome.scores[: self._top_k]
+            found = "  ".join(f"{printable(label):<{width}} {score:.5f}" for label, score in best)
+        room = shutil.get_terminal_size().columns - len(found) - 2
+        return f"{found}  {shorten(row.text or '', room)}".rstrip() + "\n"
 
 
-def write_json(answers: Answers, out: TextIO, top_k: int) -> None:
-    """One array, an object a line."""
-    separator = "[\n"
-    for text, answer in answers:
-        out.write(separator + json.dumps(_record(text, answer, top_k), ensure_ascii=False))
-        separator = ",\n"
-    out.write("[]\n" if separator == "[\n" else "\n]\n")
+class JsonLines:
+    """An object a line: the row's own members, then the added ones."""
+
+    opening = between = closing = empty = ""
+
+    def __init__(self, added: Added, header: tuple[str, ...]) -> None:
+        self.added = added
+        self._keys = added.keys
+        _check_names(header, self._keys, "the header")
+
+    def beginning(self, row: Row) -> str:
+        """How the record of this row begins, whatever its answer is."""
+        _check_names(row.names, self._keys, row.place)
+        own = row.as_object()[:-1].rstrip(" \t\r\n")
+        label = json.dumps(self._keys[0], ensure_ascii=False)
+        return f"{own}{'' if own == '{' else ', '}{label}: "
+
+    def record(self, row: Row, outcome: Outcome) -> str:
+        """A line."""
+        label, *rest = self.added.members(outcome).items()
+        members = json.dumps(dict(rest), ensure_ascii=False).removeprefix("{")
+        return f"{self.beginning(row)}{json.dumps(label[1], ensure_ascii=False)}, {members}\n"
 
 
-def write_csv(answers: Answers, out: TextIO, top_k: int) -> None:
-    """A header, then a row a text: text, truncated, and label and score of the best ones."""
-    rest = iter(answers)
-    for first in rest:
-        out.write(csv_header(len(first[1].scores[:top_k])))
-        write_csv_rows(chain([first], rest), out, top_k)
+class Json(JsonLines):
+    """The same objects in one array."""
+
+    opening, between, closing, empty = "[\n", ",\n", "\n]\n", "[]\n"
+
+    def record(self, row: Row, outcome: Outcome) -> str:
+        """An item of the array."""
+        return super().record(row, outcome).removesuffix("\n")
 
 
-def write_csv_rows(answers: Answers, out: TextIO, top_k: int) -> None:
-    """The same without the header."""
-    for text, answer in answers:
-        cells = [cell for label, score in answer.scores[:top_k] for cell in (label, repr(score))]
-        out.write(csv_line([text, str(answer.truncated).lower(), *cells]))
+class Csv:
+    """A header, then rows: their own cells, then the added ones."""
 
+    between = closing = ""
 
-def csv_header(width: int) -> str:
-    """The header over rows with the best `width` labels."""
-    ranks = range(2, width + 1)
-    more = [name for rank in ranks for name in (f"label_{rank}", f"score_{rank}")]
-    return csv_line(["text", "truncated", "label", "score", *more])
+    def __init__(self, added: Added, header: tuple[str, ...]) -> None:
+        self.added = added
+        self._header = header
+        _check_names(header, added.columns, "the header")
+        self.opening = self.empty = csv_line([*header, *added.columns])
+
+    def beginning(self, row: Row) -> str:
+        """How the record of this row begins, whatever its answer is."""
+        return "".join(f"{csv_cell(cell)}," for cell in row.as_cells(self._header))
+
+    def record(self, row: Row, outcome: Outcome) -> str:
+        """A row, which may be of several lines."""
+        return self.beginning(row) + csv_line(self.added.cells(outcome))
 
 
 def csv_line(cells: Iterable[str]) -> str:
@@ -91,21 +181,20 @@ def csv_cell(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def _record(text: str, answer: "Classification", top_k: int) -> dict[str, Any]:
-    best = [score._asdict() for score in answer.scores[:top_k]]
-    return {"text": text, **best[0], "truncated": answer.truncated} | (
-        {"scores": best} if top_k > 1 else {}
-    )
+Form = Table | Json | JsonLines | Csv
+FORMS: dict[str, type[Form]] = {"table": Table, "json": Json, "jsonl": JsonLines, "csv": Csv}
+# Those whose records can be told apart, and their rows found again.
+CONTINUING = ("jsonl", "csv")
 
 
-WRITERS: dict[str, Callable[[Answers, TextIO, int], None]] = {
-    "table": write_table,
-    "json": write_json,
-    "jsonl": write_jsonl,
-    "csv": write_csv,
-}
-# Those whose records can be told apart, and their texts read back.
-CONTINUING: dict[str, Callable[[Answers, TextIO, int], None]] = {
-    "jsonl": write_jsonl,
-    "csv": write_csv_rows,
-}
+def write(
+    form: Form, answers: Iterator[tuple[Row, Outcome]], out: TextIO, *, goes_on: bool = False
+) -> None:
+    """Write rows as they come, each in one piece. `goes_on`: there are some already."""
+    before, after = form.opening, form.empty
+    if goes_on:
+        before, after = form.between, form.closing
+    for row, outcome in answers:
+        out.write(before + form.record(row, outcome))
+        before, after = form.between, form.closing
+    out.write(after)

@@ -1,6 +1,7 @@
 """The one clock that bounds a whole call."""
 
 import time
+from collections.abc import Callable
 
 from lightclient.http.pace import Pace
 
@@ -48,9 +49,13 @@ class Deadline:
             self.seconds, self._end = within.seconds, within._end
 
     @property
+    def _is_stopped(self) -> bool:
+        return self._stop is not None and self._stop.is_set()
+
+    @property
     def over(self) -> bool:
         """Whether the moment has passed."""
-        return time.monotonic() >= self._end or (self._stop is not None and self._stop.is_set())
+        return time.monotonic() >= self._end or self._is_stopped
 
     @property
     def left(self) -> float:
@@ -59,9 +64,7 @@ class Deadline:
 
     def allows(self, pause: float) -> bool:
         """Whether some time would be left after a pause of `pause` seconds."""
-        if self._stop is not None and self._stop.is_set():
-            return False
-        return time.monotonic() + pause < self._end
+        return not self._is_stopped and time.monotonic() + pause < self._end
 
     def next_wait(self) -> float:
         """The seconds that one wait may take; after it, ask again.
@@ -85,11 +88,13 @@ class Deadline:
         """
         return Deadline(self.left / parts, self._stop)
 
-    def pause(self, seconds: float) -> None:
-        """Sleep for `seconds`, or until `stop` is set."""
-        if self._stop is None:
+    def pause(self, seconds: float, until: Callable[[], bool] | None = None) -> None:
+        """Sleep for `seconds`, or until `stop` is set, or until `until` gives True."""
+        if self._stop is None and until is None:
             time.sleep(seconds)
             return
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and not self._stop.is_set():
+        while (left := end - time.monotonic()) > 0 and not self._is_stopped:
+            if until and until():
+                return
             time.sleep(min(left, _LONGEST_WAIT))

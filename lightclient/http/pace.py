@@ -62,7 +62,7 @@ class Pace:
         self._allowed = min(self._allowed + _MORE, float(self._limit))
 
     def refused(self) -> None:
-        """The server has refused a request because it has too much to do."""
+        """The server has too much to do and refused a request, or the repeats are too many."""
         self.refusals += 1
         self._allowed = max(self._allowed / 2, 1.0)
 

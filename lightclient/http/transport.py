@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from logging import DEBUG
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,10 +21,12 @@ from lightclient.errors import (
     RedirectRefused,
     TransportError,
 )
+from lightclient.http.budget import RetryBudget
 from lightclient.http.deadline import Deadline
 from lightclient.http.exchange import Exchange
 from lightclient.http.failures import FAILURES, failure_of, too_large, would_recur
 from lightclient.http.headers import Headers, HeaderSource, Token
+from lightclient.http.log import LOG, Watch
 from lightclient.http.pool import open_pool
 from lightclient.http.tls import tls_context
 
@@ -61,7 +64,8 @@ class Transport:
         origin: the server's scheme, host and port, like `http://host:8501`.
         headers, token, ca_certs, client_cert, retries: as for `Classifier`. Predicting has no side
             effects, so that a repeat is safe. The requests of a stream, whose deadline has a pace,
-            are repeated until then instead, unless `retries` is 0.
+            are repeated until then instead, unless `retries` is 0. All repeats together are bounded
+            by a `RetryBudget`, to which a connection that is opened anew is no repeat.
         proxy: the URL of a proxy, with its credentials; None: there is none.
         max_reply_bytes: a longer answer is refused.
 
@@ -83,7 +87,7 @@ class Transport:
     ) -> None:
         self._origin = origin
         self._headers = HeaderSource(headers, token)
-        self._retries = retries
+        self._retries, self._budget = retries, RetryBudget()
         self._max_reply_bytes = max_reply_bytes
         secure = origin.startswith("https:")
         context = tls_context(ca_certs, client_cert) if secure else None
@@ -100,6 +104,8 @@ class Transport:
     def send(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> Reply:
         """Send a request and return the reply, whatever its status says.
 
+        The log gets a record of it at level DEBUG, which `Watch` describes.
+
         Raises:
             TimedOut: the deadline passed first.
             CannotConnect, ConnectionLost: at each attempt.
@@ -107,45 +113,66 @@ class Transport:
             NotTensorFlowServing: what answers does not speak HTTP.
             CredentialsError: a function that gives the token or the headers failed.
         """
+        if not LOG.isEnabledFor(DEBUG):
+            return self._send(method, path, body, deadline, [])
+        with Watch(method, self._origin + path, body) as watch:
+            reply = self._send(method, path, body, deadline, watch.repeated)
+            watch.status, watch.body = reply.status, reply.body
+        return reply
+
+    def _send(
+        self, method: str, path: str, body: bytes | None, deadline: Deadline, repeated: list[str]
+    ) -> Reply:
+        """The same without a record. `repeated` gets the reason of each repeat."""
         pace, attempt = deadline.pace, 0
+        self._budget.add_call()
         while True:
             attempt += 1
             try:
                 reply = self._attempt(method, path, body, deadline, attempt)
             except TransportError as error:
-                repeated = isinstance(error, (CannotConnect, ConnectionLost))
-                pause = self._pause(attempt, deadline) if repeated else None
-                if pause is None or would_recur(error):
+                may_help = isinstance(error, (CannotConnect, ConnectionLost))
+                if not may_help or would_recur(error) or not self._wait(attempt, deadline):
                     _count_attempts(error, attempt)
                     raise
+                repeated.append(type(error).__name__)
             else:
                 if reply.status not in REPEATED_STATUSES:
+                    if attempt > 1:
+                        self._budget.repeat_helped()
                     if pace:
                         pace.answered()
                     return reply
                 if pace:
                     pace.refused()
-                pause = self._pause(attempt, deadline, reply.retry_after)
-                if pause is None:
+                if not self._wait(attempt, deadline, reply.retry_after):
                     return reply
-            deadline.pause(pause)
+                repeated.append(str(reply.status))
 
-    def _pause(
-        self, attempt: int, deadline: Deadline, asked_for: float | None = None
-    ) -> float | None:
-        """The seconds to wait before the next attempt; None: this one was the last.
+    def _wait(self, attempt: int, deadline: Deadline, asked_for: float | None = None) -> bool:
+        """Pause before the next attempt, or give up; whether there is a next attempt.
 
-        `asked_for`: what the server asked to wait.
+        `asked_for`: the seconds that the server asked to wait.
         """
-        pace, pause = deadline.pace, asked_for or _backoff(attempt)  # 0 would repeat at once
+        pace, least = deadline.pace, asked_for or 0.0
         patient = pace is not None and pace.patient and self._retries > 0
-        if patient and not asked_for and deadline.left > 2 * _FIRST_PAUSE:
-            pause = min(pause, deadline.left / 2)  # shorter at the end, to use the deadline up
-        if (patient or attempt <= self._retries) and deadline.allows(pause):
-            return pause
+        pause = least or _backoff(attempt)  # 0 would repeat at once
+        if patient and deadline.left > 2 * _FIRST_PAUSE:
+            pause = max(least, min(pause, deadline.left / 2))  # to use the deadline up
+        repeated = (patient or attempt <= self._retries) and deadline.allows(pause)
+        if repeated and self._budget.take_repeat():
+            deadline.pause(pause)
+            return True
+        if repeated and pace:
+            pace.refused()
+            # Also before it gives up, or the next request of the stream would be sent at once.
+            deadline.pause(pause if patient else min(_backoff(self._retries), deadline.left))
+        if repeated and patient:
+            deadline.pause(deadline.left / 2, until=self._budget.take_turn)
+            return True
         if pace:
             pace.gave_up()
-        return None
+        return False
 
     def _attempt(
         self, method: str, path: str, body: bytes | None, deadline: Deadline, attempt: int
