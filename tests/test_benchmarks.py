@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from lightclient import Classifier, load
+from lightclient import Classifier, bulk, load
 from lightclient.standin import StandIn
 from tests.benchmarks import servers, table, texts
 from tests.benchmarks.__main__ import main
@@ -354,6 +354,11 @@ def test_a_stream_keeps_its_fixed_load() -> None:
 
     with StandIn(model) as url, Classifier(url) as classifier:
         with loads.fixed(2048, 2):
+            climb = load.Climb(timeout=10)
+            for seconds in (8, 4, 2, 1):  # ever faster, so that others would be tried
+                assert climb.next_load() == bulk.MOST == (2048, 2)
+                for _ in range(8):
+                    climb.ended(2048, 2, seconds / 8)
             assert list(classifier.classify_many(texts.different(3_000)))
         assert 1024 < max(seen) <= 2048
     assert before == (load.FIRST, load.LEAST, load.MOST)
@@ -372,8 +377,8 @@ def test_what_a_simulated_server_can_do_at_most() -> None:
 def test_the_rate_of_a_stream_is_that_of_its_whole_chunks() -> None:
     ends = climbs.chunk_ends(9)
     assert ends == [64, 192, 448, 960, *range(1_984, 10_177, 1_024)]
-    curve = [end / 100 for end in ends[:8]] + [ends[7] / 100 + at for at in range(1, 6)]
-    assert climbs.late_rate(ends, curve) == 1_024
+    curve = [end / 100 for end in ends[:8]] + [ends[7] / 100 + at for at in (3, 5, 6, 7, 8)]
+    assert climbs.late_rate(ends, curve) == 5 * 1_024 / 8
 
 
 def test_a_small_run_of_growth(tmp_path: Path) -> None:
