@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -200,15 +201,47 @@ print(answer.label)
 """
 
 
-def test_a_function_travels_by_value_and_fetches_the_token_where_it_is_called() -> None:
-    cloudpickle = pytest.importorskip("cloudpickle")
+def token_of_the_worker() -> str:
+    return os.environ["TOKEN_OF_THE_WORKER"]
 
+
+def headers_of_the_worker(method: str, url: str, body: bytes) -> dict[str, str]:
+    return {"X-Key": os.environ["TOKEN_OF_THE_WORKER"]}
+
+
+class Vault:
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+
+    def __call__(self) -> str:
+        return self.secret
+
+
+def function_of_the_program() -> Callable[[], str]:
     def token() -> str:
-        return os.environ["TOKEN_OF_THE_WORKER"]
+        return SECRET
 
-    def headers(method: str, url: str, body: bytes) -> dict[str, str]:
-        return {"X-Key": os.environ["TOKEN_OF_THE_WORKER"]}
+    token.__module__, token.__qualname__ = "__main__", "token_of_main"
+    vars(sys.modules["__main__"])["token_of_main"] = token
+    return token
 
+
+@pytest.mark.parametrize("pickler", PICKLERS)
+@pytest.mark.parametrize(
+    "token",
+    [partial(str, SECRET), Vault(SECRET), Vault(SECRET).__call__, SECRET.strip, lambda: SECRET,
+     function_of_the_program()],
+    ids=["partial", "object", "method", "method of str", "lambda", "main"],
+)  # fmt: skip
+def test_only_functions_of_a_module_travel(pickler: Any, token: Any) -> None:
+    for given in ({"token": token}, {"headers": token}):
+        with pytest.raises(InputError, match="a function of a module") as caught:
+            dumps(pickler)(Classifier(URL, signature=Signature(), **given))
+        assert SECRET not in str(caught.value)
+
+
+def test_a_function_fetches_the_token_where_it_is_called() -> None:
+    cloudpickle = pytest.importorskip("cloudpickle")
     sent: list[bytes] = []
 
     def handle(connection: socket.socket) -> None:
@@ -216,7 +249,10 @@ def test_a_function_travels_by_value_and_fetches_the_token_where_it_is_called() 
         connection.sendall(outputs())
 
     with serving(handle) as server:
-        classifier = Classifier(server.url, signature=Signature(), token=token, headers=headers)
+        classifier = Classifier(
+            server.url, signature=Signature(),
+            token=token_of_the_worker, headers=headers_of_the_worker,
+        )  # fmt: skip
         pickled = cloudpickle.dumps(lambda texts: classifier.classify(texts))
         done = subprocess.run(
             [sys.executable, "-c", ELSEWHERE],
