@@ -236,6 +236,31 @@ def test_the_message_about_a_wide_table_is_short() -> None:
     assert len(str(caught.value)) < 500
 
 
+def test_an_array_of_no_dimension_is_no_column() -> None:
+    with pytest.raises(InputError, match="takes an iterable of texts, not ndarray"):
+        Classifier(NOWHERE).classify_many(np.array("a"))
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.longdouble])
+def test_a_nan_of_any_kind_is_missing(kind: Any) -> None:
+    assert isinstance(read_value(kind("nan"), "texts[0]", may_be_missing=True), Missing)
+    assert isinstance(read_value(np.datetime64("NaT"), "texts[0]", may_be_missing=True), Missing)
+
+
+class Unreadable:
+    def as_py(self) -> str:
+        raise OverflowError("private")
+
+
+def test_a_value_that_cannot_be_read_is_an_error_of_ours() -> None:
+    with pytest.raises(
+        InputError, match=r"a Unreadable that cannot be read \(OverflowError\)"
+    ) as it:
+        read_value(Unreadable(), "texts[0]")
+    assert "private" not in str(it.value)
+    assert it.value.__cause__ is None
+
+
 @pytest.mark.parametrize("column", [np.array(["a"]), iter(["a"]), {"a"}])
 def test_classify_names_the_method_for_columns(column: Any) -> None:
     with pytest.raises(InputError, match="classify_many takes any iterable of texts"):
