@@ -231,7 +231,8 @@ class Classifier:
             Whatever `classify` raises.
         """
         refuse_table(texts)
-        if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
+        is_one = isinstance(texts, (str, bytes)) or getattr(texts, "ndim", 1) == 0
+        if is_one or not isinstance(texts, Iterable):
             raise InputError(
                 f"classify_many takes an iterable of texts, not {type(texts).__name__}; for one "
                 "text there is classify"
