@@ -314,7 +314,7 @@ def reversed_model(inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def noisy_model(inputs: dict[str, Any]) -> dict[str, Any]:
-    return {"logits": model(inputs)["logits"] + np.float32([1e-4, 0])}
+    return {"logits": model(inputs)["logits"] + np.float32([0, 1e-4])}
 
 
 def with_other_labels(folder: Path) -> Path:
@@ -328,7 +328,7 @@ def with_other_labels(folder: Path) -> Path:
 def test_another_question_is_recognised(run: Run, tmp_path: Path, form: str) -> None:
     """The last row that has an answer is asked again before others are put behind it."""
     table, out = tmp_path / "table.csv", tmp_path / f"out.{form}"
-    table.write_text("a,b\none,bad\ntwo,worse\n,\n")
+    table.write_text("a,b\none,bad\nfive,worse\n,\n")
     base = ("--file", table, "--output", out)
     begun = (*base, "--column", "a")
     assert run(*begun)[0] == 0
@@ -356,6 +356,16 @@ def test_another_question_is_recognised(run: Run, tmp_path: Path, form: str) -> 
         assert run(*begun, "--resume", "--url", noisy)[0] == 0
     assert out.read_bytes().startswith(whole)
     assert lines_in(out) == 4 + (form == "csv")
+
+
+def test_the_noise_may_make_another_label_the_best_one(run: Run, tmp_path: Path) -> None:
+    line, out = arguments(tmp_path, ["six"])
+    assert run(*line)[0] == 0
+    assert "six,NEGATIVE,0.5," in out.read_text()
+    texts_file(tmp_path, ["six", "six"])
+    with StandIn(carrying(noisy_model)) as noisy:
+        assert run(*line, "--resume", "--url", noisy)[0] == 0
+    assert "six,POSITIVE,0.5000" in out.read_text()
 
 
 def test_no_row_is_asked_again_if_none_has_an_answer(run: Run, tmp_path: Path) -> None:
