@@ -1,8 +1,8 @@
 """How to go on after an error that has ended a run."""
 
 from lightclient.cli.answers import is_about_a_text
+from lightclient.cli.lines import RowError
 from lightclient.cli.output import CONTINUING
-from lightclient.cli.rows import RowError
 from lightclient.errors import BundleError, InputError, LightClientError, SignatureError
 
 

@@ -115,7 +115,10 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         help="a new file for the results; default: stdout",
     )
     parser.add_argument(
-        "--resume", action="store_true", help="go on with an OUT that an abort left behind"
+        "--resume",
+        action="store_true",
+        help="go on with an OUT that an abort left behind; the last answer in it is asked for "
+        "again, and must be the same",
     )
     parser.add_argument(
         "--quiet",

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Any, TextIO
 
 from lightclient.classification import Classification
-from lightclient.cli.rows import Row, RowError
+from lightclient.cli.lines import RowError
+from lightclient.cli.rows import Row
 from lightclient.errors import LightClientError
 from lightclient.messages import printable, short_repr
 

@@ -10,6 +10,7 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import Any, BinaryIO
 
+from lightclient.cli.lines import Lines, RowError
 from lightclient.errors import InputError
 from lightclient.messages import short_repr
 
@@ -22,21 +23,6 @@ _SEMICOLONS = (
 )
 _TABS = "; it seems to be separated by tabs: --format-in tsv"
 _LOOKED_AT = 64  # rows, of which one must have the key
-
-
-class RowError(InputError):
-    """A row cannot be read, or not be written in the format of the output.
-
-    `what`: what is wrong with it. `mend`: what to do about it; `option`: what helps as well.
-    """
-
-    what: str
-    mend: str
-    option: str
-
-    def __init__(self, what: str, *, mend: str = "", option: str = "") -> None:
-        told = what + (f"; {mend}" if mend else "") + (f": give {option}" if option else "")
-        super().__init__(told, what=what, mend=mend or "mend the row", option=option)
 
 
 @dataclass(frozen=True)
@@ -93,47 +79,6 @@ def apply_missing(row: Row, rule: str, name: str) -> Row:
         f"{name}: {row.place} {row.lack}",
         option="--missing skip to leave such rows without an answer, or --missing empty to "
         "classify the empty text",
-    )
-
-
-class Lines:
-    """The lines of a UTF-8 stream, with their ends; a BOM before the first is dropped.
-
-    `name`: of the file. `bytes`: how many have been read. `first`: the first line.
-
-    Raises:
-        InputError: a line is not UTF-8, or cannot be read; the message names it.
-    """
-
-    def __init__(self, stream: BinaryIO, name: str) -> None:
-        self.name = name
-        self.bytes = 0
-        self.first = ""
-        self._stream = stream
-
-    def __iter__(self) -> Iterator[str]:
-        number = 0
-        try:
-            for number, line in enumerate(self._stream, 1):
-                self.bytes += len(line)
-                decoded = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                self.first = self.first or decoded
-                if decoded:  # a BOM alone is no line
-                    yield decoded
-        except UnicodeDecodeError as error:
-            raise _no_utf8(self.name, number, error.object) from error
-        except OSError as error:
-            raise InputError(f"{self.name} cannot be read: {error.strerror}") from error
-
-
-def _no_utf8(name: str, number: int, line: bytes) -> RowError:
-    if number == 1 and line.startswith(b"\x1f\x8b"):
-        return RowError(f"{name} is compressed", mend="unpack it first, as with `gunzip`")
-    is_utf16 = number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff"))
-    return RowError(
-        f"{name}: line {number} is not UTF-8",
-        mend="convert the file first, as with "
-        f"`iconv -f {'utf-16' if is_utf16 else 'latin1'} -t utf-8`",
     )
 
 
