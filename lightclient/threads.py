@@ -12,7 +12,7 @@ from contextlib import closing, suppress
 from contextvars import copy_context
 from enum import Enum, auto
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any
 
 from lightclient.errors import LightClientError
@@ -80,12 +80,16 @@ class _Call:
 
     def run(self) -> None:
         """Do the work, in a thread, unless nobody waits for it any more."""
-        if self._deadline.over:
-            return
-        self._begun = True
-        outcome = self._context.run(_outcome_of, self._work)
-        with suppress(RuntimeError):  # the loop has been closed
-            self._loop.call_soon_threadsafe(self._settle, *outcome)
+        if not self._deadline.over:
+            self._begun = True
+            self._outcome = self._context.run(_outcome_of, self._work)
+        del self  # an error of the work leads to this frame, and it would lead to the error
+
+    def tell(self) -> None:
+        """Have the task go on, from the thread."""
+        if self._begun:
+            with suppress(RuntimeError):  # the loop has been closed
+                self._loop.call_soon_threadsafe(self._settle, *self._outcome)
 
     def end(self) -> None:
         """Nobody waits for it any more."""
@@ -160,17 +164,13 @@ class Pool:
 
 def _work(calls: "SimpleQueue[_Call | None]", free: list[object]) -> None:
     """Do calls until None comes."""
-    while True:
-        try:
-            call = calls.get_nowait()
-        except Empty:
-            free.append(_IDLE)
-            call = calls.get()
-        if call is None:
-            calls.put(None)  # for the next thread
-            return
+    while (call := calls.get()) is not None:
         call.run()
+        if calls.empty():
+            free.append(_IDLE)  # before the task goes on, whose next call needs no other thread
+        call.tell()
         del call  # it would be held until the next one comes
+    calls.put(None)  # for the next thread
 
 
 class Feed(Iterator[Any]):
