@@ -429,7 +429,12 @@ async def never() -> AsyncIterator[str]:
     await asyncio.Event().wait()
 
 
-@pytest.mark.parametrize("texts", [lambda: ["a", "b"], never], ids=["no answer", "no text"])
+def shortest_first() -> list[str]:
+    """Enough for more requests than go on at once; the first text is in the last of them."""
+    return ["a", *(f"{number} " + "word " * 200 for number in range(20))]
+
+
+@pytest.mark.parametrize("texts", [shortest_first, never], ids=["no answer", "no text"])
 def test_a_stream_that_is_cancelled(texts: Callable[[], Any]) -> None:
     silent = Silent()
 
@@ -450,22 +455,18 @@ def test_a_stream_that_is_cancelled(texts: Callable[[], Any]) -> None:
         run(work(classifier))
 
 
-def half_silent(silent: Silent) -> Callable[[socket.socket], None]:
-    """Answers the first text, and then never again."""
-
-    def script(connection: socket.socket) -> None:
-        request = read_request(connection)
-        if request.count(b"[101") == 1:
-            connection.sendall(outputs())
-        silent.script(connection)
-
-    return script
+def is_ahead() -> bool:
+    """Whether the thread of a stream waits until its answers are taken."""
+    frames = sys._current_frames()
+    many = [thread for thread in threading.enumerate() if thread.name == "lightclient-async-many"]
+    return [frames[t.ident].f_code.co_name for t in many if t.ident] == ["_make_answers"]
 
 
 @pytest.mark.parametrize("way", ["break", "exception", "aclose", "garbage"])
 def test_a_stream_that_is_left_early(way: str, url: str) -> None:
     async def leave(stream: Any) -> None:
         async for _ in stream:
+            await until(is_ahead)
             if way == "break":
                 break
             if way == "exception":
