@@ -219,7 +219,8 @@ def test_the_table() -> None:
 def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The cheap rows, with this Python for the client."""
     path = tmp_path / "results.json"
-    cheap = {name: ROWS[name] for name in ("cold-metadata", "import", "threads", "stall", "memory")}
+    names = "cold-metadata import threads async async-call stall memory".split()
+    cheap = {name: ROWS[name] for name in names}
     quick = ["--quick", "--python", f"client={sys.executable}"]
     main(quick, cheap, path)
     results = json.loads(path.read_text(encoding="utf-8"))

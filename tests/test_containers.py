@@ -243,12 +243,13 @@ def test_the_size_that_the_readme_states(image: Image) -> None:
 
 @contextmanager
 def plain_service(folder: Path, url: str, *options: str) -> Iterator["Service"]:
-    """The service on this Python, without its image."""
+    """The service on this Python, without its image, and with a timeout that ends nothing."""
     pytest.importorskip("fastapi", reason="FastAPI is not installed: pip install '.[test]'")
     pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install '.[test]'")
     (folder / "service.py").write_text(SERVICE, encoding="utf-8")
     command = [sys.executable, "-m", *command_of("CMD"), *options]
-    with service(command, folder, dict(os.environ) | {"LIGHTCLIENT_URL": url}) as found:
+    settings = {"LIGHTCLIENT_URL": url, "LIGHTCLIENT_TIMEOUT": "600"}
+    with service(command, folder, dict(os.environ) | settings) as found:
         yield found
 
 
