@@ -16,9 +16,10 @@ from lightclient.http.deadline import Stop
 from lightclient.http.headers import Headers, Token
 from lightclient.model.bundle import Bundle, FunctionName
 from lightclient.model.encoding import Text
+from lightclient.relay import Feed, Relay
 from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
-from lightclient.threads import Feed, Pool, Stream
+from lightclient.threads import Pool
 
 _POLL = 0.005  # seconds
 
@@ -184,7 +185,7 @@ class AsyncClassifier:
         feed = Feed(aiter(texts)) if isinstance(texts, AsyncIterable) else None
         read: Any = feed or texts
         answers = self._classifier._stream(read, on_error, missing, timeout, stop)
-        stream = Stream(answers, stop, feed)
+        stream = Relay(answers, stop, feed)
         self._streams.add(stream)
         return stream.take()
 
@@ -192,7 +193,8 @@ class AsyncClassifier:
         """End all threads and close the idle connections; a later call opens new ones.
 
         Calls that are under way come to their end, inside their deadlines. A `classify_many` that
-        is under way ends at once, with a `LightClientError` for the task that takes its answers.
+        is under way is ended, with a `LightClientError` for the task that takes its answers. An
+        iterable of texts that blocks its thread is waited for.
         """
         pool, self._pool = self._pool, Pool(self._max_concurrency)
         streams = list(self._streams)
@@ -221,4 +223,4 @@ class AsyncClassifier:
 
     def _set_up(self, classifier: Classifier, max_concurrency: int) -> None:
         self._classifier, self._max_concurrency = classifier, max_concurrency
-        self._pool, self._streams = Pool(max_concurrency), WeakSet[Stream]()
+        self._pool, self._streams = Pool(max_concurrency), WeakSet[Relay]()

@@ -322,7 +322,7 @@ def test_the_article_and_the_model_compile_and_have_their_operations() -> None:
     """They run where transformers and TensorFlow are."""
     for path in sorted((HERE / "sides").glob("*.py")):
         compile(path.read_text(encoding="utf-8"), str(path), "exec")
-    asked = set(re.findall(r'(?:\.ask\(|_time\(\w+, )"(\w+)"', _suite()))
+    asked = set(re.findall(r'(?:\.ask\(|\btime\(\w+, )"(\w+)"', _suite()))
     defined = set(re.findall(r"^def (\w+)", _sides(), re.M))
     assert {"classify", "bulk", "loop", "compute"} <= asked <= defined
 
