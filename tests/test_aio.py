@@ -8,6 +8,7 @@ import gc
 import inspect
 import os
 import pickle
+import random
 import socket
 import subprocess
 import sys
@@ -246,6 +247,53 @@ def test_no_more_calls_are_under_way_than_there_are_places() -> None:
     with serving(script) as server:
         run(work(server.url))
     assert most == [2]
+
+
+def test_answers_are_not_mixed_up_among_tasks_that_are_cancelled(url: str) -> None:
+    dice = random.Random(0)
+
+    async def call(classifier: AsyncClassifier, text: str) -> tuple[str, Classification]:
+        return text, await classifier.classify(text)
+
+    async def work() -> None:
+        async with AsyncClassifier(url, max_concurrency=4) as classifier:
+            tasks = [asyncio.create_task(call(classifier, text)) for text in TEXTS * 50]
+            cancelled = dice.sample(tasks, 50)
+            for task in cancelled:
+                await asyncio.sleep(dice.uniform(0, 0.002))
+                task.cancel()
+            found = await asyncio.gather(*tasks, return_exceptions=True)
+            kept = [answer for answer in found if isinstance(answer, tuple)]
+            assert len(kept) >= 150
+            assert all(answer.label == expected[text] for text, answer in kept)
+            assert {type(answer) for answer in found} <= {tuple, asyncio.CancelledError}
+            assert len(threads()) <= 4
+        assert not threads()
+
+    with Classifier(url) as plain:
+        expected = {text: plain.classify(text).label for text in TEXTS}
+    run(work())
+
+
+def test_without_a_thread_to_be_had(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def work() -> None:
+        async with AsyncClassifier(url, max_concurrency=2) as classifier:
+            with monkeypatch.context() as patched:
+                patched.setattr(threading.Thread, "start", refuse)
+                with pytest.raises(LightClientError, match="no thread can be started"):
+                    await classifier.classify("good")
+                with pytest.raises(LightClientError, match="no thread can be started"):
+                    await anext(classifier.classify_many(["good"]))
+            assert (await classifier.classify("good")).label == "POSITIVE"
+            with monkeypatch.context() as patched:  # the thread that is there does both
+                patched.setattr(threading.Thread, "start", refuse)
+                both = await asyncio.gather(*map(classifier.classify, ("good", "bad")))
+            assert [answer.label for answer in both] == LABELS
+
+    run(work())
 
 
 def test_no_thread_before_the_first_call_and_none_after_the_end() -> None:
