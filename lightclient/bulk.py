@@ -28,14 +28,19 @@ from lightclient.column import Missing
 from lightclient.errors import (
     BadRequest,
     BundleError,
+    ConnectionLost,
     InputError,
     LightClientError,
+    Overloaded,
     ReplyError,
+    ReplyTooLarge,
     ServerFailed,
+    TimedOut,
+    Unavailable,
 )
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.pace import Pace
-from lightclient.load import MOST, Climb
+from lightclient.load import FIRST, MOST, Climb
 from lightclient.model.encoding import Row, Text
 from lightclient.serving.plan import Plan
 from lightclient.serving.predictor import MAY_BE_OUTDATED, PLANS_TRIED, Predictor
@@ -50,6 +55,8 @@ _PADDING_ATTEMPTS = 5
 # One text can cause these errors for its whole request. All others come from the connection or the
 # server, and sending the texts one by one would not help.
 _PERHAPS_ONE_TEXT = (BadRequest, ReplyError, ServerFailed)
+# What a request can meet because it is too large for the server's memory, time or limits.
+_PERHAPS_TOO_LARGE = (ConnectionLost, Overloaded, ReplyTooLarge, TimedOut, Unavailable)
 ABOUT_A_TEXT = (*_PERHAPS_ONE_TEXT, BundleError, InputError)
 _LOG = logging.getLogger("lightclient")
 
@@ -84,17 +91,18 @@ def classify_stream(
 class _Started:
     """A chunk whose requests are under way.
 
-    `outcomes`: one a text, None until its request has ended; a foreign error if that broke the
-    request off. `stop`: that of the stream. `ended`: gets an item from each request at its end.
-    `twins`: the other places of a text that comes more than once, by its first place.
+    `pid`: the process that began it. `outcomes`: one a text, None until its request has ended; a
+    foreign error if that broke the request off. `stop`: that of the stream. `ended`: gets an item
+    from each request at its end. `twins`: the other places of a text that comes more than once, by
+    its first place.
     """
 
     chunk: Chunk
+    pid: int
     outcomes: list[Outcome | BaseException | None]
     stop: Stop
     ended: "SimpleQueue[None]" = field(default_factory=SimpleQueue)
     twins: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-    pid: int = field(default_factory=os.getpid)
 
     def texts(self) -> dict[int, Text]:
         """The texts to send, by their first places. A value that is no text has its error."""
@@ -125,11 +133,7 @@ class _Started:
 
     def wait(self) -> None:
         """Wait until another request has ended, or for a while."""
-        if os.getpid() != self.pid:
-            raise LightClientError(
-                "this classify_many was begun before a fork, and what it waits for goes on in the "
-                "parent process only: begin another in the child"
-            )
+        _check_process(self.pid)
         if self.stop.is_set():
             raise LightClientError("this classify_many has been ended")
         # A Ctrl-C that comes just before a wait begins is dealt with only when the wait is over.
@@ -152,6 +156,14 @@ def _in_order(
         yield None if isinstance(outcome, Missing) else outcome
     if started.chunk.failure is not None:
         raise started.chunk.failure
+
+
+def _check_process(pid: int) -> None:
+    if os.getpid() != pid:
+        raise LightClientError(
+            "this classify_many was begun before a fork, and what it waits for goes on in the "
+            "parent process only: begin another in the child"
+        )
 
 
 def _placed(error: LightClientError, place: int) -> LightClientError:
@@ -189,7 +201,7 @@ class _Stream:
         self._under_way: set[object] = set()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._pad_to: int | None = None
+        self._pid = os.getpid()
         self._pad_lock = threading.Lock()
 
     def __enter__(self) -> "_Stream":
@@ -218,9 +230,10 @@ class _Stream:
 
     def start(self, chunk: Chunk) -> _Started:
         """Tokenize a chunk and send its requests off."""
+        _check_process(self._pid)
         load = self._climb.next_load()
         self._pace.set_limit(load.requests)
-        started = _Started(chunk, [None] * len(chunk.texts), self._stop)
+        started = _Started(chunk, self._pid, [None] * len(chunk.texts), self._stop)
         texts = started.texts()
         if not texts:
             return started
@@ -232,7 +245,7 @@ class _Stream:
             return started
         rows = self._tokenize(texts, plan, started)
         lengths = {at: len(row.input_ids) for at, row in rows.items()}
-        width, most = plan.length or self._pad_to, self._predictor.most_rows
+        width, most = plan.length or self._predictor.pad_to, self._predictor.most_rows
         for places in cut(lengths, width, load.tokens, most):
             request = [texts[at] for at in places], [rows[at] for at in places], plan
             self._do(partial(started.finish, places, partial(self._answer, *request)))
@@ -269,6 +282,8 @@ class _Stream:
 
     def _answer(self, texts: Sequence[Text], rows: Sequence[Row], plan: Plan) -> list[Outcome]:
         """The outcomes of one request."""
+        if len(rows) > 1 and _count_tokens(rows, plan) > self._climb.most_tokens:
+            return self._answer_smaller(rows, plan)
         try:
             for _ in range(PLANS_TRIED):
                 try:
@@ -281,9 +296,29 @@ class _Stream:
                 if new_plan is None:
                     break
                 plan, rows = new_plan, self._predictor.tokenize(texts, new_plan)
+        except _PERHAPS_TOO_LARGE as error:
+            if len(rows) == 1 or _count_tokens(rows, plan) <= FIRST.tokens:
+                return [error] * len(texts)
+            return self._answer_smaller(rows, plan)
         except LightClientError as error:
             return [error] * len(texts)
         return self._answer_in_parts(rows, plan)
+
+    def _answer_smaller(self, rows: Sequence[Row], plan: Plan) -> list[Outcome]:
+        """Send the rows in requests that are no larger than the first ones of a stream were."""
+        outcomes: list[Outcome] = []
+        size = max(1, len(rows) * FIRST.tokens // _count_tokens(rows, plan))
+        while len(outcomes) < len(rows):
+            outcomes += self._answer_in_parts(rows[len(outcomes) :][:size], plan)
+            last = outcomes[-1]
+            if isinstance(last, _PERHAPS_TOO_LARGE) or self._is_the_end(last):
+                # It was not the size.
+                outcomes += [last] * (len(rows) - len(outcomes))
+        return outcomes
+
+    def _is_the_end(self, outcome: Outcome) -> bool:
+        """Whether the stream ends at this outcome, so that nobody will see what comes after it."""
+        return self._stops_at_error and isinstance(outcome, LightClientError)
 
     def _answer_in_parts(self, rows: Sequence[Row], plan: Plan) -> list[Outcome]:
         try:
@@ -295,8 +330,7 @@ class _Stream:
             return [error] * len(rows)
         middle = len(rows) // 2
         first = self._answer_in_parts(rows[:middle], plan)
-        if self._stops_at_error and isinstance(first[-1], LightClientError):
-            # The stream ends at this error, so nobody will see what comes after it.
+        if self._is_the_end(first[-1]):
             return first + [first[-1]] * (len(rows) - middle)
         return first + self._answer_in_parts(rows[middle:], plan)
 
@@ -320,37 +354,45 @@ class _Stream:
     ) -> list[Classification]:
         """Send one request, and say how long it took if the server refused none meanwhile."""
         request, refusals = object(), self._pace.refusals
+        tokens, begun = _count_tokens(rows, plan), time.monotonic()
         self._under_way.add(request)
-        under_way, begun = len(self._under_way), time.monotonic()
+        under_way = len(self._under_way)
         try:
             answers = self._predictor.predict(rows, plan, deadline)
+        except _PERHAPS_TOO_LARGE:
+            self._climb.failed(tokens, time.monotonic() - begun)
+            raise
         finally:
             self._under_way.discard(request)
         if refusals == self._pace.refusals:
-            tokens = len(rows) * max(plan.length or 0, *(len(row.input_ids) for row in rows))
             self._climb.ended(tokens, under_way, time.monotonic() - begun)
         return answers
 
     def _padded(self, plan: Plan, rows: Sequence[Row]) -> Plan:
-        if self._pad_to is None or plan.length is not None:
+        if self._predictor.pad_to is None or plan.length is not None:
             return plan
         return plan._replace(length=self._length_for(rows, plan))
 
     def _pad_from_now_on(self, rows: Sequence[Row], plan: Plan) -> None:
         with self._pad_lock:  # several requests of the stream may be refused at the same time
-            if self._pad_to is None:
+            if self._predictor.pad_to is None:
                 _LOG.warning(
                     "the server batches requests and refuses different lengths in a batch: from "
                     "now on all are padded to one length; Classifier(pad_to=N) says so from the "
                     "start"
                 )
-            self._pad_to = self._length_for(rows, plan)
+            self._predictor.pad_to = self._length_for(rows, plan)
 
     def _length_for(self, rows: Sequence[Row], plan: Plan) -> int:
         """A power of 2, so that a longer text seldom comes and changes it."""
-        longest = max(self._pad_to or 1, *(len(row.input_ids) for row in rows))
+        longest = max(self._predictor.pad_to or 1, *(len(row.input_ids) for row in rows))
         length = 1 << (longest - 1).bit_length()
         return length if plan.limit is None else min(length, plan.limit)
+
+
+def _count_tokens(rows: Sequence[Row], plan: Plan) -> int:
+    """The tokens of a request, padding included."""
+    return len(rows) * max(plan.length or 0, *(len(row.input_ids) for row in rows))
 
 
 def _work(jobs: "SimpleQueue[_Job | None]", pace: Pace, stop: Stop) -> None:

@@ -237,7 +237,8 @@ class Classifier:
     ) -> Generator[Any, None, None]:
         """What `classify_many` does. `stop`: ends it from another thread."""
         refuse_table(texts)
-        if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
+        is_one = isinstance(texts, (str, bytes)) or getattr(texts, "ndim", 1) == 0
+        if is_one or not isinstance(texts, Iterable):
             raise InputError(
                 f"classify_many takes an iterable of texts, not {type(texts).__name__}; for one "
                 "text there is classify"

@@ -13,6 +13,8 @@ from lightclient.model.encoding import Text, check_text
 
 # None; pandas.NA, pandas.NaT and numpy.ma.masked.
 _MISSING_TYPES = {"NoneType", "NAType", "NaTType", "MaskedConstant"}
+# Numbers and times of numpy, one value of which differs from itself: NaN, or NaT.
+_MAY_BE_NAN = {"float", "float16", "float32", "float64", "longdouble", "datetime64", "timedelta64"}
 _SHOWN = 5
 
 
@@ -45,47 +47,36 @@ def read_value(value: object, where: str, *, may_be_missing: bool = False) -> Te
 
 
 def _is_missing(value: object) -> bool:
-    # Only a NaN differs from itself.
-    return type(value).__name__ in _MISSING_TYPES or (isinstance(value, float) and value != value)
+    kind = type(value).__name__
+    return kind in _MISSING_TYPES or (kind in _MAY_BE_NAN and value != value)
 
 
 def _to_python(value: object, where: str) -> object:
     as_py = getattr(value, "as_py", None)
     try:
         return value if as_py is None else as_py()
-    except ValueError as error:
+    except Exception as error:  # noqa: BLE001 - pyarrow raises many kinds
         raise InputError(
             f"{where} is a {type(value).__name__} that cannot be read "
             f"({type(error).__name__}); mend or leave out the value"
-        ) from error
+        ) from None  # that error may hold the text
 
 
 def refuse_table(texts: object) -> None:
     """Refuse a whole table, which may be a mapping. To iterate it would give the columns' names.
 
     Raises:
-        InputError: it is one; the message names the first columns.
+        InputError: it is one; the message names the first columns of a table.
     """
-    names = _keys_of_columns(texts) if isinstance(texts, Mapping) else _column_names(texts)
-    if names is None:
+    what, mend = type(texts).__name__, 'classify_many(table["text"]) takes the column "text"'
+    if isinstance(texts, Mapping):  # its keys may be texts, which no message may hold
+        mend += ", and classify_many(table.values()) what a mapping holds"
+    elif (names := _column_names(texts)) is None:
         return
-    what, mend = type(texts).__name__, 'classify_many(frame["text"]) takes the column "text"'
-    if names:
+    elif names:
         what += " with the columns " + ", ".join(short_repr(name, 40) for name in names[:_SHOWN])
-    elif isinstance(texts, Mapping):
-        mend = "classify_many(texts.values()) takes what it holds"
-    if len(names) > _SHOWN:
-        what += f" and {len(names) - _SHOWN:,} more"
+        what += f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     raise InputError(f"texts must be those of one column, not a whole {what}: {mend}")
-
-
-def _keys_of_columns(table: Mapping[object, object]) -> list[object]:
-    """The keys of lists and the like. Any other key may be a text, which no message may hold."""
-    return [
-        key
-        for key, value in table.items()
-        if isinstance(value, Iterable) and not isinstance(value, (str, bytes))
-    ]
 
 
 def _column_names(texts: Any) -> list[object] | None:

@@ -17,8 +17,11 @@ if hasattr(os, "register_at_fork"):
 def import_numpy_meanwhile() -> None:
     """Begin to import numpy, in a thread, while the tokenizer is loaded and the server computes."""
     if "numpy" not in sys.modules:
+        # A daemon, because a Ctrl-C in an import of the main thread can leave a lock of Python's
+        # behind for which this thread would wait for ever, and the end of the process with it.
+        thread = threading.Thread(target=_import_numpy, name="lightclient-numpy", daemon=True)
         with suppress(RuntimeError):  # without a thread, it is imported when it is needed
-            threading.Thread(target=_import_numpy, name="lightclient-numpy").start()
+            thread.start()
 
 
 def _import_numpy() -> None:

@@ -52,11 +52,15 @@ class Climb:
     Args:
         timeout: the seconds that a request may take. No load is tried which could take half of
             them, and one which does is given up.
+
+    `most_tokens`: what a request may have; less than `MOST` if a large one has failed.
     """
 
     def __init__(self, timeout: float) -> None:
         self.load = FIRST
+        self.most_tokens, self._most_requests = MOST
         self._timeout = timeout
+        self._has_failed = False
         self._chunks = 0
         self._speeds: list[float] = []
         self._slowest = 0.0
@@ -74,19 +78,40 @@ class Climb:
             if load.requests < 2 * under_way <= 2 * load.requests:
                 self._speeds.append(tokens * under_way / max(seconds, 1e-9))
 
+    def failed(self, tokens: int, seconds: float) -> None:
+        """A request of so many tokens failed after so many seconds, perhaps because of the load.
+
+        A load beyond the first one is given up for good. Any thread may call it.
+        """
+        load = self.load
+        if tokens > load.tokens:
+            return  # it was sent at a load that has been given up already
+        self._slowest = max(self._slowest, seconds)
+        if load.tokens > FIRST.tokens:
+            self.most_tokens = min(self.most_tokens, load.with_tokens(1 / 4).tokens)
+        elif load.requests > FIRST.requests:
+            self._most_requests = min(self._most_requests, load.with_requests(1 / 2).requests)
+        self._has_failed = load != FIRST
+
     def next_load(self) -> Load:
         """The load for the next chunk."""
         self._chunks += 1
-        if self._slowest > self._timeout / 2 and self.load.tokens > LEAST.tokens:
-            self._steps = self._climb(self.load.with_tokens(1 / 4))
-            self._try(next(self._steps))
+        if self._has_failed and self.load.tokens >= FIRST.tokens:
+            self._start_at(FIRST)
+        elif self._slowest > self._timeout / 2 and self.load.tokens > LEAST.tokens:
+            self._start_at(self.load.with_tokens(1 / 4))
         elif len(self._speeds) >= _ENOUGH or self._chunks >= _LONGEST_TRIAL:
             speed = median(list(self._speeds)) if self._speeds else 0.0
             self._try(self._steps.send(speed))
         return self.load
 
+    def _start_at(self, load: Load) -> None:
+        self._steps = self._climb(load)
+        self._try(next(self._steps))
+
     def _try(self, load: Load) -> None:
         self.load, self._chunks, self._slowest, self._speeds = load, 0, 0.0, []
+        self._has_failed = False
 
     def _climb(self, best: Load) -> Generator[Load, float, None]:
         """Yields a load to try, and is sent the tokens a second that it reached; 0 if unknown."""
@@ -94,7 +119,7 @@ class Climb:
             while not (speed := (yield best)):
                 pass
             for change, factor in _LARGER:
-                while (trial := change(best, factor)) != best and self._is_quick(factor):
+                while (trial := change(best, factor)) != best and self._may_try(trial, factor):
                     found = yield trial
                     if found <= speed * _PAYS:
                         break
@@ -106,8 +131,10 @@ class Climb:
                 if trial != best and (yield trial) > speed * _AS_GOOD:
                     best = trial
 
-    def _is_quick(self, factor: float) -> bool:
-        return self._slowest * factor * 2 <= self._timeout
+    def _may_try(self, trial: Load, factor: float) -> bool:
+        is_quick = self._slowest * factor * 2 <= self._timeout
+        is_allowed = trial.tokens <= self.most_tokens and trial.requests <= self._most_requests
+        return is_quick and is_allowed
 
 
 _Change = Callable[[Load, float], Load]

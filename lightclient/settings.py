@@ -2,10 +2,12 @@
 
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from lightclient.checks import check_choice, check_whole
@@ -98,7 +100,24 @@ class Settings:
                 "keys may stand in them, and then in the pickle: pass headers= a function of "
                 "(method, url, body) that returns them"
             )
+        for name, value in (("token", self.token), ("headers", self.headers)):
+            if callable(value) and not _is_found_by_name(value):
+                raise InputError(
+                    f"a classifier cannot be pickled whose {name} is a {type(value).__name__} that "
+                    "no module holds by its name, because it may hold a secret, which would stand "
+                    f"in the pickle: pass {name}= a function of a module that is imported"
+                )
         return dict(self.__dict__)
+
+
+def _is_found_by_name(value: Any) -> bool:
+    """Whether it is a function of a module, which pickle stores as the names of both.
+
+    Those of the program itself are not, because cloudpickle stores them with all that they use.
+    """
+    module = getattr(value, "__module__", None) or ""
+    found = getattr(sys.modules.get(module), getattr(value, "__qualname__", ""), None)
+    return isinstance(value, FunctionType) and found is value and module != "__main__"
 
 
 def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Settings:

@@ -102,6 +102,23 @@ def test_equal_texts_of_a_chunk_are_asked_once() -> None:
     assert sum(rows for rows, _ in model.shapes) == len(set(texts))
 
 
+class Shouted(str):
+    """A str with an equality of its own."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and self.lower() == other.lower()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_texts_that_only_call_themselves_equal_are_not() -> None:
+    texts: list[Any] = [Shouted("a b"), Shouted("A B c"), "a b", (Shouted("a"), "b")]
+    with StandIn(Model()) as url, Classifier(url) as classifier:
+        answers = list(classifier.classify_many(texts))
+    plain = [str.__str__(text) if isinstance(text, str) else ("a", "b") for text in texts]
+    assert_right(answers, plain)
+
+
 def test_equal_texts_fail_each_in_its_place() -> None:
     texts = ["a", POISON, "b", POISON, "\ud800", "a", "\ud800", POISON]
     with StandIn(Poisoned()) as url, Classifier(url) as classifier:
@@ -337,6 +354,26 @@ def test_a_server_that_batches_gets_one_length(caplog: pytest.LogCaptureFixture)
     assert model.refused > 0
     told = [record for record in caplog.records if "pad_to=N" in record.getMessage()]
     assert len(told) == 1
+
+
+def test_streams_of_one_classifier_share_the_length() -> None:
+    found: dict[int, list[Any]] = {}
+    texts = {
+        0: [f"{at}" for at in range(400)],
+        1: [f"{at} " + "word " * (20 + at % 9) for at in range(400)],
+    }
+    with StandIn(Batching(2)) as url, Classifier(url) as classifier:
+
+        def classify(at: int) -> None:
+            found[at] = list(classifier.classify_many(texts[at], on_error="return"))
+
+        both = [threading.Thread(target=classify, args=(at,)) for at in texts]
+        for thread in both:
+            thread.start()
+        for thread in both:
+            thread.join()
+    for at in texts:
+        assert_right(found[at], texts[at])
 
 
 def test_one_length_is_never_more_than_the_model_s() -> None:

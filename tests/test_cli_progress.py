@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -193,6 +194,20 @@ def test_the_line_on_a_terminal() -> None:
     assert notice
 
 
+def test_what_verbose_shows_does_not_garble_the_line_on_a_terminal() -> None:
+    with gated() as (gate, url), on_a_terminal("-v", "--url", url, "one") as (client, master):
+        begin = read_until(master, b"0 of 1 rows")
+        gate.opened.set()
+        rest = read_until(master, b"never")
+        client.wait(WAIT)
+    assert client.returncode == 0
+    shown = (begin + rest).replace(b"\r\n", b"\n")
+    drawn = [part for part in re.split(rb"[\r\n]", shown) if part.strip()]
+    assert {part for part in drawn if not part.startswith(b"lightclient: ")} == {b"0 of 1 rows"}
+    # Where the line was drawn, it is gone before the record comes.
+    assert re.search(rb"0 of 1 rows\r {11}\rlightclient: POST \S+ status=200 .*\n", shown)
+
+
 @pytest.mark.parametrize("options", [("--quiet",), ()])
 def test_no_line_on_a_terminal(options: tuple[str, ...]) -> None:
     """With --quiet, or where the rows come to the same terminal."""
@@ -239,8 +254,15 @@ def test_verbose_shows_what_is_logged(capsys: pytest.CaptureFixture[str]) -> Non
     with StandIn(carrying(model)) as url:
         for options in ((), ("-v",)):
             assert main(["classify", "--url", url, *options, "one", "two"]) == 0
-            err = capsys.readouterr().err
-            assert err == ("lightclient: a request of 2 rows\n" if options else "")
+            lines = capsys.readouterr().err.splitlines()
+            told = [re.sub("bytes.*", "…", line) for line in lines]
+            done = "status=200 error=None attempts=1 repeated=[] …"
+            expected = [
+                f"lightclient: GET {url}/metadata {done}",
+                "lightclient: a request of 2 rows",
+                f"lightclient: POST {url}:predict {done}",
+            ]
+            assert told == (expected if options else [])
     assert (log.handlers, log.level) == former
 
 

@@ -210,7 +210,7 @@ class Stream(Table):
         (Frame([]), "not a whole Frame: "),
         (Table(), "not a whole Table with the columns 'id', 'text': "),
         (Stream(), "not a whole Stream: "),
-        ({"id": [1], "text": ["a"]}, "not a whole dict with the columns 'id', 'text': "),
+        ({"id": [1], "text": ["a"]}, "not a whole dict: "),
     ],
 )
 def test_a_whole_table_is_refused(table: Any, told: str) -> None:
@@ -218,14 +218,14 @@ def test_a_whole_table_is_refused(table: Any, told: str) -> None:
     for take in (classifier.classify, classifier.classify_many):
         with pytest.raises(InputError, match="texts must be those of one column") as caught:
             take(table)
-        assert told + 'classify_many(frame["text"])' in str(caught.value)
+        assert told + 'classify_many(table["text"])' in str(caught.value)
 
 
 def test_keys_that_may_be_texts_are_not_told() -> None:
-    for mapping in ({"private": 1, "more": "words"}, {}):
+    for mapping in ({"private": 1, "more": "words"}, {"private": ["a"]}, {}):
         with pytest.raises(InputError, match="not a whole dict: ") as caught:
             Classifier(NOWHERE).classify_many(mapping)
-        assert "classify_many(texts.values())" in str(caught.value)
+        assert "classify_many(table.values())" in str(caught.value)
         assert "private" not in str(caught.value)
 
 
@@ -234,6 +234,31 @@ def test_the_message_about_a_wide_table_is_short() -> None:
     with pytest.raises(InputError, match="and 9,995 more: ") as caught:
         Classifier(NOWHERE).classify_many(frame)
     assert len(str(caught.value)) < 500
+
+
+def test_an_array_of_no_dimension_is_no_column() -> None:
+    with pytest.raises(InputError, match="takes an iterable of texts, not ndarray"):
+        Classifier(NOWHERE).classify_many(np.array("a"))
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.longdouble])
+def test_a_nan_of_any_kind_is_missing(kind: Any) -> None:
+    assert isinstance(read_value(kind("nan"), "texts[0]", may_be_missing=True), Missing)
+    assert isinstance(read_value(np.datetime64("NaT"), "texts[0]", may_be_missing=True), Missing)
+
+
+class Unreadable:
+    def as_py(self) -> str:
+        raise OverflowError("private")
+
+
+def test_a_value_that_cannot_be_read_is_an_error_of_ours() -> None:
+    with pytest.raises(
+        InputError, match=r"a Unreadable that cannot be read \(OverflowError\)"
+    ) as it:
+        read_value(Unreadable(), "texts[0]")
+    assert "private" not in str(it.value)
+    assert it.value.__cause__ is None
 
 
 @pytest.mark.parametrize("column", [np.array(["a"]), iter(["a"]), {"a"}])

@@ -1,6 +1,7 @@
 """The load of a stream climbs to what its server does best, and stays within the deadline."""
 
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,9 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lightclient import Classifier
+from lightclient import Classifier, Signature
 from lightclient.load import FIRST, LEAST, MOST, Climb, Load
 from lightclient.standin import StandIn
+from tests.scripted import response
+from tests.stress.callers import logits_of_text
+from tests.stress.server import Server, rows_of, well
 
 TOKENS_OF_A_CHUNK = 22_000  # 1,024 sentences
 Seconds = Callable[[Load], float]
@@ -104,6 +108,72 @@ def test_only_requests_of_the_load_count() -> None:
             climb.ended(load.tokens, load.requests // 2, 0.001)  # while the stream begins
             climb.ended(load.tokens, load.requests + 1, 0.001)  # of the load before
     assert load == FIRST
+
+
+WALL = 1500  # tokens of a request
+
+
+def refuse(connection: socket.socket) -> bool:
+    connection.sendall(response(429, '{"error": "OOM when allocating tensor"}'))
+    return True
+
+
+def give_up(connection: socket.socket) -> bool:
+    connection.sendall(response(504, '{"error": "Timed out"}'))
+    return True
+
+
+def break_off(connection: socket.socket) -> bool:
+    return False
+
+
+def hang(connection: socket.socket) -> bool:
+    while connection.recv(1 << 16):
+        pass
+    return False
+
+
+@pytest.mark.parametrize("fail", [refuse, give_up, break_off, hang])
+def test_no_text_fails_because_its_request_became_too_large(
+    fail: Callable[[socket.socket], bool],
+) -> None:
+    """Each answer takes 10 ms, so that large requests pay; but the largest ones fail."""
+    failed = []
+
+    def handle(connection: socket.socket, request: bytes) -> bool:
+        rows = rows_of(request)
+        if sum(map(len, rows)) > WALL:
+            failed.append(rows)
+            return fail(connection)
+        time.sleep(0.01)
+        return well(connection, request)
+
+    texts = [f"{at} " + "word " * 20 for at in range(3000)]
+    with Server(handle) as server:
+        classifier = Classifier(server.url, signature=Signature(output="logits"), timeout=0.5)
+        answers: list[Any] = list(classifier.classify_many(texts))
+    assert [answer.logits for answer in answers] == [logits_of_text(text) for text in texts]
+    assert failed
+    assert len(failed) < 50  # the wall is remembered
+
+
+def test_a_server_that_becomes_slow_loses_no_text() -> None:
+    """At the load that it had, no answer would come in time any more."""
+    large = 0
+
+    def handle(connection: socket.socket, request: bytes) -> bool:
+        nonlocal large
+        tokens = sum(map(len, rows_of(request)))
+        large += tokens > 4000
+        time.sleep(tokens / 15_000 if large > 2 else 0.01)
+        return well(connection, request)
+
+    texts = [f"{at} " + "word " * 20 for at in range(6000)]
+    with Server(handle) as server:
+        classifier = Classifier(server.url, signature=Signature(output="logits"), timeout=0.25)
+        answers: list[Any] = list(classifier.classify_many(texts))
+    assert [answer.logits for answer in answers] == [logits_of_text(text) for text in texts]
+    assert large > 2
 
 
 def test_a_stream_sends_more_to_a_server_with_a_cost_a_request() -> None:

@@ -1,8 +1,10 @@
 """What must not happen: code from data, secrets in words, trust by accident."""
 
 import ast
+import base64
 import copy
 import inspect
+import json
 import logging
 import os
 import pickle
@@ -11,6 +13,8 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +99,43 @@ def test_secrets_are_in_no_message_log_or_traceback(
     assert SECRET.encode() not in pickle.dumps(caught.value)
 
 
+TEXT = "sesquipedalian"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        answering(outputs()),
+        answering(response(503, TEXT, "Retry-After: 0.1"), outputs()),
+        closes,
+        once(TEXT.encode()),
+        answering(response(400, json.dumps({"error": TEXT}))),
+        answering(response(407, TEXT, f"Proxy-Authenticate: {SECRET}")),
+        answering(response(302, TEXT, f"Location: http://{SECRET}@other/?key={SECRET}")),
+        answering(response(200, TEXT)),
+    ],
+)
+def test_no_record_of_the_log_holds_a_text_or_a_secret(
+    script: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of any logger, at any level, in any attribute; also behind a proxy with a password."""
+    caplog.set_level(logging.DEBUG)
+    with serving(script) as server:
+        monkeypatch.setenv("HTTP_PROXY", f"http://user:{SECRET}@localhost:{server.port}")
+        classifier = Classifier(
+            "http://model.example/v1/models/m",
+            token=SECRET, headers={"X-Key": SECRET}, signature=Signature(), retries=1, timeout=1,
+        )  # fmt: skip
+        with suppress(LightClientError):
+            classifier.classify(TEXT)
+        list(classifier.classify_many([TEXT, f"{TEXT} again"], on_error="return"))
+    told = [repr(vars(record)) for record in caplog.records]
+    assert sum("'bytes_sent'" in words for words in told) >= 2
+    password = base64.b64encode(f"user:{SECRET}".encode()).decode()
+    for secret in (TEXT, SECRET, password, "input_ids"):  # no body of a request either
+        assert not any(secret in words for words in told)
+
+
 URL = "http://localhost:1/v1/models/m"
 PICKLERS = [pickle.dumps, "cloudpickle"]
 
@@ -160,15 +201,47 @@ print(answer.label)
 """
 
 
-def test_a_function_travels_by_value_and_fetches_the_token_where_it_is_called() -> None:
-    cloudpickle = pytest.importorskip("cloudpickle")
+def token_of_the_worker() -> str:
+    return os.environ["TOKEN_OF_THE_WORKER"]
 
+
+def headers_of_the_worker(method: str, url: str, body: bytes) -> dict[str, str]:
+    return {"X-Key": os.environ["TOKEN_OF_THE_WORKER"]}
+
+
+class Vault:
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+
+    def __call__(self) -> str:
+        return self.secret
+
+
+def function_of_the_program() -> Callable[[], str]:
     def token() -> str:
-        return os.environ["TOKEN_OF_THE_WORKER"]
+        return SECRET
 
-    def headers(method: str, url: str, body: bytes) -> dict[str, str]:
-        return {"X-Key": os.environ["TOKEN_OF_THE_WORKER"]}
+    token.__module__, token.__qualname__ = "__main__", "token_of_main"
+    vars(sys.modules["__main__"])["token_of_main"] = token
+    return token
 
+
+@pytest.mark.parametrize("pickler", PICKLERS)
+@pytest.mark.parametrize(
+    "token",
+    [partial(str, SECRET), Vault(SECRET), Vault(SECRET).__call__, SECRET.strip, lambda: SECRET,
+     function_of_the_program()],
+    ids=["partial", "object", "method", "method of str", "lambda", "main"],
+)  # fmt: skip
+def test_only_functions_of_a_module_travel(pickler: Any, token: Any) -> None:
+    for given in ({"token": token}, {"headers": token}):
+        with pytest.raises(InputError, match="a function of a module") as caught:
+            dumps(pickler)(Classifier(URL, signature=Signature(), **given))
+        assert SECRET not in str(caught.value)
+
+
+def test_a_function_fetches_the_token_where_it_is_called() -> None:
+    cloudpickle = pytest.importorskip("cloudpickle")
     sent: list[bytes] = []
 
     def handle(connection: socket.socket) -> None:
@@ -176,7 +249,10 @@ def test_a_function_travels_by_value_and_fetches_the_token_where_it_is_called() 
         connection.sendall(outputs())
 
     with serving(handle) as server:
-        classifier = Classifier(server.url, signature=Signature(), token=token, headers=headers)
+        classifier = Classifier(
+            server.url, signature=Signature(),
+            token=token_of_the_worker, headers=headers_of_the_worker,
+        )  # fmt: skip
         pickled = cloudpickle.dumps(lambda texts: classifier.classify(texts))
         done = subprocess.run(
             [sys.executable, "-c", ELSEWHERE],

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
 
 from lightclient import Classifier, ConnectionLost, Signature
 from lightclient.standin import StandIn
-from tests.scripted import once, outputs, read_request, response, serving
+from tests.scripted import outputs, read_request, response, serving
 
 
 @pytest.fixture
@@ -42,16 +42,14 @@ def test_the_server_sees_the_span_that_called_it(spans: InMemorySpanExporter) ->
 
     def script(connection: socket.socket) -> None:
         while request := read_request(connection):
-            head = request.decode().partition("\r\n\r\n")[0].lower()
-            seen.append(head.partition("traceparent: ")[2].partition("\r\n")[0][:-3])
+            seen.append(parent(request))
             connection.sendall(outputs([[-1.0, 1.0]] * request.count(b"101")))
 
     with serving(script) as server, Classifier(server.url, signature=Signature()) as classifier:
         classifier.classify("a gem")
         list(classifier.classify_many(["a", "b c d"] * 500))
-    contexts = [span.context for span in spans.get_finished_spans()]
-    made = {f"00-{format_trace_id(c.trace_id)}-{format_span_id(c.span_id)}" for c in contexts}
     assert len(seen) > 5
+    made = {parent_of(span) for span in spans.get_finished_spans()}
     assert sorted(seen) == sorted(made)  # each its own, although several are under way at once
 
 
@@ -64,18 +62,40 @@ def test_requests_of_a_stream_belong_to_the_span_around_it(spans: InMemorySpanEx
     assert {span.context.trace_id for span in found} == {mine.get_span_context().trace_id}
 
 
-def test_a_repeat_is_a_span_of_its_own(spans: InMemorySpanExporter) -> None:
-    busy = response(503, '{"error": "later"}', "Connection: close")
-    with serving(once(busy), once(outputs())) as server:
-        Classifier(server.url, signature=Signature()).classify("a gem")
-    statuses = [span.attributes["http.status_code"] for span in spans.get_finished_spans()]
-    assert statuses == [503, 200]
+@pytest.mark.parametrize("streams", [False, True])
+def test_each_attempt_is_a_span_of_its_own(streams: bool, spans: InMemorySpanExporter) -> None:
+    seen: list[str] = []
+
+    def script(connection: socket.socket) -> None:
+        seen.append(parent(read_request(connection)))
+        busy = response(503, '{"error": "later"}', "Connection: close")
+        if len(seen) != 2:  # the second connection breaks
+            connection.sendall(busy if len(seen) == 1 else outputs())
+
+    with serving(script) as server, Classifier(server.url, signature=Signature()) as classifier:
+        list(classifier.classify_many(["a gem"])) if streams else classifier.classify("a gem")
+    found = spans.get_finished_spans()
+    assert [span.attributes.get("http.status_code") for span in found] == [503, None, 200]
+    assert found[1].status.status_code is StatusCode.ERROR
+    assert seen == [parent_of(span) for span in found]
+    assert len(set(seen)) == 3
 
 
-def test_a_failure_is_a_span_with_an_error(spans: InMemorySpanExporter) -> None:
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_failure_is_a_span_with_an_error(streams: bool, spans: InMemorySpanExporter) -> None:
     with serving(lambda connection: None) as server:
         classifier = Classifier(server.url, signature=Signature(), retries=0)
         with pytest.raises(ConnectionLost):
-            classifier.classify("a gem")
+            list(classifier.classify_many(["a gem"])) if streams else classifier.classify("a gem")
     [span] = spans.get_finished_spans()
     assert span.status.status_code is StatusCode.ERROR
+
+
+def parent(request: bytes) -> str:
+    """The trace and the span that a request names."""
+    head = request.decode().partition("\r\n\r\n")[0].lower()
+    return head.partition("traceparent: ")[2].partition("\r\n")[0][:-3]
+
+
+def parent_of(span: ReadableSpan) -> str:
+    return f"00-{format_trace_id(span.context.trace_id)}-{format_span_id(span.context.span_id)}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from logging import DEBUG
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from lightclient.http.deadline import Deadline
 from lightclient.http.exchange import Exchange
 from lightclient.http.failures import FAILURES, failure_of, too_large, would_recur
 from lightclient.http.headers import Headers, HeaderSource, Token
+from lightclient.http.log import LOG, Watch
 from lightclient.http.pool import open_pool
 from lightclient.http.tls import tls_context
 
@@ -102,6 +104,8 @@ class Transport:
     def send(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> Reply:
         """Send a request and return the reply, whatever its status says.
 
+        The log gets a record of it at level DEBUG, which `Watch` describes.
+
         Raises:
             TimedOut: the deadline passed first.
             CannotConnect, ConnectionLost: at each attempt.
@@ -109,6 +113,17 @@ class Transport:
             NotTensorFlowServing: what answers does not speak HTTP.
             CredentialsError: a function that gives the token or the headers failed.
         """
+        if not LOG.isEnabledFor(DEBUG):
+            return self._send(method, path, body, deadline, [])
+        with Watch(method, self._origin + path, body) as watch:
+            reply = self._send(method, path, body, deadline, watch.repeated)
+            watch.status, watch.body = reply.status, reply.body
+        return reply
+
+    def _send(
+        self, method: str, path: str, body: bytes | None, deadline: Deadline, repeated: list[str]
+    ) -> Reply:
+        """The same without a record. `repeated` gets the reason of each repeat."""
         pace, attempt = deadline.pace, 0
         self._budget.add_call()
         while True:
@@ -120,6 +135,7 @@ class Transport:
                 if not may_help or would_recur(error) or not self._wait(attempt, deadline):
                     _count_attempts(error, attempt)
                     raise
+                repeated.append(type(error).__name__)
             else:
                 if reply.status not in REPEATED_STATUSES:
                     if attempt > 1:
@@ -131,6 +147,7 @@ class Transport:
                     pace.refused()
                 if not self._wait(attempt, deadline, reply.retry_after):
                     return reply
+                repeated.append(str(reply.status))
 
     def _wait(self, attempt: int, deadline: Deadline, asked_for: float | None = None) -> bool:
         """Pause before the next attempt, or give up; whether there is a next attempt.

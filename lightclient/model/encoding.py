@@ -30,13 +30,15 @@ class Batch(NamedTuple):
 
 
 def check_text(value: object, where: str = "text") -> Text:
-    """Give back a text, or a pair of texts as a tuple.
+    """Give back a text, or a pair of texts as a tuple, without what a subclass of str may add.
 
     Raises:
         InputError: `value` is neither, or has a lone surrogate; the message names it by `where`.
     """
+    if type(value) is str and value.isascii():
+        return value
     if isinstance(value, str):
-        return value if value.isascii() else _check_unicode(value, where)
+        return _check_unicode(value, where)
     kind = type(value).__name__
     if isinstance(value, tuple):
         if len(value) == 2 and all(isinstance(part, str) for part in value):
@@ -47,6 +49,7 @@ def check_text(value: object, where: str = "text") -> Text:
 
 
 def _check_unicode(text: str, where: str) -> str:
+    text = str.__str__(text)  # a subclass may have an equality of its own
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -54,7 +57,7 @@ def _check_unicode(text: str, where: str) -> str:
         raise InputError(
             f"{where} has a lone surrogate at position {error.start}, which UTF-8 cannot hold; "
             "mend it: text.encode('utf-8', 'replace').decode()"
-        ) from error
+        ) from None  # that error holds the text
     return text
 
 

@@ -45,7 +45,8 @@ class Predictor:
     Nothing has a lock here. Threads whose first calls begin together may each ask the server for
     what it tells of the model, and all get the same.
 
-    `most_rows`: those of one request, as far as a server has told; None: none has.
+    `most_rows`: those of one request, as far as a server has told; None: none has. `pad_to`: the
+    one length of all requests of streams, if the server turned out to want that.
 
     Raises:
         InputError, BundleError: a setting is not what it must be, or the bundle is broken.
@@ -69,6 +70,7 @@ class Predictor:
             retries=settings.retries,
         )
         self.most_rows: int | None = None
+        self.pad_to: int | None = None
         self._settings = settings
         self._stated = settings.signature if isinstance(settings.signature, Signature) else None
         if self._stated and settings.bundle == SERVED:

@@ -115,6 +115,22 @@ def a_child_reads_a_stream(url: str) -> bool:
     return _in_fork(child, seconds=20)()
 
 
+def a_child_asks_for_more(url: str) -> bool:
+    """The child cannot have what the parent's threads would send, and is told so."""
+    stream = Classifier(url).classify_many([*map(str, range(1000))])
+    for _ in range(64):  # the first chunk; the next text that is asked for begins another one
+        next(stream)
+
+    def child() -> bool:
+        try:
+            list(stream)
+        except LightClientError as error:
+            return "before a fork" in str(error)
+        return False
+
+    return _in_fork(child, seconds=20)()
+
+
 _shared: list[Classifier] = []
 
 
@@ -177,7 +193,7 @@ def wait_for_many(url: str) -> bool:
 NAMES = {
     run.__name__: run for run in (
         fork, fork_of_a_fork, fork_in_the_middle, a_child_leaves_a_stream, a_child_reads_a_stream,
-        process_pools, copies, wait_for_one, wait_for_many,
+        a_child_asks_for_more, process_pools, copies, wait_for_one, wait_for_many,
     )
 }  # fmt: skip
 

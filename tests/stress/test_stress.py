@@ -430,6 +430,12 @@ def test_a_child_may_read_a_stream_of_its_parent() -> None:
         ends_well("a_child_reads_a_stream", server.url)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_that_asks_a_stream_of_its_parent_for_more_is_told() -> None:
+    with Server() as server:
+        ends_well("a_child_asks_for_more", server.url)
+
+
 @pytest.mark.parametrize("name", ["process_pools", "copies"])
 def test_a_classifier_goes_to_other_processes_and_is_copied(name: str) -> None:
     with Server() as server:
