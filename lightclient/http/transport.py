@@ -164,9 +164,9 @@ class Transport:
             deadline.pause(pause)
             return True
         if repeated and pace:
-            # Also before the stream gives up, or its next request would be sent at once.
             pace.refused()
-            deadline.pause(pause)
+            # Also before it gives up, or the next request of the stream would be sent at once.
+            deadline.pause(pause if patient else min(_backoff(self._retries), deadline.left))
         if repeated and patient:
             deadline.pause(deadline.left / 2, until=self._budget.take_turn)
             return True
