@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from lightclient import Classifier
+from lightclient import Classifier, bulk, load
+from lightclient.standin import StandIn
 from tests.benchmarks import servers, table, texts
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.environments import Environments
@@ -27,12 +29,18 @@ from tests.benchmarks.figures import (
     rounded,
     single,
 )
+from tests.benchmarks.growth import climbs, page, workers
+from tests.benchmarks.growth import memory as growth_memory
+from tests.benchmarks.growth.__main__ import main as growth
+from tests.benchmarks.growth.manners import Manner
 from tests.benchmarks.processes import HERE, Server
 from tests.benchmarks.rows import ROWS
 from tests.benchmarks.session import TOKENIZER, Session
+from tests.benchmarks.sides import loads
 from tests.benchmarks.table import FILES, IN_SHORT, render
 
 RESULTS = json.loads((HERE / "results.json").read_text(encoding="utf-8"))
+GROWTH = json.loads((HERE / "growth.json").read_text(encoding="utf-8"))
 README = (HERE / "README.md").read_text(encoding="utf-8")
 LOGITS = [-4.2159214, 4.58923769]
 COMPACT, SPACED = (",", ":"), (", ", ": ")
@@ -328,8 +336,96 @@ def test_the_article_and_the_model_compile_and_have_their_operations() -> None:
 
 
 def _suite() -> str:
-    return "".join(path.read_text(encoding="utf-8") for path in HERE.glob("*.py"))
+    paths = (*HERE.glob("*.py"), *HERE.glob("growth/*.py"))
+    return "".join(path.read_text(encoding="utf-8") for path in paths)
 
 
 def _sides() -> str:
     return "".join(path.read_text(encoding="utf-8") for path in (HERE / "sides").glob("*.py"))
+
+
+def test_a_stream_keeps_its_fixed_load() -> None:
+    before = load.FIRST, load.LEAST, load.MOST
+    seen: list[int] = []
+
+    def model(inputs: dict[str, Any]) -> dict[str, Any]:
+        rows = np.array(inputs["input_ids"])
+        seen.append(rows.size)
+        return {"logits": np.zeros((len(rows), 2), np.float32)}
+
+    with StandIn(model) as url, Classifier(url) as classifier:
+        with loads.fixed(2048, 2):
+            climb = load.Climb(timeout=10)
+            for seconds in (8, 4, 2, 1):  # ever faster, so that others would be tried
+                assert climb.next_load() == bulk.MOST == (2048, 2)
+                for _ in range(8):
+                    climb.ended(2048, 2, seconds / 8)
+            assert list(classifier.classify_many(texts.different(3_000)))
+        assert 1024 < max(seen) <= 2048
+    assert before == (load.FIRST, load.LEAST, load.MOST)
+
+
+def test_what_a_simulated_server_can_do_at_most() -> None:
+    manner = Manner(0.01, 0.000_1, 1_000, at_once=4)
+    assert manner.rate(load.Load(1_000, 4)) == pytest.approx(4 * 1_000 / (0.01 + 0.2))
+    assert manner.rate(load.Load(1_000, 16)) == manner.rate(load.Load(1_000, 4))
+    assert manner.most == pytest.approx(manner.rate(load.Load(384, 4)))
+    assert manner.options == [
+        "--delay", "0.01", "--token-delay", "0.0001", "--strain", "1000", "--at-once", "4",
+    ]  # fmt: skip
+
+
+def test_the_rate_of_a_stream_is_that_of_its_whole_chunks() -> None:
+    ends = climbs.chunk_ends(9)
+    assert ends == [64, 192, 448, 960, *range(1_984, 10_177, 1_024)]
+    curve = [end / 100 for end in ends[:8]] + [ends[7] / 100 + at for at in (3, 5, 6, 7, 8)]
+    assert climbs.late_rate(ends, curve) == 5 * 1_024 / 8
+
+
+def test_a_small_run_of_growth(tmp_path: Path) -> None:
+    session = Session(Environments(tmp_path, {"client": sys.executable}), tmp_path, quick=True)
+    quick = Manner(0.001)
+    found = workers.workers(session, {"a server": quick}, (1, 2))["a server"]
+    assert list(found["rates"]) == ["1", "2"]
+    assert min(found["rates"].values()) > 0 < found["processor_seconds"]
+    case = climbs.Case(quick, texts=500, times=1, rounds=1)
+    found = climbs.climbs(session, {}, {"a server": case})["a server"]
+    assert [load for *load, _ in found["grid"]] == [
+        [tokens, requests] for tokens in climbs.TOKENS for requests in climbs.REQUESTS
+    ]
+    assert found["seconds"]["found"] == sorted(found["seconds"]["found"])
+    assert len(found["seconds"]["best"]) == len(found["texts"])
+    assert growth_memory.size(session) == {"sent": pytest.approx(190, abs=30), "received": 68}
+
+
+def test_the_readme_has_what_growth_json_has() -> None:
+    [model] = RESULTS["rows"]["model"]
+    assert f"<!-- growth -->\n{page.render(GROWTH)}<!-- end of growth -->" in README
+    billion = page.billion(GROWTH, model["values"][OURS])
+    assert f"<!-- billion -->\n{billion}<!-- end of billion -->" in README
+
+
+def test_a_part_of_the_page_is_replaced() -> None:
+    part = "<!-- a -->\n{}<!-- end of a -->\n"
+    assert page.replaced(f"x\n{part.format('old')}y\n", "a", "new\n") == (
+        f"x\n{part.format(chr(10).join(['new', '']))}y\n"
+    )
+    with pytest.raises(ValueError, match="no part 'b'"):
+        page.replaced(part, "b", "new")
+
+
+def test_what_a_billion_rows_take() -> None:
+    found = GROWTH | {
+        "workers": {"a": {"processor_seconds": 0.000_09}, "b": {"processor_seconds": 0.000_05}},
+        "size": {"sent": 200, "received": 50},
+    }
+    lines = page.billion(found, 50.0).splitlines()[2:]
+    assert [line.strip("| ").rpartition("| ")[2] for line in lines if line] == [
+        "5,556 h", "231", "29", "25 h", "250 GB", "$1,000", "$5.00",
+    ]  # fmt: skip
+
+
+def test_the_plots_are_drawn_from_growth_json(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra `bench`")
+    growth(["--draw"], HERE / "growth.json", tmp_path)
+    assert len(list(tmp_path.glob("*.svg"))) == 4

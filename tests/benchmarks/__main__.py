@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -11,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.environments import Environments
+from tests.benchmarks.environments import Environments, machine
 from tests.benchmarks.figures import Row
+from tests.benchmarks.growth import page
 from tests.benchmarks.rows import ROWS
 from tests.benchmarks.session import Session
 from tests.benchmarks.table import publish, render
@@ -48,6 +48,7 @@ def main(
         results.write_text(text + "\n", encoding="utf-8")
         if results == RESULTS:
             publish(report)
+            page.publish()  # it has the rate of a row
     print(render(report))
 
 
@@ -83,12 +84,7 @@ def _measure(name: str, measure: _Measure, session: Session) -> list[dict[str, A
 def _report(rows: Mapping[str, Any], environments: Environments) -> dict[str, Any]:
     return {
         "command": "python -m tests.benchmarks",
-        "machine": {
-            "cores": os.cpu_count(),
-            "system": f"{platform.machine()} {platform.system()}",
-            "python": platform.python_version(),
-            "packages": environments.versions(),
-        },
+        "machine": machine(environments),
         "rows": rows,
     }
 

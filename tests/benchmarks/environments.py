@@ -1,10 +1,13 @@
 """The virtual environments that the sides run in."""
 
 import json
+import os
+import platform
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
 # The line of tokenizers in each environment that lightclient is measured in.
@@ -66,6 +69,16 @@ class Environments:
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         found: dict[str, str] = json.loads(printed)
         return found
+
+
+def machine(environments: Environments) -> dict[str, Any]:
+    """What was measured on."""
+    return {
+        "cores": os.cpu_count(),
+        "system": f"{platform.machine()} {platform.system()}",
+        "python": platform.python_version(),
+        "packages": environments.versions(),
+    }
 
 
 def pip(python: str, *arguments: str) -> None:

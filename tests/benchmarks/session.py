@@ -31,6 +31,10 @@ class Session:
         """How many calls or texts a measurement has."""
         return max(1, number // 20) if self.quick else number
 
+    def scaled_seconds(self, number: float) -> float:
+        """How long a measurement takes."""
+        return number / 20 if self.quick else number
+
     @cached_property
     def sentences(self) -> str:
         """A file with sentences that are all different, because equal ones are asked once."""

@@ -40,7 +40,7 @@ def render(results: Mapping[str, Any], names: Collection[str] | None = None) -> 
     cells = [_HEAD, ["---"] * len(_HEAD), *(_cells(row) for rows in shown for row in rows)]
     table = "\n".join(map(_line, cells))
     machine = results["machine"] | ({"packages": {}} if names else {})
-    return f"{table}\n\n{_machine(machine)} {_end(results)}"
+    return f"{table}\n\n{machine_line(machine)} {_end(results)}"
 
 
 def _line(cells: list[str]) -> str:
@@ -84,7 +84,8 @@ def _must(figure: Mapping[str, Any]) -> str:
     return f" ({figure['must']}{_MARKS[figure['reached']]})" if figure["must"] else ""
 
 
-def _machine(machine: Mapping[str, Any]) -> str:
+def machine_line(machine: Mapping[str, Any]) -> str:
+    """What was measured on, as a sentence."""
     named = "; ".join([f"Python {machine['python']}", *_packages(machine["packages"])])
     return f"Measured on {machine['cores']} cores, {machine['system']}, {named}."
 
