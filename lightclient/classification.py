@@ -19,7 +19,7 @@ class Score(NamedTuple):
             "label": made.typed_dict_field(made.str_schema()),
             "score": made.typed_dict_field(made.float_schema()),
         }
-        plain = made.typed_dict_schema(fields, cls_name=cls.__name__)
+        plain = made.typed_dict_schema(fields)
         read = made.no_info_before_validator_function(_plain, plain)
         write = made.plain_serializer_function_ser_schema(cls._asdict, return_schema=plain)
         return made.no_info_after_validator_function(
