@@ -22,12 +22,14 @@ from lightclient.version import __version__
 # time that `import lightclient` takes.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lightclient.aio import AsyncClassifier
     from lightclient.classification import Classification, Score
     from lightclient.client import Classifier, classify
     from lightclient.model.bundle import Bundle
     from lightclient.serving.signature import Signature
 else:  # type checkers would take every misspelled name for one that __getattr__ knows
     _HOMES = {
+        "AsyncClassifier": "lightclient.aio",
         "Bundle": "lightclient.model.bundle",
         "Classification": "lightclient.classification",
         "Classifier": "lightclient.client",
@@ -48,10 +50,10 @@ else:  # type checkers would take every misspelled name for one that __getattr__
 
 
 __all__ = [
-    "AccessDenied", "BadRequest", "Bundle", "BundleError", "CannotConnect", "Classification",
-    "Classifier", "ConnectionLost", "CredentialsError", "ExportError", "InputError",
-    "LightClientError", "ModelNotFound", "NotTensorFlowServing", "Overloaded", "RedirectRefused",
-    "ReplyError", "ReplyTooLarge", "Score", "ServerError", "ServerFailed", "SettingError",
-    "Signature", "SignatureError", "SignatureNotFound", "TimedOut", "TransportError",
-    "Unavailable", "__version__", "classify",
+    "AccessDenied", "AsyncClassifier", "BadRequest", "Bundle", "BundleError", "CannotConnect",
+    "Classification", "Classifier", "ConnectionLost", "CredentialsError", "ExportError",
+    "InputError", "LightClientError", "ModelNotFound", "NotTensorFlowServing", "Overloaded",
+    "RedirectRefused", "ReplyError", "ReplyTooLarge", "Score", "ServerError", "ServerFailed",
+    "SettingError", "Signature", "SignatureError", "SignatureNotFound", "TimedOut",
+    "TransportError", "Unavailable", "__version__", "classify",
 ]  # fmt: skip

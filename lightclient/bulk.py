@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from copy import copy
@@ -50,7 +50,7 @@ Outcome = Classification | LightClientError | Missing
 _Job = Callable[[], None]
 
 _CHUNKS_AT_ONCE = 2
-_LONGEST_WAIT = 0.5  # seconds
+_LONGEST_WAIT = 0.1  # seconds
 _PADDING_ATTEMPTS = 5
 # One text can cause these errors for its whole request. All others come from the connection or the
 # server, and sending the texts one by one would not help.
@@ -69,13 +69,16 @@ def classify_stream(
     stops_at_error: bool,
     may_be_missing: bool = False,
     within: Deadline | None = None,
-) -> Iterator[Classification | LightClientError | None]:
+    stop: Stop | None = None,
+) -> Generator[Classification | LightClientError | None, None, None]:
     """Classify texts as they come, in their order; see `Classifier.classify_many`.
 
-    `timeout` holds for each request, and `within` for all of them together.
+    `timeout` holds for each request, and `within` for all of them together. Another thread can end
+    the stream by setting `stop`. What the stream gives or raises after that has no meaning.
     """
     started: deque[_Started] = deque()
-    with _Stream(predictor, timeout, within, stops_at_error=stops_at_error) as stream:
+    stop = stop or Stop()
+    with _Stream(predictor, timeout, within, stop, stops_at_error=stops_at_error) as stream:
         for chunk in read_chunks(texts, may_be_missing=may_be_missing):
             started.append(stream.start(chunk))
             if len(started) == _CHUNKS_AT_ONCE:
@@ -89,13 +92,15 @@ class _Started:
     """A chunk whose requests are under way.
 
     `pid`: the process that began it. `outcomes`: one a text, None until its request has ended; a
-    foreign error if that broke the request off. `ended`: gets an item from each request at its end.
-    `twins`: the other places of a text that comes more than once, by its first place.
+    foreign error if that broke the request off. `stop`: that of the stream. `ended`: gets an item
+    from each request at its end. `twins`: the other places of a text that comes more than once, by
+    its first place.
     """
 
     chunk: Chunk
     pid: int
     outcomes: list[Outcome | BaseException | None]
+    stop: Stop
     ended: "SimpleQueue[None]" = field(default_factory=SimpleQueue)
     twins: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
 
@@ -129,6 +134,8 @@ class _Started:
     def wait(self) -> None:
         """Wait until another request has ended, or for a while."""
         _check_process(self.pid)
+        if self.stop.is_set():
+            raise LightClientError("this classify_many has been ended")
         # A Ctrl-C that comes just before a wait begins is dealt with only when the wait is over.
         with suppress(Empty):
             self.ended.get(timeout=_LONGEST_WAIT)
@@ -179,12 +186,18 @@ class _Stream:
     """
 
     def __init__(
-        self, predictor: Predictor, timeout: float, within: Deadline | None, *, stops_at_error: bool
+        self,
+        predictor: Predictor,
+        timeout: float,
+        within: Deadline | None,
+        stop: Stop,
+        *,
+        stops_at_error: bool,
     ) -> None:
         self._predictor, self._timeout, self._within = predictor, timeout, within
         self._stops_at_error = stops_at_error
         self._climb = Climb(timeout)
-        self._stop, self._pace = Stop(), Pace(self._climb.load.requests, MOST.requests)
+        self._stop, self._pace = stop, Pace(self._climb.load.requests, MOST.requests)
         self._under_way: set[object] = set()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -220,7 +233,7 @@ class _Stream:
         _check_process(self._pid)
         load = self._climb.next_load()
         self._pace.set_limit(load.requests)
-        started = _Started(chunk, self._pid, [None] * len(chunk.texts))
+        started = _Started(chunk, self._pid, [None] * len(chunk.texts), self._stop)
         texts = started.texts()
         if not texts:
             return started

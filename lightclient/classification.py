@@ -5,10 +5,34 @@ from typing import Any, NamedTuple
 
 
 class Score(NamedTuple):
-    """A label and its score."""
+    """A label and its score. It unpacks as a tuple, and is an object in JSON."""
 
     label: str
     score: float
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Any:
+        """Tell pydantic, and with it FastAPI, that a score is read and written as an object."""
+        from pydantic_core import core_schema as made
+
+        fields = {
+            "label": made.typed_dict_field(made.str_schema()),
+            "score": made.typed_dict_field(made.float_schema()),
+        }
+        plain = made.typed_dict_schema(fields)
+        read = made.no_info_before_validator_function(_plain, plain)
+        write = made.plain_serializer_function_ser_schema(cls._asdict, return_schema=plain)
+        return made.no_info_after_validator_function(
+            lambda found: cls(**found), read, serialization=write
+        )
+
+
+# As a dataclass, it is an object to dataclasses.asdict, and so to FastAPI's jsonable_encoder.
+dataclass(init=False, repr=False, eq=False)(Score)
+
+
+def _plain(value: object) -> object:
+    return value._asdict() if isinstance(value, Score) else value
 
 
 @dataclass(frozen=True, init=False)

@@ -1,6 +1,6 @@
 """`Classifier`, and `classify` for those who need no object of their own."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args, overload
@@ -9,7 +9,7 @@ from lightclient.checks import check_choice
 from lightclient.classification import Classification
 from lightclient.column import refuse_table
 from lightclient.errors import InputError, LightClientError
-from lightclient.http.deadline import Deadline
+from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.headers import Headers, Token
 from lightclient.imports import import_numpy_meanwhile
 from lightclient.model.bundle import Bundle, FunctionName
@@ -142,19 +142,14 @@ class Classifier:
             ServerError: the server answered with an error; the class says which.
             ReplyError: the answer is not the logits of these texts.
         """
-        seconds = self._settings.timeout if timeout is None else check_timeout(timeout)
-        refuse_table(texts)
-        if isinstance(texts, list):
-            checked = [check_text(text, f"texts[{at}]") for at, text in enumerate(texts)]
-        elif not isinstance(texts, (str, bytes, tuple)) and isinstance(texts, Iterable):
-            raise InputError(
-                f"text must be a str, a pair or a list of them, not {type(texts).__name__}; "
-                "classify_many takes any iterable of texts"
-            )
-        else:
-            checked = [check_text(texts)]
-        found = self._predictor.classify(checked, Deadline(seconds)) if checked else []
+        deadline, checked = self._deadline(timeout), check_texts(texts)
+        found = self._predictor.classify(checked, deadline) if checked else []
         return found if isinstance(texts, list) else found[0]
+
+    def _deadline(self, timeout: float | None, stop: Stop | None = None) -> Deadline:
+        """The deadline of a call that begins now. `stop`: ends it before."""
+        seconds = self._settings.timeout if timeout is None else check_timeout(timeout)
+        return Deadline(seconds, stop)
 
     @overload
     def classify_many(
@@ -230,6 +225,17 @@ class Classifier:
             InputError: an argument, or a text, is not what it must be.
             Whatever `classify` raises.
         """
+        return self._stream(texts, on_error, missing, timeout)
+
+    def _stream(
+        self,
+        texts: Iterable[Text | None],
+        on_error: OnError,
+        missing: OnMissing,
+        timeout: float | None,
+        stop: Stop | None = None,
+    ) -> Generator[Any, None, None]:
+        """What `classify_many` does. `stop`: ends it from another thread."""
         refuse_table(texts)
         is_one = isinstance(texts, (str, bytes)) or getattr(texts, "ndim", 1) == 0
         if is_one or not isinstance(texts, Iterable):
@@ -249,6 +255,7 @@ class Classifier:
             stops_at_error=on_error == "raise",
             may_be_missing=missing == "none",
             within=within,
+            stop=stop,
         )
 
     def close(self) -> None:
@@ -286,6 +293,23 @@ class Classifier:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Classifier":
         return self.__copy__()
+
+
+def check_texts(texts: object) -> list[Text]:
+    """The texts of one call, which are one text, a pair, or a list of them.
+
+    Raises:
+        InputError: they are not; the message names the one that is no text.
+    """
+    refuse_table(texts)
+    if isinstance(texts, list):
+        return [check_text(text, f"texts[{at}]") for at, text in enumerate(texts)]
+    if not isinstance(texts, (str, bytes, tuple)) and isinstance(texts, Iterable):
+        raise InputError(
+            f"text must be a str, a pair or a list of them, not {type(texts).__name__}; "
+            "classify_many takes any iterable of texts"
+        )
+    return [check_text(texts)]
 
 
 @overload

@@ -227,7 +227,8 @@ def test_the_table() -> None:
 def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The cheap rows, with this Python for the client."""
     path = tmp_path / "results.json"
-    cheap = {name: ROWS[name] for name in ("cold-metadata", "import", "threads", "stall", "memory")}
+    names = "cold-metadata import threads async async-call stall memory".split()
+    cheap = {name: ROWS[name] for name in names}
     quick = ["--quick", "--python", f"client={sys.executable}"]
     main(quick, cheap, path)
     results = json.loads(path.read_text(encoding="utf-8"))
@@ -329,7 +330,7 @@ def test_the_article_and_the_model_compile_and_have_their_operations() -> None:
     """They run where transformers and TensorFlow are."""
     for path in sorted((HERE / "sides").glob("*.py")):
         compile(path.read_text(encoding="utf-8"), str(path), "exec")
-    asked = set(re.findall(r'(?:\.ask\(|_time\(\w+, )"(\w+)"', _suite()))
+    asked = set(re.findall(r'(?:\.ask\(|\btime\(\w+, )"(\w+)"', _suite()))
     defined = set(re.findall(r"^def (\w+)", _sides(), re.M))
     assert {"classify", "bulk", "loop", "compute"} <= asked <= defined
 

@@ -91,7 +91,7 @@ def test_every_text_gets_its_own_answer_in_order() -> None:
     assert all(rows * length <= MOST.tokens for rows, length in model.shapes)
     sent = sum(rows * length for rows, length in model.shapes)
     tokens = sum(int(logits_of(text)[1]) for text in texts)
-    assert sent < 1.15 * tokens  # hardly any padding, where batches of 32 as they come have 1.9
+    assert sent < 1.3 * tokens  # hardly any padding, where batches of 32 as they come have 1.9
 
 
 def test_equal_texts_of_a_chunk_are_asked_once() -> None:

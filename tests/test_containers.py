@@ -8,17 +8,21 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+import numpy as np
 import pytest
 
+from lightclient import Classifier
 from lightclient.standin import StandIn
 from lightclient.standin.demo import load_demo_model
 from tests.test_package import needs_source
@@ -152,18 +156,41 @@ def ask(url: str, body: object) -> tuple[int, object]:
             return error.code, json.load(error)
 
 
+class Service(NamedTuple):
+    address: str
+    port: int
+    process: "subprocess.Popen[bytes]"
+
+    def stop(self) -> bytes:
+        """Stop it, as a container is stopped, and return what it wrote to stderr."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.communicate(timeout=30)[1]
+
+    def count(self, what: str) -> int:
+        """Its threads, or its sockets."""
+        folder = Path(f"/proc/{self.process.pid}/{'task' if what == 'threads' else 'fd'}")
+        names = list(folder.iterdir())
+        return len(names) if what == "threads" else sum(map(is_socket, names))
+
+
+def is_socket(path: Path) -> bool:
+    try:
+        return "socket:" in os.readlink(path)
+    except FileNotFoundError:  # it has just been closed
+        return False
+
+
 @contextmanager
-def service(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[str]:
-    """The service's URL, while it runs; it must end cleanly when a container is stopped."""
+def service(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator["Service"]:
+    """The service, while it runs; it must end cleanly when a container is stopped."""
     port = free_port()
     with subprocess.Popen(
         command, cwd=folder, env=environment | {"UVICORN_PORT": str(port)}, stderr=subprocess.PIPE
     ) as process:
         try:
             wait_for(port, process)
-            yield f"http://127.0.0.1:{port}/classify"
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
+            yield (found := Service(f"http://127.0.0.1:{port}/classify", port, process))
+            found.stop()
             assert process.returncode in (0, -signal.SIGTERM)
         finally:
             process.kill()
@@ -185,8 +212,8 @@ def test_the_image_serves_and_tells_its_health(image: Image) -> None:
     health = command_of("HEALTHCHECK")
     with StandIn({"distilbert": load_demo_model()}) as url:
         environment = image.environment(LIGHTCLIENT_URL=url)
-        with service(command_of("CMD"), image.workdir, environment) as address:
-            status, answer = ask(address, {"text": TEXT})
+        with service(command_of("CMD"), image.workdir, environment) as found:
+            status, answer = ask(found.address, {"text": TEXT})
             assert status == 200
             assert answer["label"] == "POSITIVE"  # type: ignore[index]
         well = subprocess.run(health, env=environment, capture_output=True, check=False)
@@ -214,14 +241,22 @@ def test_the_size_that_the_readme_states(image: Image) -> None:
     assert not (packages / "huggingface_hub").exists()
 
 
-def test_the_service_says_what_fails(tmp_path: Path) -> None:
+@contextmanager
+def plain_service(folder: Path, url: str, *options: str) -> Iterator["Service"]:
+    """The service on this Python, without its image, and with a timeout that ends nothing."""
     pytest.importorskip("fastapi", reason="FastAPI is not installed: pip install '.[test]'")
     pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install '.[test]'")
-    (tmp_path / "service.py").write_text(SERVICE, encoding="utf-8")
-    command = [sys.executable, "-m", *command_of("CMD")]
+    (folder / "service.py").write_text(SERVICE, encoding="utf-8")
+    command = [sys.executable, "-m", *command_of("CMD"), *options]
+    settings = {"LIGHTCLIENT_URL": url, "LIGHTCLIENT_TIMEOUT": "600"}
+    with service(command, folder, dict(os.environ) | settings) as found:
+        yield found
+
+
+def test_the_service_says_what_fails(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}/v1/models/distilbert"
-    environment = dict(os.environ) | {"LIGHTCLIENT_URL": url}
-    with service(command, tmp_path, environment) as address:
+    with plain_service(tmp_path, url) as found:
+        address = found.address
         status, answer = ask(address, {"text": TEXT})
         assert status == 503
         assert answer["error"].startswith("cannot connect")  # type: ignore[index]
@@ -230,6 +265,126 @@ def test_the_service_says_what_fails(tmp_path: Path) -> None:
         assert status == 400
         assert "surrogate" in answer["error"]  # type: ignore[index]
         assert ask(address, {})[0] == 422
+
+
+class Held:
+    """A model that answers when `go_on` is set. It tells "good" from "bad".
+
+    `asked`: how many requests came.
+    """
+
+    def __init__(self) -> None:
+        self.asked, self.go_on = list[int](), threading.Event()
+
+    def __call__(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        self.asked.append(1)
+        assert self.go_on.wait(60)
+        logits = [[-1, 1] if 2204 in row else [1, -1] for row in inputs["input_ids"].tolist()]
+        return {"logits": np.array(logits, dtype=np.float32)}
+
+
+def ask_many(pool: ThreadPoolExecutor, address: str, count: int) -> "list[Future[Any]]":
+    texts = [("good", "bad")[number % 2] for number in range(count)]
+    return [pool.submit(ask, address, {"text": text}) for text in texts]
+
+
+def labels(answers: "list[Future[Any]]") -> list[str]:
+    found = [answer.result(60) for answer in answers]
+    assert {status for status, _ in found} == {200}
+    return [answer["label"] for _, answer in found]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)
+    pytest.fail("it never came")
+
+
+def leave(port: int) -> socket.socket:
+    """Send a request, without waiting for its answer."""
+    client = socket.create_connection(("127.0.0.1", port))
+    body = b'{"text": "good"}'
+    head = f"POST /classify HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n"
+    client.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + body)
+    return client
+
+
+def refuses(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) != 0
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+
+
+@needs_proc
+def test_two_hundred_requests_at_once(tmp_path: Path) -> None:
+    """None is lost and none leaks, although some clients go away, and so does the service."""
+    model = Held()
+    with (
+        StandIn(model) as url,
+        plain_service(tmp_path, url) as found,
+        ThreadPoolExecutor(200) as pool,
+    ):
+        threads, sockets = found.count("threads"), found.count("sockets")
+        for _ in range(2):
+            model.asked.clear()
+            model.go_on.clear()
+            gone = [leave(found.port) for _ in range(3)]
+            answers = ask_many(pool, found.address, 197)
+            until(lambda: len(model.asked) == 16 and found.count("sockets") >= sockets + 200)
+            for client in gone:
+                client.close()
+            model.go_on.set()
+            assert labels(answers) == (["POSITIVE", "NEGATIVE"] * 99)[:197]
+            until(lambda: len(model.asked) == 200)
+            until(lambda: found.count("sockets") <= sockets + 16)  # the idle connections
+            assert found.count("threads") <= threads + 16
+        assert b"Traceback" not in found.stop()
+
+
+@needs_proc
+def test_it_is_stopped_while_requests_are_under_way(tmp_path: Path) -> None:
+    model = Held()
+    with (
+        StandIn(model) as url,
+        plain_service(tmp_path, url) as found,
+        ThreadPoolExecutor(40) as pool,
+    ):
+        answers = ask_many(pool, found.address, 40)
+        until(lambda: len(model.asked) >= 16 and found.count("sockets") >= 40)
+        found.process.send_signal(signal.SIGTERM)
+        until(lambda: refuses(found.port))
+        model.go_on.set()
+        assert labels(answers) == ["POSITIVE", "NEGATIVE"] * 20
+        assert b"Traceback" not in found.stop()
+
+
+def test_it_is_stopped_while_the_model_hangs(tmp_path: Path) -> None:
+    model = Held()
+    with StandIn(model) as url, ThreadPoolExecutor(20) as pool:
+        options = "--timeout-graceful-shutdown", "1"
+        with plain_service(tmp_path, url, *options) as found:
+            answers = ask_many(pool, found.address, 20)
+            until(lambda: len(model.asked) == 16)
+            found.stop()  # uvicorn cancels the tasks
+        model.go_on.set()
+        assert all(answer.exception() or answer.result()[0] != 200 for answer in answers)
+
+
+def test_a_classification_in_json_and_in_the_schema(tmp_path: Path) -> None:
+    with StandIn({"distilbert": load_demo_model()}) as url, plain_service(tmp_path, url) as found:
+        status, answer = ask(found.address, {"text": TEXT})
+        with urlopen(found.address.replace("/classify", "/openapi.json"), timeout=30) as reply:
+            schema = json.load(reply)
+        assert status == 200
+        assert answer == json.loads(json.dumps(Classifier(url).classify(TEXT).as_dict()))
+    properties = schema["components"]["schemas"]["Classification"]["properties"]
+    assert set(properties) == set(answer)
+    score = properties["scores"]["items"]
+    assert (score["type"], set(score["properties"])) == ("object", {"label", "score"})
 
 
 def test_the_compose_file_keeps_the_schema(tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ from lightclient.standin import StandIn
 ROOT = Path(__file__).parent.parent
 DEPENDENCIES = ("numpy", "tokenizers", "urllib3")
 EXPORTED = """
-AccessDenied BadRequest Bundle BundleError CannotConnect Classification Classifier ConnectionLost
-CredentialsError ExportError InputError LightClientError ModelNotFound NotTensorFlowServing
-Overloaded RedirectRefused ReplyError ReplyTooLarge Score ServerError ServerFailed SettingError
-Signature SignatureError SignatureNotFound TimedOut TransportError Unavailable __version__ classify
+AccessDenied AsyncClassifier BadRequest Bundle BundleError CannotConnect Classification Classifier
+ConnectionLost CredentialsError ExportError InputError LightClientError ModelNotFound
+NotTensorFlowServing Overloaded RedirectRefused ReplyError ReplyTooLarge Score ServerError
+ServerFailed SettingError Signature SignatureError SignatureNotFound TimedOut TransportError
+Unavailable __version__ classify
 """.split()
 
 
@@ -154,7 +155,7 @@ def test_a_call_uses_each_of_the_three(missing: str, wheel: Path, url: str, tmp_
 def test_importing_loads_nothing_heavy(bare: Path) -> None:
     code = "import lightclient, json; print(json.dumps(sorted(sys.modules)))"
     loaded = set(json.loads(in_bare(bare, code)))
-    for name in (*DEPENDENCIES, "ssl", "http.client", "argparse", "lightclient.client"):
+    for name in (*DEPENDENCIES, "asyncio", "ssl", "http.client", "argparse", "lightclient.client"):
         assert name not in loaded
 
 

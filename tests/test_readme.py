@@ -212,7 +212,7 @@ def test_every_setting_and_error_is_told() -> None:
     from lightclient import errors
     from lightclient.settings import FROM_ENVIRONMENT
 
-    for name in inspect.signature(lightclient.Classifier).parameters:
+    for name in inspect.signature(lightclient.AsyncClassifier).parameters:
         assert f"| `{name}`" in README, name
     for name in FROM_ENVIRONMENT:
         assert f"`LIGHTCLIENT_{name.upper()}`" in README

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from tests.benchmarks import aws_lambda, bulk, cold, model, sizes, warm
+from tests.benchmarks import aio, aws_lambda, bulk, cold, model, sizes, warm
 from tests.benchmarks.figures import Row
 from tests.benchmarks.session import Session
 
@@ -19,6 +19,8 @@ ROWS: dict[str, Callable[[Session], list[Row]]] = {
     "bulk-1.0": partial(bulk.bulk, client="client-1.0", article="≥ 50"),
     "model": model.model,
     "threads": warm.threads,
+    "async": aio.tasks,
+    "async-call": aio.awaited,
     "stall": warm.stall,
     "million": bulk.million,
     "memory": cold.memory,

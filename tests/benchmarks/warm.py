@@ -55,11 +55,11 @@ def _calls(session: Session, client: str, **call: Any) -> Samples:
         padded = call | {"length": 100 if call["model"] == "fixed" else None}
         calls = session.scaled(_CALLS)
         sides = {
-            OURS: _time(ours, "classify", calls=calls, **padded),
-            "plain script": _time(plain, "classify", calls=calls, **padded),
-            "article": _time(article, "classify", calls=calls, **call),
-            "bare `urlopen`": _time(plain, "urlopen", calls=calls, **padded),
-            "tokenizing alone": _time(plain, "encode", calls=calls, text=call["text"]),
+            OURS: time(ours, "classify", calls=calls, **padded),
+            "plain script": time(plain, "classify", calls=calls, **padded),
+            "article": time(article, "classify", calls=calls, **call),
+            "bare `urlopen`": time(plain, "urlopen", calls=calls, **padded),
+            "tokenizing alone": time(plain, "encode", calls=calls, text=call["text"]),
         }
         return interleave(sides, session.rounds(_ROUNDS))
 
@@ -71,7 +71,7 @@ def threads(session: Session) -> list[Row]:
         Server("--delay", "0.02") as server,
         session.side("client", "ours", port=server.port) as ours,
     ):
-        sides = {OURS: _rate(ours, _THREADS, calls), "one thread": _rate(ours, 1, calls)}
+        sides = {OURS: rate(ours, _THREADS, calls), "one thread": rate(ours, 1, calls)}
         samples = interleave(sides, session.rounds(20))
     title = f"{_THREADS} threads with one classifier, the server takes 20 ms"
     return [Row(title, "calls/s", samples, [Comparison("one thread", "×", "≥ 7.5")])]
@@ -87,9 +87,9 @@ def stall(session: Session) -> list[Row]:
     ):
         call = {"text": texts.SHORT, "calls": calls}
         sides = {
-            OURS: _time(ours, "classify", "ms", model="large", **call),
-            "bare `urlopen`": _time(plain, "urlopen", "ms", model="large", **call),
-            "a small answer": _time(ours, "classify", "ms", model="free", **call),
+            OURS: time(ours, "classify", "ms", model="large", **call),
+            "bare `urlopen`": time(plain, "urlopen", "ms", model="large", **call),
+            "a small answer": time(ours, "classify", "ms", model="free", **call),
         }
         samples = interleave(sides, session.rounds(30))
     comparisons = [
@@ -100,11 +100,12 @@ def stall(session: Session) -> list[Row]:
     return [Row(title, "ms", samples, comparisons)]
 
 
-def _time(side: Program, operation: str, unit: str = "µs", **arguments: Any) -> Callable[[], float]:
+def time(side: Program, operation: str, unit: str = "µs", **arguments: Any) -> Callable[[], float]:
     """The median of some calls: the first may find the processor's caches cold."""
     scale = {"µs": 1e6, "ms": 1e3}[unit]
     return lambda: statistics.median(side.ask(operation, **arguments)) * scale
 
 
-def _rate(ours: Program, threads: int, calls: int) -> Callable[[], float]:
+def rate(ours: Program, threads: int, calls: int) -> Callable[[], float]:
+    """The calls a second of some threads with one classifier."""
     return lambda: threads * calls / ours.ask("threads", threads=threads, calls=calls)

@@ -1,5 +1,6 @@
 """lightclient in a warm process."""
 
+import asyncio
 import itertools
 import json
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from commands import answer_commands, setup, spent, timed
 
-from lightclient import Classifier, Signature
+from lightclient import AsyncClassifier, Classifier, Signature
 
 SETUP = setup()
 SENTENCES = json.loads(Path(SETUP["sentences"]).read_text(encoding="utf-8"))
@@ -21,14 +22,51 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @lru_cache
 def classifier(model: str, length: int | None) -> Classifier:
-    url = f"http://127.0.0.1:{SETUP['port']}/v1/models/{model}"
-    return Classifier(url, signature=Signature(length=length), timeout=60)
+    return Classifier(_url(model), signature=Signature(length=length), timeout=60)
+
+
+@lru_cache
+def async_classifier(model: str, length: int | None) -> AsyncClassifier:
+    return AsyncClassifier(_url(model), signature=Signature(length=length), timeout=60)
+
+
+@lru_cache
+def event_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.new_event_loop()
+
+
+def _url(model: str) -> str:
+    return f"http://127.0.0.1:{SETUP['port']}/v1/models/{model}"
 
 
 def classify(text: str, calls: int, model: str, length: int | None = None) -> list[float]:
     """One text a call."""
     ours = classifier(model, length)
     return timed(lambda: ours.classify(text), calls)
+
+
+def awaited(text: str, calls: int, model: str, length: int | None = None) -> list[float]:
+    """The same from a task."""
+    ours, seconds = async_classifier(model, length), []
+
+    async def work() -> None:
+        for _ in range(calls):
+            begun = time.perf_counter()
+            await ours.classify(text)
+            seconds.append(time.perf_counter() - begun)
+
+    event_loop().run_until_complete(work())
+    return seconds
+
+
+def tasks(tasks: int) -> float:
+    """Seconds for some tasks to make a call each with one classifier."""
+    ours = async_classifier("free", None)
+
+    async def work() -> None:
+        await asyncio.gather(*(ours.classify("a text") for _ in range(tasks)))
+
+    return spent(lambda: event_loop().run_until_complete(work()))["wall"]
 
 
 def bulk(count: int) -> dict[str, float]:
@@ -71,4 +109,4 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * PAGE
 
 
-answer_commands(classify, bulk, threads, million)
+answer_commands(classify, awaited, tasks, bulk, threads, million)

@@ -1,0 +1,226 @@
+"""`AsyncClassifier`: the classifier for code that runs in an event loop of asyncio."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, overload
+from weakref import WeakSet
+
+from lightclient.checks import check_whole
+from lightclient.classification import Classification
+from lightclient.client import Classifier, OnError, OnMissing, Texts, check_texts
+from lightclient.errors import LightClientError, TimedOut
+from lightclient.http.deadline import Stop
+from lightclient.http.headers import Headers, Token
+from lightclient.model.bundle import Bundle, FunctionName
+from lightclient.model.encoding import Text
+from lightclient.relay import Feed, Relay
+from lightclient.serving.request import Form
+from lightclient.serving.signature import Signature
+from lightclient.threads import Pool
+
+_POLL = 0.005  # seconds
+
+
+class AsyncClassifier:
+    """A `Classifier` whose methods are awaited. It works in threads of its own.
+
+    Tasks may share one, also those of several event loops; it may be pickled as a `Classifier` is.
+    No thread is started before the first call. When a task is cancelled, its exchange with the
+    server ends within 0.1 seconds, and its thread is free for the next call.
+
+    Args:
+        max_concurrency: the calls of `classify` that are under way at the same time. The others
+            wait for their turn, inside their deadlines.
+        url, bundle, timeout, max_length, pad_to, signature, function, form, headers, token,
+            ca_certs, client_cert, retries: as for `Classifier`. Functions that give the token or
+            the headers are called in the threads.
+
+    Raises:
+        InputError, SettingError, BundleError: as for `Classifier`.
+    """
+
+    _pool: Pool
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        bundle: str | Path | Bundle | None = None,
+        timeout: float | None = None,
+        max_length: int | None = None,
+        pad_to: int | None = None,
+        signature: str | Signature | None = None,
+        function: FunctionName | None = None,
+        form: Form = "columnar",
+        headers: Headers | None = None,
+        token: Token | None = None,
+        ca_certs: str | Path | None = None,
+        client_cert: str | Path | tuple[str, str] | None = None,
+        retries: int = 3,
+        max_concurrency: int = 16,
+    ) -> None:
+        check_whole("max_concurrency", max_concurrency, 1)
+        classifier = Classifier(
+            url, bundle=bundle, timeout=timeout, max_length=max_length, pad_to=pad_to,
+            signature=signature, function=function, form=form, headers=headers, token=token,
+            ca_certs=ca_certs, client_cert=client_cert, retries=retries,
+        )  # fmt: skip
+        self._set_up(classifier, max_concurrency)
+
+    @property
+    def timeout(self) -> float:
+        """The deadline of one call in seconds, if the call states none of its own."""
+        return self._classifier.timeout
+
+    async def warm(self, *, timeout: float | None = None) -> None:
+        """Do all that the first call would have to wait for, as `Classifier.warm` does."""
+        await self.classify("warm up", timeout=timeout)
+
+    @overload
+    async def classify(self, texts: Text, *, timeout: float | None = None) -> Classification: ...
+    @overload
+    async def classify(
+        self, texts: list[Text], *, timeout: float | None = None
+    ) -> list[Classification]: ...
+    @overload
+    async def classify(
+        self, texts: list[str] | list[tuple[str, str]], *, timeout: float | None = None
+    ) -> list[Classification]: ...
+    async def classify(
+        self, texts: Text | Texts, *, timeout: float | None = None
+    ) -> Classification | list[Classification]:
+        """Classify one text, or a list of texts in one request, as `Classifier.classify` does.
+
+        Raises:
+            TimedOut: also if `max_concurrency` calls were under way until the deadline.
+            Whatever `Classifier.classify` raises.
+        """
+        stop = Stop()
+        deadline = self._classifier._deadline(timeout, stop)
+        checked = check_texts(texts)
+        if not checked:
+            return []
+        work = partial(self._classifier._predictor.classify, checked, deadline)
+        too_late = partial(self._too_late, deadline.seconds)
+        found: list[Classification] = await self._threads().do(work, deadline, stop, too_late)
+        return found if isinstance(texts, list) else found[0]
+
+    def _too_late(self, seconds: float) -> TimedOut:
+        return TimedOut(
+            f"all {self._max_concurrency} places were taken by other calls for the {seconds:g} s "
+            "of this one: raise max_concurrency=, start fewer calls at once, or pass a longer "
+            "timeout",
+            url=str(self._classifier._predictor.address),
+            attempts=0,
+            timeout=seconds,
+        )
+
+    def _threads(self) -> Pool:
+        if self._pool.pid != os.getpid():  # a fork takes no threads along
+            self._pool = Pool(self._max_concurrency)
+        return self._pool
+
+    @overload
+    def classify_many(
+        self,
+        texts: Iterable[Text] | AsyncIterable[Text],
+        *,
+        on_error: Literal["raise"] = "raise",
+        missing: Literal["error"] = "error",
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Classification, None]: ...
+    @overload
+    def classify_many(
+        self,
+        texts: Iterable[Text] | AsyncIterable[Text],
+        *,
+        on_error: Literal["return"],
+        missing: Literal["error"] = "error",
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Classification | LightClientError, None]: ...
+    @overload
+    def classify_many(
+        self,
+        texts: Iterable[Text | None] | AsyncIterable[Text | None],
+        *,
+        on_error: Literal["raise"] = "raise",
+        missing: Literal["none"],
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Classification | None, None]: ...
+    @overload
+    def classify_many(
+        self,
+        texts: Iterable[Text | None] | AsyncIterable[Text | None],
+        *,
+        on_error: Literal["return"],
+        missing: Literal["none"],
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Classification | LightClientError | None, None]: ...
+    def classify_many(
+        self,
+        texts: Iterable[Text | None] | AsyncIterable[Text | None],
+        *,
+        on_error: OnError = "raise",
+        missing: OnMissing = "error",
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Any, None]:
+        """Classify any number of texts, lazily and in order, as `Classifier.classify_many` does.
+
+        Take the answers with `async for`. A stream has threads of its own and takes no place of
+        `max_concurrency`. It ends when the loop is left.
+
+        Args:
+            texts: any iterable, which is read in a thread, so that it may block; or an async
+                iterable, which is read in the task.
+            on_error, missing, timeout: as for `Classifier.classify_many`.
+
+        Raises:
+            InputError: an argument is not what it must be.
+            Whatever `Classifier.classify_many` raises, where its turn comes.
+        """
+        stop = Stop()
+        feed = Feed(aiter(texts)) if isinstance(texts, AsyncIterable) else None
+        read: Any = feed or texts
+        answers = self._classifier._stream(read, on_error, missing, timeout, stop)
+        stream = Relay(answers, stop, feed)
+        self._streams.add(stream)
+        return stream.take()
+
+    async def aclose(self) -> None:
+        """End all threads and close the idle connections; a later call opens new ones.
+
+        Calls that are under way come to their end, inside their deadlines. A `classify_many` that
+        is under way is ended, with a `LightClientError` for the task that takes its answers. An
+        iterable of texts that blocks its thread is waited for.
+        """
+        pool, self._pool = self._pool, Pool(self._max_concurrency)
+        streams = list(self._streams)
+        pool.end()
+        for stream in streams:
+            stream.leave()
+        threads = [*pool.threads, *(stream.thread for stream in streams if stream.thread)]
+        while any(thread.is_alive() for thread in threads):
+            await asyncio.sleep(_POLL)
+        self._classifier.close()
+
+    async def __aenter__(self) -> "AsyncClassifier":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"Async{self._classifier!r}"
+
+    def __getstate__(self) -> tuple[Classifier, int]:
+        return self._classifier, self._max_concurrency
+
+    def __setstate__(self, state: tuple[Classifier, int]) -> None:
+        self._set_up(*state)
+
+    def _set_up(self, classifier: Classifier, max_concurrency: int) -> None:
+        self._classifier, self._max_concurrency = classifier, max_concurrency
+        self._pool, self._streams = Pool(max_concurrency), WeakSet[Relay]()
