@@ -98,8 +98,10 @@ TABLES: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("name", TABLES)
 def test_a_whole_table_is_refused(name: str, classifier: Classifier) -> None:
     table = TABLES[name]()
+    # The keys of a dict may be texts, which no message holds.
+    told = "not a whole dict: " if name == "dict" else "'column0', 'column1',.* and 9,995 more: "
     for take in (classifier.classify, classifier.classify_many):
-        with pytest.raises(InputError, match=r"'column0', 'column1',.* and 9,995 more: ") as caught:
+        with pytest.raises(InputError, match=told) as caught:
             take(table)
         assert 'classify_many(frame["text"])' in str(caught.value)
         assert len(str(caught.value)) < 300
