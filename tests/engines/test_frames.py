@@ -103,7 +103,7 @@ def test_a_whole_table_is_refused(name: str, classifier: Classifier) -> None:
     for take in (classifier.classify, classifier.classify_many):
         with pytest.raises(InputError, match=told) as caught:
             take(table)
-        assert 'classify_many(frame["text"])' in str(caught.value)
+        assert 'classify_many(table["text"])' in str(caught.value)
         assert len(str(caught.value)) < 300
 
 
