@@ -13,8 +13,8 @@ from lightclient.model.encoding import Text, check_text
 
 # None; pandas.NA, pandas.NaT and numpy.ma.masked.
 _MISSING_TYPES = {"NoneType", "NAType", "NaTType", "MaskedConstant"}
-# Numbers and times of numpy, one value of which differs from itself: NaN, or NaT.
-_MAY_BE_NAN = {"float", "float16", "float32", "float64", "longdouble", "datetime64", "timedelta64"}
+# How the types are called, also those of numpy, of which one value differs from itself: NaN or NaT.
+_MAY_BE_NAN = ("float", "longdouble", "datetime64", "timedelta64")
 _SHOWN = 5
 
 
@@ -48,7 +48,7 @@ def read_value(value: object, where: str, *, may_be_missing: bool = False) -> Te
 
 def _is_missing(value: object) -> bool:
     kind = type(value).__name__
-    return kind in _MISSING_TYPES or (kind in _MAY_BE_NAN and value != value)
+    return kind in _MISSING_TYPES or (kind.startswith(_MAY_BE_NAN) and value != value)
 
 
 def _to_python(value: object, where: str) -> object:

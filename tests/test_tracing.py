@@ -43,7 +43,7 @@ def test_the_server_sees_the_span_that_called_it(spans: InMemorySpanExporter) ->
     def script(connection: socket.socket) -> None:
         while request := read_request(connection):
             seen.append(parent(request))
-            connection.sendall(outputs([[-1.0, 1.0]] * request.count(b"101")))
+            connection.sendall(outputs([[-1.0, 1.0]] * request.count(b"[101")))
 
     with serving(script) as server, Classifier(server.url, signature=Signature()) as classifier:
         classifier.classify("a gem")
