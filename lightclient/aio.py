@@ -1,8 +1,12 @@
 """`AsyncClassifier`: the classifier for code that runs in an event loop of asyncio."""
 
 import asyncio
+import math
 import os
+import threading
+import time
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -22,6 +26,7 @@ from lightclient.serving.signature import Signature
 from lightclient.threads import Pool
 
 _POLL = 0.005  # seconds
+_LEFT_AFTER = 1.0  # seconds; the requests of a stream end in less
 
 
 class AsyncClassifier:
@@ -109,10 +114,18 @@ class AsyncClassifier:
         return found if isinstance(texts, list) else found[0]
 
     def _too_late(self, seconds: float) -> TimedOut:
-        return TimedOut(
+        words = (
             f"all {self._max_concurrency} places were taken by other calls for the {seconds:g} s "
             "of this one: raise max_concurrency=, start fewer calls at once, or pass a longer "
-            "timeout",
+            "timeout"
+        )
+        if self._pool.has_room:
+            words = (
+                f"the process did not get to this call within its {seconds:g} s: look for what "
+                "blocks its event loop or its threads, or pass a longer timeout"
+            )
+        return TimedOut(
+            words,
             url=str(self._classifier._predictor.address),
             attempts=0,
             timeout=seconds,
@@ -170,7 +183,8 @@ class AsyncClassifier:
         """Classify any number of texts, lazily and in order, as `Classifier.classify_many` does.
 
         Take the answers with `async for`. A stream has threads of its own and takes no place of
-        `max_concurrency`. It ends when the loop is left.
+        `max_concurrency`. It ends when the loop is left. The first answers come when 192 texts have
+        been read, or all: texts that come one now and then are a case for `classify`.
 
         Args:
             texts: any iterable, which is read in a thread, so that it may block; or an async
@@ -194,17 +208,21 @@ class AsyncClassifier:
 
         Calls that are under way come to their end, inside their deadlines. A `classify_many` that
         is under way is ended, with a `LightClientError` for the task that takes its answers. An
-        iterable of texts that blocks its thread is waited for.
+        iterable of texts that blocks its thread is waited for, but not for long.
         """
         pool, self._pool = self._pool, Pool(self._max_concurrency)
-        streams = list(self._streams)
         pool.end()
+        streams = self._open_streams()
         for stream in streams:
             stream.leave()
-        threads = [*pool.threads, *(stream.thread for stream in streams if stream.thread)]
-        while any(thread.is_alive() for thread in threads):
-            await asyncio.sleep(_POLL)
+        await _wait_for(pool.threads)
+        await _wait_for([stream.thread for stream in streams if stream.thread], _LEFT_AFTER)
         self._classifier.close()
+
+    def _open_streams(self) -> list[Relay]:
+        while True:
+            with suppress(RuntimeError):  # another event loop has begun one meanwhile
+                return list(self._streams)
 
     async def __aenter__(self) -> "AsyncClassifier":
         return self
@@ -224,3 +242,10 @@ class AsyncClassifier:
     def _set_up(self, classifier: Classifier, max_concurrency: int) -> None:
         self._classifier, self._max_concurrency = classifier, max_concurrency
         self._pool, self._streams = Pool(max_concurrency), WeakSet[Relay]()
+
+
+async def _wait_for(threads: list[threading.Thread], seconds: float = math.inf) -> None:
+    """Wait until the threads have ended, or for so long."""
+    end = time.monotonic() + seconds
+    while any(thread.is_alive() for thread in threads) and time.monotonic() < end:
+        await asyncio.sleep(_POLL)

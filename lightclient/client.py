@@ -197,7 +197,8 @@ class Classifier:
     ) -> Iterator[Any]:
         """Classify any number of texts, lazily and in order, in as few tokens as can be.
 
-        Texts are read ahead and sorted by length. Equal texts that come close together are asked
+        Texts are read ahead and sorted by length, so the first answers come when 192 texts have
+        been read, or all. Equal texts that come close together are asked
         once. A request has 512 tokens at first, padding included, and 4 requests are under way at
         once. Both numbers grow, up to 8,192 and 16, while the server then answers more tokens a
         second, and never so far that a request takes more than half its time. At most 2,048 texts,

@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from contextvars import copy_context
 from enum import Enum, auto
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from lightclient.errors import LightClientError
@@ -18,6 +18,7 @@ from lightclient.http.deadline import Stop
 from lightclient.threads import running_loop, start_thread
 
 _AHEAD = 64  # answers that may be there before they are taken
+_LOOK = 1.0  # seconds from one look at the event loop to the next
 
 
 class Feed(Iterator[Any]):
@@ -85,7 +86,7 @@ class Relay:
         if self._feed:
             self._feed.want = partial(post, _Kind.WANT)
         run = copy_context().run
-        self.thread = start_thread("lightclient-async-many", run, self._make_answers, post)
+        self.thread = start_thread("lightclient-async-many", run, self._make_answers, loop, post)
         try:
             while True:
                 kind, value = await outcomes.get()
@@ -109,12 +110,20 @@ class Relay:
         if self._feed:
             self._feed.end()
 
-    def _make_answers(self, post: Callable[..., None]) -> None:
+    def _wait_for_room(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait until the task takes answers, or for ever cannot."""
+        while not loop.is_closed():
+            with suppress(Empty):
+                return self._room.get(timeout=_LOOK)
+        self._left = True
+        return None
+
+    def _make_answers(self, loop: asyncio.AbstractEventLoop, post: Callable[..., None]) -> None:
         kind, value = _Kind.END, None
         try:
             with closing(self._answers):
                 for answer in self._answers:
-                    self._room.get()
+                    self._wait_for_room(loop)
                     if self._left:
                         break
                     post(_Kind.ANSWER, answer)

@@ -111,6 +111,12 @@ class Pool:
         self.pid, self.threads = os.getpid(), list[threading.Thread]()
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._free = [_NEW] * size  # idle threads come on top of those that are yet to be started
+        self._has_ended = False
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another call could begin at once."""
+        return bool(self._free)
 
     async def do(
         self,
@@ -141,6 +147,8 @@ class Pool:
             if self._free.pop() is _NEW:
                 self._start_thread()
         self._calls.put(call)
+        if self._has_ended:  # just now, by another event loop, so that no thread may be left
+            self._start_thread()
 
     def _start_thread(self) -> None:
         shared = self._calls, self._free
@@ -152,7 +160,8 @@ class Pool:
                 raise
 
     def end(self) -> None:
-        """End the threads when they have done the calls that are waiting now."""
+        """End the threads when they have done the calls that are waiting."""
+        self._has_ended = True
         self._calls.put(None)
 
     def __del__(self) -> None:
@@ -160,11 +169,17 @@ class Pool:
 
 
 def _work(calls: "SimpleQueue[_Call | None]", free: list[object]) -> None:
-    """Do calls until None comes."""
-    while (call := calls.get()) is not None:
+    """Do calls until None comes and nothing is behind it."""
+    while True:
+        call = calls.get()
+        if call is None:
+            is_last = calls.empty()
+            calls.put(None)  # for the next thread, or behind the calls that still came
+            if is_last:
+                return
+            continue
         call.run()
         if calls.empty():
             free.append(_IDLE)  # before the task goes on, whose next call needs no other thread
         call.tell()
         del call  # it would be held until the next one comes
-    calls.put(None)  # for the next thread

@@ -8,6 +8,7 @@ import gc
 import inspect
 import os
 import pickle
+import queue
 import random
 import socket
 import subprocess
@@ -503,11 +504,52 @@ def test_a_stream_that_is_cancelled(texts: Callable[[], Any]) -> None:
         run(work(classifier))
 
 
+def test_closing_does_not_wait_long_for_texts_that_never_come(url: str) -> None:
+    source: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    async def work() -> None:
+        async with AsyncClassifier(url) as classifier:
+            stream = classifier.classify_many(iter(source.get, None))
+            task = asyncio.create_task(take(stream, []))
+            await until(lambda: bool(threads()))
+            task.cancel()
+        assert threads()  # it still waits for a text
+        source.put(None)
+        await until(lambda: not threads())
+
+    run(work())
+
+
+def test_a_stream_whose_loop_is_gone_ends_its_thread(url: str) -> None:
+    classifier = AsyncClassifier(url)
+    stream = classifier.classify_many(str(number) for number in range(10**9))
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(anext(stream))
+    assert threads()
+    loop.close()
+    run(until(lambda: not threads()))
+
+
+def test_the_log_tells_what_was_cancelled(caplog: pytest.LogCaptureFixture) -> None:
+    silent = Silent()
+
+    async def work(classifier: AsyncClassifier) -> None:
+        task = asyncio.create_task(classifier.classify("a"))
+        await until(lambda: bool(silent.open))
+        task.cancel()
+        await until(lambda: bool(caplog.records))
+
+    with caplog.at_level("DEBUG", "lightclient"), silent.classifier() as classifier:
+        run(work(classifier))
+    [record] = [record for record in caplog.records if hasattr(record, "repeated")]
+    assert record.error == "Cancelled"
+
+
 def is_ahead() -> bool:
     """Whether the thread of a stream waits until its answers are taken."""
     frames = sys._current_frames()
     many = [thread for thread in threading.enumerate() if thread.name == "lightclient-async-many"]
-    return [frames[t.ident].f_code.co_name for t in many if t.ident] == ["_make_answers"]
+    return [frames[t.ident].f_code.co_name for t in many if t.ident] == ["_wait_for_room"]
 
 
 @pytest.mark.parametrize("way", ["break", "exception", "aclose", "garbage"])
@@ -631,3 +673,17 @@ def test_without_an_event_loop(url: str) -> None:
     with pytest.raises(LightClientError, match="needs a running event loop of asyncio"):
         classifier.classify_many(["a"]).asend(None).send(None)  # type: ignore[attr-defined]
     assert not threads()
+
+
+def test_a_call_that_comes_while_another_loop_closes_is_answered(url: str) -> None:
+    async def work() -> None:
+        classifier = AsyncClassifier(url)
+        await classifier.warm()
+        pool = classifier._threads()
+        await classifier.aclose()
+        # As if it had taken the pool just before it was closed.
+        classifier._pool = pool
+        assert (await classifier.classify("a gem")).label == "POSITIVE"
+        await until(lambda: not threads())
+
+    run(work())

@@ -49,13 +49,14 @@ class Deadline:
             self.seconds, self._end = within.seconds, within._end
 
     @property
-    def _is_stopped(self) -> bool:
+    def is_stopped(self) -> bool:
+        """Whether `stop` has brought it forward."""
         return self._stop is not None and self._stop.is_set()
 
     @property
     def over(self) -> bool:
         """Whether the moment has passed."""
-        return time.monotonic() >= self._end or self._is_stopped
+        return time.monotonic() >= self._end or self.is_stopped
 
     @property
     def left(self) -> float:
@@ -64,7 +65,7 @@ class Deadline:
 
     def allows(self, pause: float) -> bool:
         """Whether some time would be left after a pause of `pause` seconds."""
-        return not self._is_stopped and time.monotonic() + pause < self._end
+        return not self.is_stopped and time.monotonic() + pause < self._end
 
     def next_wait(self) -> float:
         """The seconds that one wait may take; after it, ask again.
@@ -94,7 +95,7 @@ class Deadline:
             time.sleep(seconds)
             return
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and not self._is_stopped:
+        while (left := end - time.monotonic()) > 0 and not self.is_stopped:
             if until and until():
                 return
             time.sleep(min(left, _LONGEST_WAIT))

@@ -4,6 +4,8 @@ import time
 from logging import DEBUG, getLogger
 from types import TracebackType
 
+from lightclient.http.deadline import Deadline
+
 LOG = getLogger("lightclient")
 _WORDS = (
     "%(method)s %(url)s status=%(status)s error=%(error)s attempts=%(attempts)d "
@@ -16,15 +18,16 @@ class Watch:
     """Watches an exchange, with all its repeats, and logs one record at its end, at level DEBUG.
 
     The record has these attributes: `method`, `url`; `status`: of the answer, None if there is
-    none; `error`: the name of the error's class, None if an answer came; `attempts`; `repeated`:
-    the status or the error behind each repeat; `bytes_sent`, `bytes_received`: the bodies of one
-    request and of the answer; `seconds`: with the pauses. What a stream has under way when it is
-    closed ends with `TimedOut`.
+    none; `error`: the name of the error's class, None if an answer came, and "Cancelled" if the
+    task or the stream was left meanwhile; `attempts`; `repeated`: the status or the error behind
+    each repeat; `bytes_sent`, `bytes_received`: the bodies of one request and of the answer;
+    `seconds`: with the pauses.
 
     `repeated`, `status` and `body`, that of the answer, are filled in as the exchange goes on.
     """
 
-    def __init__(self, method: str, url: str, body: bytes | None) -> None:
+    def __init__(self, method: str, url: str, body: bytes | None, deadline: Deadline) -> None:
+        self._deadline = deadline
         self._request = {"method": method, "url": url, "bytes_sent": len(body or b"")}
         self.repeated: list[str] = []
         self.status: int | None = None
@@ -40,7 +43,7 @@ class Watch:
         found = {
             **self._request,
             "status": getattr(error, "status", self.status),
-            "error": kind and kind.__name__,
+            "error": "Cancelled" if kind and self._deadline.is_stopped else kind and kind.__name__,
             "attempts": len(self.repeated) + 1,
             "repeated": self.repeated,
             "bytes_received": len(self.body),

@@ -115,7 +115,7 @@ class Transport:
         """
         if not LOG.isEnabledFor(DEBUG):
             return self._send(method, path, body, deadline, [])
-        with Watch(method, self._origin + path, body) as watch:
+        with Watch(method, self._origin + path, body, deadline) as watch:
             reply = self._send(method, path, body, deadline, watch.repeated)
             watch.status, watch.body = reply.status, reply.body
         return reply
