@@ -143,7 +143,7 @@ class Classifier:
             ReplyError: the answer is not the logits of these texts.
         """
         deadline, checked = self._deadline(timeout), check_texts(texts)
-        found = self._predictor.classify(checked, deadline) if checked else []
+        found = self._predictor.ask(CLASSIFY, checked, deadline) if checked else []
         return found if isinstance(texts, list) else found[0]
 
     def _deadline(self, timeout: float | None, stop: Stop | None = None) -> Deadline:

@@ -275,7 +275,7 @@ class _Walk:
 
     def answer(self) -> str:
         """A text's classification."""
-        [answer] = self._predictor.classify([_SAMPLE], self._deadline())
+        [answer] = self._predictor.ask(Classify(), [_SAMPLE], self._deadline())
         asked = ", asked with form='row'" if self._settings.form == "row" else ""
         return f"{_SAMPLE!r} gets {answer}{asked}"
 
