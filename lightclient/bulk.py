@@ -26,7 +26,6 @@ from lightclient.column import Missing
 from lightclient.errors import LightClientError
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.pace import Pace
-from lightclient.load import MOST, Climb
 from lightclient.model.encoding import Row, Text
 from lightclient.question import Question
 from lightclient.sender import ABOUT_A_TEXT, Outcome, Outdated, Piece, Sender
@@ -192,10 +191,11 @@ class _Stream:
     would wait for ever, and the interpreter for the thread.
     """
 
-    def __init__(self, sender: Sender, question: Question, predictor: Predictor, stop: Stop) -> None:
-        self._sender, self._question, self._predictor, self._stop = (
-            sender, question, predictor, stop,
-        )  # fmt: skip
+    def __init__(
+        self, sender: Sender, question: Question, predictor: Predictor, stop: Stop
+    ) -> None:
+        self._sender, self._question = sender, question
+        self._predictor, self._stop = predictor, stop
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._pid = os.getpid()
@@ -274,6 +274,7 @@ class _Stream:
             self._jobs.put(partial(copy_context().run, job))
         else:
             job()
+
 
 def _work(jobs: "SimpleQueue[_Job | None]", pace: Pace, stop: Stop) -> None:
     """Do jobs until None comes. It holds on to no job, since that would keep its stream alive."""

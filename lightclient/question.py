@@ -9,13 +9,12 @@ from lightclient.serving.plan import Plan
 
 
 class Question(Protocol):
-    """A kind of question. `Predictor` asks it in one request, and `lightclient.bulk` in a stream.
-
-    `rows_a_text`: about how many rows a text becomes.
-    """
+    """A kind of question, which is asked in one request (`Predictor.ask`) or in a stream."""
 
     @property
-    def rows_a_text(self) -> int: ...
+    def rows_a_text(self) -> int:
+        """About how many rows a text becomes."""
+        ...
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
         """The rows of each text, at least one.
@@ -32,17 +31,3 @@ class Question(Protocol):
             LightClientError: the model does not fit the question.
         """
         ...
-
-
-class Classify:
-    """What a text is classified as. A text that is too long is cut."""
-
-    rows_a_text = 1
-
-    def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
-        """One row a text."""
-        return [[row] for row in plan.tokenize(texts)]
-
-    def answer(self, found: Sequence[Classification], plan: Plan) -> Classification:
-        """That of the only row."""
-        return found[0]

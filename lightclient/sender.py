@@ -23,7 +23,7 @@ from lightclient.errors import (
 )
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.pace import Pace
-from lightclient.load import FIRST, MOST, Climb
+from lightclient.load import FIRST, Climb
 from lightclient.model.encoding import Row, Text
 from lightclient.question import Question
 from lightclient.serving.plan import Plan
@@ -82,7 +82,7 @@ class Sender:
         self._timeout, self._within, self._stop = timeout, within, stop
         self._stops_at_error = stops_at_error
         self.climb = Climb(timeout)
-        self.pace = Pace(self.climb.load.requests, MOST.requests)
+        self.pace = Pace(self.climb.load.requests, self.climb.most_requests)
         self._under_way: set[object] = set()
         self._pad_lock = threading.Lock()
 
@@ -108,7 +108,7 @@ class Sender:
                     break
                 new_rows = self._make_rows_again(pieces, new_plan)
                 if new_rows is None:
-                    return [Outdated()] * len(rows), plan
+                    return [Outdated("another version")] * len(rows), plan
                 plan, rows = new_plan, new_rows
         except _PERHAPS_TOO_LARGE as error:
             if len(rows) == 1 or _count_tokens(rows, plan) <= FIRST.tokens:

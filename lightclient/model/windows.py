@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from lightclient.checks import check_whole
 from lightclient.errors import InputError
 from lightclient.model.bundle import Bundle
-from lightclient.model.encoding import Row, Text, tokenize_each
+from lightclient.model.encoding import Row, Text, count_tokens, tokenize_each
 
 # Of one text, special ones included. A model reads 512 at a time, so these are 128 windows or
 # more, about a hundred pages; a longer text would hold up the others of its request.
@@ -38,6 +38,14 @@ def split(texts: Sequence[Text], bundle: Bundle, limit: int | None, stride: int)
         list(_windows(text, row, bundle, limit, stride)) if isinstance(text, str) else [row]
         for text, row in zip(texts, rows, strict=True)
     ]
+
+
+def tokens_of(text: Text, bundle: Bundle) -> str:
+    """How many tokens a text has, in words; of a very long one, it is not counted to the end."""
+    if isinstance(text, str) and len(text) > MOST_TOKENS:
+        [row] = tokenize_each([text], bundle, [MOST_TOKENS])
+        return f"more than {MOST_TOKENS:,}" if row.truncated else f"{len(row.input_ids):,}"
+    return f"{count_tokens(text, bundle):,}"
 
 
 def check_stride(stride: int, bundle: Bundle, limit: int) -> None:

@@ -28,15 +28,17 @@ class Plan(NamedTuple):
     length: int | None
     takes_pairs: bool
 
-    def tokenize(self, texts: Sequence[Text]) -> list[Row]:
+    def tokenize(self, texts: Sequence[Text], *, first_only: bool = False) -> list[Row]:
         """Turn texts into tokens, as many as the limit allows.
+
+        With `first_only`, only the first text of a pair is cut.
 
         Raises:
             SignatureError: there is a pair, which the model would answer wrongly.
             InputError, BundleError: as `encoding.tokenize`.
         """
         self.check_pairs(texts)
-        return tokenize(texts, self.bundle, self.limit)
+        return tokenize(texts, self.bundle, self.limit, first_only=first_only)
 
     def check_pairs(self, texts: Sequence[Text]) -> None:
         """Check that the model can read the texts, if there are pairs.
