@@ -1,4 +1,4 @@
-"""What a text is classified as, and what becomes of one that is longer than the model reads."""
+"""What is asked about a text, where one may be longer than the model reads."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -15,7 +15,7 @@ Joining = Literal["mean", "max"]
 
 
 class Cut:
-    """What is left of it is classified."""
+    """What a text is classified as. Of one that is too long, the rest is left out."""
 
     rows_a_text = 1
 
@@ -29,7 +29,7 @@ class Cut:
 
 
 class Refuse(Cut):
-    """It is an error."""
+    """What a text is classified as. One that is too long is an error."""
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
         """One row a text.
@@ -38,20 +38,24 @@ class Refuse(Cut):
             InputError: a text is too long; the message says how many tokens it has.
         """
         found = plan.tokenize(texts)
-        for text, row in zip(texts, found, strict=True):
+        for at, row in enumerate(found):
             if row.truncated:
-                count = tokens_of(text, plan.bundle)
+                what = "the text" if len(texts) == 1 else f"texts[{at}]"
                 raise InputError(
-                    f"a text has {count} tokens and the model reads {plan.limit}: make it shorter, "
-                    "or choose what becomes of it: long_texts='cut', 'mean' or 'max'"
+                    f"{what} has {tokens_of(texts[at], plan.bundle)} tokens, and the model reads "
+                    f"{plan.limit:,}: shorten it, or let long_texts= be 'cut', 'mean' or 'max'"
                 )
         return [[row] for row in found]
 
 
 class Windows:
-    """It is read in windows that overlap, whose scores become one, label by label.
+    """What a text is classified as. One that is too long is read in windows that overlap.
 
-    `joining`: by their mean or their maximum. `stride`: the tokens that two neighbours share.
+    Their scores become one, label by label.
+
+    Args:
+        joining: by their mean or their maximum.
+        stride: how many tokens two neighbouring windows share.
     """
 
     rows_a_text = 1  # most texts fit, and a chunk is bounded by its characters as well
@@ -60,8 +64,10 @@ class Windows:
         self._joining, self._stride = joining, stride
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
-        """As many rows as a text has windows."""
+        """A row for each window of a text. A pair has one row and is cut."""
         plan.check_pairs(texts)
+        # A pair with an empty second text is the first one alone, also where it has windows.
+        texts = [text if isinstance(text, str) or text[1] else text[0] for text in texts]
         return split(texts, plan.bundle, plan.limit, self._stride)
 
     def answer(self, found: Sequence[Classification], plan: Plan) -> Classification:

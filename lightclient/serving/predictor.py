@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import chain, islice
 from typing import Any, TypeVar
 
 from lightclient import errors
@@ -12,6 +11,7 @@ from lightclient.http.transport import Reply, Transport
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Row, Text, make_batch
 from lightclient.model.files import NAMES
+from lightclient.model.windows import check_stride
 from lightclient.question import Question
 from lightclient.serving.address import parse_address
 from lightclient.serving.carried import (
@@ -22,7 +22,7 @@ from lightclient.serving.carried import (
     make_bundle,
     read_files,
 )
-from lightclient.serving.plan import Plan, check_lengths, make_plan
+from lightclient.serving.plan import Plan, make_plan
 from lightclient.serving.refusal import row_limit
 from lightclient.serving.request import build_request
 from lightclient.serving.signature import BY_HAND, Signature, read_metadata
@@ -60,8 +60,9 @@ class Predictor:
             words = f"{address} has no metadata that tells the signature: {BY_HAND}"
             raise errors.InputError(words)
         self.choice = BundleChoice(settings.bundle)
-        if not self.choice.is_open:
-            check_lengths(self.choice.bundle, settings.max_length, settings.pad_to)
+        self._settings = settings
+        if not self.choice.is_open:  # what can be known before the model is asked
+            self._make_plan(Signature(), self.choice.bundle)
         self.transport = Transport(
             address.origin,
             headers=settings.headers,
@@ -73,7 +74,6 @@ class Predictor:
         )
         self.most_rows: int | None = None
         self.pad_to: int | None = None
-        self._settings = settings
         self._stated = settings.signature if isinstance(settings.signature, Signature) else None
         if self._stated and settings.bundle == SERVED:
             raise errors.InputError(
@@ -92,8 +92,13 @@ class Predictor:
         """Whether the model need not be asked for it any more."""
         return self._plan is not None or not self.choice.is_open
 
-    def ask(self, question: Question, texts: Sequence[Text], deadline: Deadline) -> list[Any]:
-        """Ask a question about texts in one request; raises what `Classifier.classify` does."""
+    def ask(
+        self, question: Question, texts: Sequence[Text], deadline: Deadline
+    ) -> list[Any] | None:
+        """Ask a question about texts in one request; raises what `Classifier.classify` does.
+
+        None: a text has become several rows, which may be too many for one request.
+        """
         is_first, plan = self._plan is None, self.plan(deadline)
         if is_first and self.choice.carried:
             self._check_time(deadline, _LOADING, "call warm(timeout=...) first")
@@ -109,12 +114,14 @@ class Predictor:
 
     def _ask(
         self, question: Question, texts: Sequence[Text], plan: Plan, deadline: Deadline
-    ) -> list[Any]:
+    ) -> list[Any] | None:
         by_text = question.rows(texts, plan)
         mend = "send fewer or shorter texts at once"
         self._check_time(deadline, f"tokenizing {len(texts)} texts alone", mend)
-        found = iter(self.predict(list(chain.from_iterable(by_text)), plan, deadline))
-        return [question.answer(list(islice(found, len(rows))), plan) for rows in by_text]
+        if any(len(rows) > 1 for rows in by_text):
+            return None
+        found = self.predict([row for [row] in by_text], plan, deadline)
+        return [question.answer([answer], plan) for answer in found]
 
     def _check_time(self, deadline: Deadline, work: str, mend: str) -> None:
         """The tokenizer knows no deadline. Tell the user, rather than blame the server."""
@@ -201,7 +208,11 @@ class Predictor:
 
     def _make_plan(self, signature: Signature, bundle: Bundle) -> Plan:
         settings = self._settings
-        return make_plan(signature, bundle, settings.max_length, settings.pad_to, settings.function)
+        lengths = settings.max_length, settings.pad_to
+        plan = make_plan(signature, bundle, *lengths, settings.function)
+        if settings.long_texts in ("mean", "max") and plan.limit is not None:
+            check_stride(settings.stride, bundle, plan.limit)
+        return plan
 
     def next_plan(
         self, plan: Plan, error: errors.LightClientError, deadline: Deadline
