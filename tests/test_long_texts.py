@@ -365,7 +365,7 @@ def test_a_new_version_with_other_labels_and_tokens(tmp_path: Path, new_from: in
     models = [
         served(folder, partial(run, labels)) for folder, labels in zip(folders, (2, 3), strict=True)
     ]
-    text, options = text_of(100), {"max_length": LIMIT, "stride": STRIDE, "long_texts": "max"}
+    text, options = text_of(900), {"max_length": LIMIT, "stride": STRIDE, "long_texts": "max"}
     alone = []
     for model in models:
         with StandIn({"m": model}) as url:
@@ -500,6 +500,9 @@ def test_an_interrupt_ends_a_long_text() -> None:
         classifier = Classifier(server.url, signature=stated, long_texts="mean", timeout=60)
         with pytest.raises(KeyboardInterrupt):
             classifier.classify(text_of(5000))
+        for thread in threading.enumerate():  # one may have been about to start
+            if thread.name == "lightclient-many":
+                thread.join(10)
         assert threads() == []
 
 
