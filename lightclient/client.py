@@ -170,10 +170,9 @@ class Classifier:
         """The answers to the texts of one call, in one request if each of them is one row."""
         if not texts:
             return []
-        if question.rows_a_text == 1:
-            found = self._predictor.ask(question, texts, deadline)
-            if found is not None:
-                return found
+        found = self._predictor.ask(question, texts, deadline)
+        if found is not None:
+            return found
         from lightclient.bulk import ask_stream  # its threads are seldom needed
 
         answers = ask_stream(

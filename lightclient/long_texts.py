@@ -19,9 +19,13 @@ class Cut:
 
     rows_a_text = 1
 
-    def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
+    def one_row_each(self, texts: Sequence[Text], plan: Plan) -> list[Row]:
         """One row a text."""
-        return [[row] for row in plan.tokenize(texts)]
+        return plan.tokenize(texts)
+
+    def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
+        """The same."""
+        return [[row] for row in self.one_row_each(texts, plan)]
 
     def answer(self, found: Sequence[Classification], plan: Plan) -> Classification:
         """That of the only row."""
@@ -31,7 +35,7 @@ class Cut:
 class Refuse(Cut):
     """What a text is classified as. One that is too long is an error."""
 
-    def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
+    def one_row_each(self, texts: Sequence[Text], plan: Plan) -> list[Row]:
         """One row a text.
 
         Raises:
@@ -45,7 +49,7 @@ class Refuse(Cut):
                     f"{what} has {tokens_of(texts[at], plan.bundle)} tokens, and the model reads "
                     f"{plan.limit:,}: shorten it, or let long_texts= be 'cut', 'mean' or 'max'"
                 )
-        return [[row] for row in found]
+        return found
 
 
 class Windows:
@@ -63,12 +67,18 @@ class Windows:
     def __init__(self, joining: Joining, stride: int) -> None:
         self._joining, self._stride = joining, stride
 
+    def one_row_each(self, texts: Sequence[Text], plan: Plan) -> list[Row] | None:
+        """One row a text, if all fit. Of a text that does not, only the beginning is tokenized."""
+        texts = _without_empty(texts)
+        rows = plan.tokenize(texts)
+        pairs = (isinstance(text, tuple) for text in texts)
+        fit = (is_pair or not row.truncated for is_pair, row in zip(pairs, rows, strict=True))
+        return rows if all(fit) else None
+
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
         """A row for each window of a text. A pair has one row and is cut."""
         plan.check_pairs(texts)
-        # A pair with an empty second text is the first one alone, also where it has windows.
-        texts = [text if isinstance(text, str) or text[1] else text[0] for text in texts]
-        return split(texts, plan.bundle, plan.limit, self._stride)
+        return split(_without_empty(texts), plan.bundle, plan.limit, self._stride)
 
     def answer(self, found: Sequence[Classification], plan: Plan) -> Classification:
         """That of the only window, or else all of them together."""
@@ -77,6 +87,11 @@ class Windows:
         from lightclient.scoring import join  # imported here, because it needs numpy
 
         return join(found, plan, self._joining)
+
+
+def _without_empty(texts: Sequence[Text]) -> list[Text]:
+    """A pair with an empty second text is no pair, so that it has windows as well."""
+    return [text if isinstance(text, str) or text[1] else text[0] for text in texts]
 
 
 def make_question(long_texts: LongTexts, stride: int) -> Question:

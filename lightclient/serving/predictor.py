@@ -97,7 +97,7 @@ class Predictor:
     ) -> list[Any] | None:
         """Ask a question about texts in one request; raises what `Classifier.classify` does.
 
-        None: a text has become several rows, which may be too many for one request.
+        None: a text becomes several rows, which may be too many for one request.
         """
         is_first, plan = self._plan is None, self.plan(deadline)
         if is_first and self.choice.carried:
@@ -115,13 +115,12 @@ class Predictor:
     def _ask(
         self, question: Question, texts: Sequence[Text], plan: Plan, deadline: Deadline
     ) -> list[Any] | None:
-        by_text = question.rows(texts, plan)
+        rows = question.one_row_each(texts, plan)
         mend = "send fewer or shorter texts at once"
         self._check_time(deadline, f"tokenizing {len(texts)} texts alone", mend)
-        if any(len(rows) > 1 for rows in by_text):
+        if rows is None:
             return None
-        found = self.predict([row for [row] in by_text], plan, deadline)
-        return [question.answer([answer], plan) for answer in found]
+        return [question.answer([found], plan) for found in self.predict(rows, plan, deadline)]
 
     def _check_time(self, deadline: Deadline, work: str, mend: str) -> None:
         """The tokenizer knows no deadline. Tell the user, rather than blame the server."""
