@@ -331,12 +331,12 @@ def by_version(text: str, limit: int) -> Any:
     return np.mean([(sum(row) % 1009, len(row)) for row in rows], axis=0)
 
 
-@pytest.mark.parametrize("after", [1, 2, 3, 5])
-@pytest.mark.parametrize("lengths", [(20, 32), (32, 20), (20, 400), (400, 20), (-1, 20)])
+@pytest.mark.parametrize("after", [1, 3])
+@pytest.mark.parametrize("lengths", [(20, 32), (32, 20), (20, 400), (-1, 20)])
 def test_windows_of_two_versions_never_meet(lengths: tuple[int, int], after: int) -> None:
     """Each answer is that of one version, whole."""
     limits = [512 if length < 0 else length for length in lengths]
-    texts = [text_of(40 + 40 * at, at) for at in range(30)]  # of up to four requests
+    texts = [text_of(40 + 40 * at, at) for at in range(24)]  # of up to four requests
     for many in (False, True):
         changing = versions(*((length, 2) for length in lengths), after=after)
         with serving(changing) as server:
@@ -646,12 +646,13 @@ def test_a_lambda_handler() -> None:
 
 TEN_MEGABYTES = """
 import resource, sys
-from lightclient import Classifier
+from lightclient import Classifier, Signature
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-classifier = Classifier(sys.argv[1], long_texts="mean", timeout=60)
+signature = Signature(output="logits")
+classifier = Classifier(sys.argv[1], signature=signature, long_texts="mean", timeout=60)
 texts = (f"{at} " + "the film was good and " * 450_000 for at in range(6))
 answers, before = [classifier.classify(next(texts))], peak()
 answers += classifier.classify_many(texts)
@@ -660,18 +661,18 @@ print([(answer.windows, answer.truncated) for answer in answers], peak() - befor
 
 
 def test_ten_megabytes_are_read_up_to_a_bound_and_few_at_a_time() -> None:
-    rows = 0
+    sent: list[int] = []
 
-    def run(inputs: Arrays) -> Arrays:
-        nonlocal rows
-        rows += len(inputs["input_ids"])
-        return {"logits": np.zeros((len(inputs["input_ids"]), 2), np.float32)}
+    def script(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            sent.append(request.count(b"],["))  # between the rows of ids, and of the masks
+            connection.sendall(outputs([[-1.0, 1.0]] * (sent[-1] // 2 + 1)))
 
-    with StandIn(run) as url:
-        program = [sys.executable, "-W", "ignore", "-c", TEN_MEGABYTES, url]
+    with serving(script) as server:
+        program = [sys.executable, "-W", "ignore", "-c", TEN_MEGABYTES, server.url]
         ended = subprocess.run(program, stdout=subprocess.PIPE, text=True, timeout=120, check=True)
     answers, more = ended.stdout.splitlines()
     windows = 1 + math.ceil((MOST_TOKENS - 512) / (512 - SPECIAL - 64))
     assert answers == str([(windows, True)] * 6)
-    assert rows == 6 * windows
+    assert sum(between // 2 + 1 for between in sent) == 6 * windows
     assert float(more) < 50  # MiB; a text and its windows take about 20
