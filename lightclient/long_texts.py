@@ -12,6 +12,8 @@ from lightclient.serving.plan import Plan
 
 LongTexts = Literal["cut", "refuse", "mean", "max"]
 Joining = Literal["mean", "max"]
+# Characters of a text that hardly ever fits, so that to try it would only take time.
+_SURELY_LONG = 100_000
 
 
 class Cut:
@@ -68,8 +70,10 @@ class Windows:
         self._joining, self._stride = joining, stride
 
     def one_row_each(self, texts: Sequence[Text], plan: Plan) -> list[Row] | None:
-        """One row a text, if all fit. Of a text that does not, only the beginning is tokenized."""
+        """One row a text, if all fit."""
         texts = _without_empty(texts)
+        if any(isinstance(text, str) and len(text) > _SURELY_LONG for text in texts):
+            return None
         rows = plan.tokenize(texts)
         pairs = (isinstance(text, tuple) for text in texts)
         fit = (is_pair or not row.truncated for is_pair, row in zip(pairs, rows, strict=True))
