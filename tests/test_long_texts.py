@@ -233,6 +233,8 @@ def test_a_text_that_fits_gets_exactly_the_answer_it_always_got(long_texts: str)
         assert len(seen) == 8
         assert threads() == []
         assert list(other.classify_many(SHORT)) == usual.classify(SHORT)
+        one_word = "gem" * 50_000
+        assert other.classify(one_word) == usual.classify(one_word)
 
 
 def test_a_long_text_is_cut_unless_somebody_chooses() -> None:
@@ -566,10 +568,13 @@ def test_a_cancelled_task_ends_its_windows() -> None:
         async with AsyncClassifier(url, signature=stated, long_texts="mean", timeout=60) as ours:
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(ours.classify(text_of(5000)), 0.3)
+            for _ in range(1000):  # long before the timeout
+                if threads():
+                    await asyncio.sleep(0.01)
+            assert threads() == []
 
     with serving(hang_after(3)) as server:
         asyncio.run(ask(server.url))
-    assert threads() == []
 
 
 def test_a_pickle_and_a_copy_read_the_same_windows() -> None:
