@@ -74,9 +74,8 @@ class _Started:
 
     `sender`, `question`, `stop`: those of the stream. `pid`: the process that began it. `outcomes`:
     one a text, None until it is known; a foreign error if that broke a request off. `found`: by the
-    first place of a text, the outcome of each of its rows and the plan that it came by. `ended`:
-    gets an item from each request at its end. `twins`: the other places of a text that comes more
-    than once, by its first place.
+    first place of a text, the outcome of each of its rows. `ended`: gets an item from each request
+    at its end. `twins`: the other places of a text that comes more than once, by its first place.
     """
 
     chunk: Chunk
@@ -85,7 +84,7 @@ class _Started:
     stop: Stop
     pid: int
     outcomes: list[Any]
-    found: dict[int, list[tuple[Outcome, Plan] | None]] = field(default_factory=dict)
+    found: dict[int, list[Outcome | None]] = field(default_factory=dict)
     ended: "SimpleQueue[None]" = field(default_factory=SimpleQueue)
     twins: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
 
@@ -127,24 +126,21 @@ class _Started:
     def _take(self, piece: Piece, outcome: Outcome, plan: Plan) -> None:
         """Take the outcome of a row, which may be the last one of its text, or its error."""
         found = self.found[piece.at]
-        found[piece.number] = outcome, plan
+        found[piece.number] = outcome
         if isinstance(outcome, LightClientError) and not isinstance(outcome, Outdated):
             self.set_outcome(piece.at, outcome)
         # If two threads bring the last two rows, both give the text its outcome.
         elif None not in found:
-            self.set_outcome(piece.at, self._answer(piece.text, found))
+            self.set_outcome(piece.at, self._answer(piece.text, found, plan))
 
-    def _answer(self, text: Text, found: Sequence[Any]) -> Any:
-        """The answer to a text, of which all rows have their outcomes."""
-        outcomes, [plan, *plans] = zip(*found, strict=True)
+    def _answer(self, text: Text, outcomes: Sequence[Any], plan: Plan) -> Any:
+        """The answer to a text, of which all rows have their outcomes, by this plan."""
         errors = [outcome for outcome in outcomes if isinstance(outcome, LightClientError)]
         failures = [error for error in errors if not isinstance(error, Outdated)]
         if failures:  # another thread may have brought it just now
             return failures[0]
         try:
-            if errors or any(map(plan.__ne__, plans)):
-                return self.sender.ask_again(text)
-            return self.question.answer(outcomes, plan)
+            return self.sender.ask_again(text) if errors else self.question.answer(outcomes, plan)
         except LightClientError as error:
             return error
 

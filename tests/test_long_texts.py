@@ -247,14 +247,18 @@ def test_a_long_text_is_cut_unless_somebody_chooses() -> None:
 
 @pytest.mark.parametrize("joining", REDUCE)
 def test_pairs_are_cut(joining: str) -> None:
+    seen: list[tuple[int, int]] = []
     pair, no_pair = (LONG[3], LONG[2]), (LONG[3], "")
-    with StandIn(THREE.model()) as url:
+    with StandIn(THREE.model(seen)) as url:
         ours, usual = make(url, long_texts=joining), make(url, long_texts="cut")
         [answer] = ours.classify_many([pair])
         assert answer == ours.classify(pair) == usual.classify(pair)
         assert (answer.truncated, answer.windows) == (True, 1)
         # This one is no pair, as everywhere.
         assert ours.classify(no_pair) == ours.classify(LONG[3])
+        many = [(LONG[3], text_of(30, at)) for at in range(60)]
+        assert ours.classify(many) == usual.classify(many)
+        assert seen[-2:] == [(60, LIMIT)] * 2  # in one request each
 
 
 def test_equal_long_texts_are_asked_once() -> None:
@@ -343,12 +347,13 @@ def test_windows_of_two_versions_never_meet(lengths: tuple[int, int], after: int
         changing = versions(*((length, 2) for length in lengths), after=after)
         with serving(changing) as server:
             classifier = Classifier(server.url, bundle=DEFAULT, long_texts="mean", stride=STRIDE)
-            few = texts if many else texts[-4:]
+            few = texts if many else [texts[8], *texts[-3:]]
             ask = classifier.classify_many if many else partial(map, classifier.classify)
             answers = list(ask(few))
         for text, answer in zip(few, answers, strict=True):
             old, new = (by_version(text, limit) for limit in limits)
             given = np.array(answer.logits)
+            assert answer.windows in [count(text, limit) for limit in limits]
             assert np.allclose(given, new, rtol=1e-6) or np.allclose(given, old, rtol=1e-6)
         assert np.allclose(given, new, rtol=1e-6)
 
@@ -410,29 +415,39 @@ def test_the_error_of_one_window_is_that_of_its_text() -> None:
 
 
 def test_a_text_fails_with_its_first_window_that_fails() -> None:
-    """The others are still under way, and those that are not are never sent."""
-    failed, lock, asked = threading.Event(), threading.Lock(), 0
+    """While others are under way. Those that are not are never sent."""
+    four_came, failed, asked = threading.Event(), threading.Event(), []
 
     def script(connection: socket.socket) -> None:
-        nonlocal asked
         while request := read_request(connection):
-            [ids] = json.loads(request.partition(b"\r\n\r\n")[2])["inputs"]["input_ids"]
-            with lock:
-                asked += 1
-            if POISON_ID in ids:
+            rows = json.loads(request.partition(b"\r\n\r\n")[2])["inputs"]["input_ids"]
+            asked.extend(rows)
+            if len(asked) == 4:
+                four_came.set()
+            if POISON_ID in rows[0]:
+                four_came.wait(20)
                 connection.sendall(response(400, '{"error": "never"}'))
             else:
                 failed.wait(20)  # far below the timeout
+                connection.sendall(outputs([[-1.0, 1.0]] * len(rows)))
 
+    bad = f"{text_of(600)} {POISON} {text_of(5000)}"
     with serving(script) as server:
         classifier = Classifier(
             server.url, signature=Signature(output="logits"), long_texts="mean", timeout=60
         )
-        with pytest.raises(BadRequest):
-            classifier.classify(f"{text_of(600)} {POISON} {text_of(5000)}")
+        answers = classifier.classify_many([bad, "a short one"], on_error="return")
+        assert isinstance(next(answers), BadRequest)
         assert not failed.is_set()
         failed.set()
-    assert asked <= 5  # of 13: four at once, and the one that failed once more
+        assert isinstance(next(answers), Classification)
+        # Four at once, the one that failed once more, and the short text.
+        assert len(asked) == 6
+        failed.clear()
+        with pytest.raises(BadRequest):
+            classifier.classify(bad)
+        assert not failed.is_set()
+        failed.set()
     assert threads() == []
 
 
