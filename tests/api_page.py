@@ -2,7 +2,7 @@
 
 It needs the extra `docs`: griffe2md reads the source and writes headings and signatures. It could
 also make lists of the sections Args and Raises, but it drops each line that is not of the form
-"name: text", such as "Whatever `classify` raises." So those lists are made here.
+"name: text", such as "Whatever `classify` raises." So sections are made into Markdown here.
 """
 
 import re
@@ -29,7 +29,7 @@ _CONFIG = {
     "show_if_no_docstring": False,  # fields, which stand in the signature
     "line_length": 100,
 }
-_SECTION = re.compile(r"^(Args|Raises):\n((?:[ ]{4}.*\n?|\n)+)", re.M)
+_SECTION = re.compile(r"^(Args|Raises|Returns|Yields):\n((?:[ ]{4}.*\n?|\n)+)", re.M)
 _LINK = re.compile(r"\[([^]\n]+)\]\(#[^)]+\)")  # to headings that GitHub does not have
 
 
@@ -66,14 +66,15 @@ def _documented(module: Any, members: list[str]) -> Iterator[Any]:
 
 
 def as_markdown(docstring: str) -> str:
-    """A docstring whose sections are lists."""
-    return _SECTION.sub(lambda found: f"**{found[1]}:**\n\n{_list(found[2])}\n\n", docstring)
+    """A docstring whose sections are Markdown: lists of arguments and errors, and a paragraph."""
+    return _SECTION.sub(_section, docstring)
 
 
-def _list(section: str) -> str:
-    """`name: text`, with more lines that are indented, as an item of a list."""
-    items = re.split(r"\n(?=\S)", textwrap.dedent(section).strip())
-    return "\n".join(_item(item) for item in items)
+def _section(found: re.Match[str]) -> str:
+    name, content = found[1], textwrap.dedent(found[2]).strip()
+    if name in ("Args", "Raises"):  # an item may have more lines, which are indented
+        content = "\n".join(map(_item, re.split(r"\n(?=\S)", content)))
+    return f"**{name}:**\n\n{content}\n\n"
 
 
 def _item(item: str) -> str:

@@ -98,9 +98,11 @@ def test_the_signature(path: str) -> None:
         assert signature(printed(path)) == signature(source(found.__init__)), STALE
 
 
-def test_sections_of_a_docstring_are_lists() -> None:
-    lists = "Args:\n    a, b: one\n        text.\n    c: two.\n\nRaises:\n    Whatever."
-    assert as_markdown(f"A line.\n\n{lists}").split("\n") == [
+def test_sections_of_a_docstring_are_markdown() -> None:
+    lists = "Args:\n    a, b: one\n        text.\n    c: two.\n\nRaises:\n    Whatever.\n"
+    paragraph = "Returns:\n    One: line\n    and another."
+    assert as_markdown(f"A line.\n\n{lists}\n{paragraph}").split("\n") == [
         "A line.", "", "**Args:**", "", "- **a, b**: one text.", "- **c**: two.", "",
-        "**Raises:**", "", "- Whatever.", "", "",
+        "**Raises:**", "", "- Whatever.", "",
+        "**Returns:**", "", "One: line", "and another.", "", "",
     ]  # fmt: skip

@@ -267,8 +267,6 @@ ZERO_SHOT_TEXTS, ZERO_SHOT_LABELS = 3, ["sports", "a long label of some words"]
 def test_zero_shot_sends_a_pair_for_each_label(
     tmp_path: Path, side: str, more: dict[str, int]
 ) -> None:
-    if side == "ours" and not hasattr(Classifier, "zero_shot_many"):
-        pytest.skip("there is no zero_shot_many yet")
     rows: list[list[int]] = []
     requests: list[int] = []
 

@@ -4,7 +4,7 @@ from tests.benchmarks.figures import OURS, Comparison, Row, interleave
 from tests.benchmarks.model import ModelServer, export, make_model
 from tests.benchmarks.session import Session
 
-_TEXTS = 64
+_TEXTS = 128
 _ROUNDS = 5
 _LABELS = ("politics", "sports", "business", "science", "entertainment")
 _NLI = ("contradiction", "neutral", "entailment")
