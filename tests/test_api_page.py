@@ -6,16 +6,25 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
 import pytest
 
 from tests.api_page import MODULES, PAGE, as_markdown
+from tests.test_package import needs_source
 
 STALE = "lightclient/API.md is stale: pip install -e '.[docs]' && python -m tests.api_page"
-_, *SPLIT = re.split(r"^#+ `([\w.]+)`\n", PAGE.read_text(encoding="utf-8"), flags=re.M)
-PARTS = dict(zip(SPLIT[::2], SPLIT[1::2], strict=True))
+pytestmark = needs_source
+
+
+@lru_cache
+def page() -> dict[str, str]:
+    """The text below each heading."""
+    text = PAGE.read_text(encoding="utf-8")
+    _, *split = re.split(r"^#+ `([\w.]+)`\n", text, flags=re.M)
+    return dict(zip(split[::2], split[1::2], strict=True))
 
 
 def public_names() -> Iterator[tuple[str, Any]]:
@@ -48,7 +57,7 @@ def source(of: Any) -> Any:
 
 def printed(path: str) -> Any:
     """The signature on the page, as the definition of a function, or as a variable with a type."""
-    found = re.search(r"```python\n(.*?)\n```", PARTS[path], re.S)
+    found = re.search(r"```python\n(.*?)\n```", page()[path], re.S)
     assert found, f"{path} has no signature: {STALE}"
     code = f"def {found[1]}: ..." if "(" in found[1] else found[1]
     return ast.parse(code).body[0]
@@ -76,13 +85,13 @@ def fields(of: type) -> list[str]:
 
 
 def test_the_page_has_the_public_names_and_no_others() -> None:
-    assert set(PARTS) == {*NAMES, "lightclient.aws_lambda.handler"}, STALE
+    assert set(page()) == {*NAMES, "lightclient.aws_lambda.handler"}, STALE
 
 
 @pytest.mark.parametrize("path", NAMES)
 def test_the_docstring(path: str) -> None:
     docstring = as_markdown(inspect.cleandoc(NAMES[path].__doc__)).strip()
-    assert docstring in PARTS[path], STALE
+    assert docstring in page()[path], STALE
 
 
 @pytest.mark.parametrize("path", [path for path in NAMES if not inspect.ismodule(NAMES[path])])
