@@ -50,7 +50,7 @@ class Classification:
     `label`, `score`: the best one. `scores`: every label, highest first, ties in the model's
     order, so that `scores[:k]` is what the pipeline gives for `top_k=k`. `logits`: the model's
     raw output in the order of its labels. `truncated`: the text was longer than the model takes,
-    and was cut.
+    and was cut. `windows`: how many the text was read in; see `long_texts` of `Classifier`.
     """
 
     label: str
@@ -58,6 +58,7 @@ class Classification:
     scores: tuple[Score, ...]
     logits: tuple[float, ...]
     truncated: bool
+    windows: int = 1
 
     def __init__(
         self,
@@ -66,11 +67,12 @@ class Classification:
         scores: tuple[Score, ...],
         logits: tuple[float, ...],
         truncated: bool = False,
+        windows: int = 1,
     ) -> None:
         # The __init__ of a frozen dataclass takes twice as long.
         fields = self.__dict__
         fields["label"], fields["score"], fields["scores"] = label, score, scores
-        fields["logits"], fields["truncated"] = logits, truncated
+        fields["logits"], fields["truncated"], fields["windows"] = logits, truncated, windows
 
     def above(self, threshold: Threshold) -> tuple[Score, ...]:
         """The labels whose scores are at or above a threshold, highest first; there may be none.
@@ -81,7 +83,7 @@ class Classification:
 
         Raises:
             InputError: it is neither, or the mapping leaves out a label, which would be lost
-                without a word, or names one that the model does not have.
+                without a word, or names one that is not there.
         """
         least = least_scores(threshold, (label for label, _ in self.scores))
         return tuple(found for found in self.scores if found.score >= least[found.label])
@@ -93,7 +95,8 @@ class Classification:
 
     def __repr__(self) -> str:
         cut = ", truncated=True" if self.truncated else ""
-        return f"Classification(label={self.label!r}, score={self.score:.5f}{cut})"
+        several = f", windows={self.windows}" if self.windows > 1 else ""
+        return f"Classification(label={self.label!r}, score={self.score:.5f}{cut}{several})"
 
 
 def check_threshold(threshold: object) -> Threshold:
@@ -123,11 +126,9 @@ def least_scores(threshold: Threshold, labels: Iterable[str]) -> Mapping[str, fl
     missing = [label for label in known if label not in least]
     unknown = [label for label in least if label not in known]
     found = [f"it lacks {_names(missing)}"] * bool(missing)
-    found += [f"the model has no {_names(unknown)}"] * bool(unknown)
+    found += [f"no label is called {_names(unknown)}"] * bool(unknown)
     if found:
-        raise InputError(
-            f"threshold must have a number for each label of the model: {', and '.join(found)}"
-        )
+        raise InputError(f"threshold must have a number for each label: {', and '.join(found)}")
     return least
 
 

@@ -104,7 +104,7 @@ def test_a_threshold_for_other_labels_is_a_400_that_names_them(handle: Any) -> N
     for asked in ({"text": SECRET}, {"texts": [SECRET, SECRET]}):
         answer = handle(http_event("http", asked | {"threshold": {"POSITIVE": 0.5, "toxic": 0.5}}))
         assert answer["statusCode"] == 400
-        assert "it lacks 'NEGATIVE', and the model has no 'toxic'" in answer["body"]
+        assert "it lacks 'NEGATIVE', and no label is called 'toxic'" in answer["body"]
         assert SECRET not in answer["body"]
 
 

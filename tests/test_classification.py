@@ -92,16 +92,14 @@ def test_a_threshold_that_is_no_number(bad: Any) -> None:
     [
         ({"good": 0.5}, "it lacks 'bad'"),
         ({}, "it lacks 'good', 'bad'"),
-        ({"good": 0.5, "bad": 0.5, "ugly": 0.5}, "the model has no 'ugly'"),
-        ({"good": 0.5, "Bad": 0.5, 1: 0}, "it lacks 'bad', and the model has no 'Bad', 1"),
+        ({"good": 0.5, "bad": 0.5, "ugly": 0.5}, "no label is called 'ugly'"),
+        ({"good": 0.5, "Bad": 0.5, 1: 0}, "it lacks 'bad', and no label is called 'Bad', 1"),
     ],
 )
 def test_a_threshold_for_other_labels(threshold: Any, words: str) -> None:
     with pytest.raises(InputError) as caught:
         ANSWER.above(threshold)
-    assert str(caught.value) == (
-        f"threshold must have a number for each label of the model: {words}"
-    )
+    assert str(caught.value) == (f"threshold must have a number for each label: {words}")
 
 
 def test_not_all_of_many_missing_labels_are_named() -> None:

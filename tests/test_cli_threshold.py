@@ -114,8 +114,8 @@ def test_a_table_shows_the_labels_and_what_has_none(run: Run) -> None:
     ("given", "words"),
     [
         (EACH[2:], "it lacks 'toxic'\n"),
-        ((*EACH, "--threshold", "none=1"), "the model has no 'none'\n"),
-        (("--threshold", "toxic=0.5,a=b=0.5"), "and the model has no 'toxic=0.5,a=b'\n"),
+        ((*EACH, "--threshold", "none=1"), "no label is called 'none'\n"),
+        (("--threshold", "toxic=0.5,a=b=0.5"), "and no label is called 'toxic=0.5,a=b'\n"),
     ],
 )
 def test_thresholds_for_other_labels_are_told_before_the_first_row(
