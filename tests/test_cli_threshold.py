@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lightclient.classification import Classification, Score
 from lightclient.cli import main
+from lightclient.cli.outfile import Found
 from lightclient.model.bundle import Bundle
 from lightclient.model.folder import find_folder
 from lightclient.standin import StandIn
@@ -123,7 +125,7 @@ def test_thresholds_for_other_labels_are_told_before_the_first_row(
 ) -> None:
     out = tmp_path / "out"
     for more in ((), ("--output", out)):
-        status, printed, err = run("one", *given, "--format", form, *more)
+        status, printed, err = run(" ", "one", *given, "--format", form, *more)
         assert (status, printed, out.exists()) == (1, "", False)
         assert err.startswith("lightclient: threshold must have a number for each label")
         assert err.endswith(words)
@@ -183,12 +185,23 @@ def test_another_threshold_shows_in_the_last_answer(run: Run, tmp_path: Path, fo
     assert run(*line, *by_label(0.1005, 0.5, 0.6505), "--resume")[0] == 0
 
 
+def test_the_noise_of_large_scores_is_larger() -> None:
+    """As of a regression, whose scores are no probabilities."""
+    now = Classification("LABEL_0", 5000.0, (Score("LABEL_0", 5000.0),), (5000.0,))
+    before = Found("LABEL_0", 5001.0, "", truncated=False, reached=frozenset({b"LABEL_0"}))
+    assert before.keeps(5001)
+    assert before.is_like(now, 5001)
+    assert not before.is_like(now, 5010)
+
+
 @pytest.mark.parametrize(
     ("form", "content"),
     [
         ("csv", "text,label,score,labels,truncated\none,toxic,0.9,,false\n"),
         ("csv", "text,label,score,labels,truncated\none,toxic,0.9,toxic,false\n"),
         ("csv", "text,label,score,labels,truncated\none,toxic,0.9,{},false\n"),
+        ("csv", "text,label,score,labels,truncated\none,toxic,0.4,5,false\n"),
+        ("csv", 'text,label,score,labels,truncated\none,toxic,0.4,[],false\n ,,,[],\n'),
         ("csv", "text,label,score,labels,truncated\none,toxic,0.9,[],false\n"),
         ("csv", "text,label,score,truncated\n"),
         ("jsonl", '{"text": "one", "label": "toxic", "score": 0.9, "truncated": false}\n'),
@@ -203,7 +216,7 @@ def test_a_file_of_something_else_is_left_alone(
 ) -> None:
     out = tmp_path / "out"
     out.write_text(content)
-    line = ("one", "--threshold", "0.5", "--format", form, "--output", out, "--resume")
+    line = ("one", " ", "--threshold", "0.5", "--format", form, "--output", out, "--resume")
     status, _, err = run(*line)
     assert (status, out.read_text()) == (1, content)
     assert f"is not as --format {form} --top-k 1 --threshold 0.5 writes it" in err
