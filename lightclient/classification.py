@@ -74,7 +74,7 @@ class Classification:
         fields["label"], fields["score"], fields["scores"] = label, score, scores
         fields["logits"], fields["truncated"], fields["windows"] = logits, truncated, windows
 
-    def above(self, threshold: Threshold) -> tuple[Score, ...]:
+    def above(self, threshold: float | Mapping[str, float]) -> tuple[Score, ...]:
         """The labels whose scores are at or above a threshold, highest first; there may be none.
 
         Args:
