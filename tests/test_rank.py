@@ -7,6 +7,8 @@ import json
 import pickle
 import re
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import FrozenInstanceError, asdict
@@ -33,7 +35,8 @@ from lightclient import (
 from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
 from tests.golden import GOLDEN
 from tests.scripted import outputs, read_request, serving
-from tests.test_aio import Silent, run, threads, until
+from tests.test_aio import Silent, run, until
+from tests.test_aio import threads as our_threads
 from tests.test_carried import Changing, model_folder
 
 # Each word is one token. In float32, the sigmoids of the first two are 1, that of the last is 0.
@@ -316,8 +319,33 @@ def test_a_document_that_fails_is_named(classifier: Classifier) -> None:
     assert caught.value.index == 40
 
 
-def test_the_timeout_is_that_of_the_whole_call(folder: Path) -> None:
-    """The server answers the first request, and none after it."""
+def test_the_timeout_is_that_of_all_requests_together(folder: Path) -> None:
+    """Each request is answered in time, but all of them take a second at least."""
+    one_at_a_time = threading.Lock()
+
+    def slow(inputs: dict[str, Any]) -> dict[str, Any]:
+        rows = len(inputs["input_ids"])
+        with one_at_a_time:
+            time.sleep(0.01 * rows)
+        return {"logits": np.zeros((rows, 1), np.float32)}
+
+    documents = [f"{'one ' * 120}{' too' * at}" for at in range(100)]
+    with StandIn(served(slow)) as url, pytest.raises(TimedOut, match=r"within 0\.5 s"):
+        Classifier(url, bundle=folder).rank("what", documents, timeout=0.5)
+
+
+def test_a_longer_timeout_than_the_classifier_s(folder: Path) -> None:
+    def slow(inputs: dict[str, Any]) -> dict[str, Any]:
+        time.sleep(0.2)
+        return {"logits": np.zeros((len(inputs["input_ids"]), 1), np.float32)}
+
+    with StandIn(served(slow)) as url:
+        classifier = Classifier(url, bundle=folder, timeout=0.05)
+        assert classifier.rank("what", ["one"], timeout=60) == [Ranked(0, 0.5)]
+
+
+def test_a_server_that_answers_no_more(folder: Path) -> None:
+    """It answers the first request, and none after it."""
     requests = list[socket.socket]()
 
     def script(connection: socket.socket) -> None:
@@ -369,7 +397,7 @@ def test_it_is_awaited_in_async_code(url: str, classifier: Classifier) -> None:
             assert all(
                 found == classifier.rank("what", WORDS) for found in await asyncio.gather(*many)
             )
-        assert not threads()
+        assert not our_threads()
 
     run(work())
 
@@ -400,7 +428,7 @@ def test_a_cancelled_task_ends_its_requests(folder: Path) -> None:
         await until(lambda: bool(read))
         task.cancel()
         await classifier.aclose()  # it waits for the threads
-        assert not threads()
+        assert not our_threads()
 
     with silent.classifier(bundle=folder, signature=signature) as classifier:
         run(work(classifier))
