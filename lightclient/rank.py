@@ -6,11 +6,11 @@ cross_encoder/model.py, `CrossEncoder.rank`.
 """
 
 import re
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightclient.checks import check_whole
 from lightclient.classification import Classification
@@ -18,10 +18,12 @@ from lightclient.column import read_text, refuse_table
 from lightclient.errors import InputError, LightClientError, SignatureError, TimedOut
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.messages import printable
-from lightclient.model.encoding import check_text
+from lightclient.model.encoding import Row, Text, check_text
 from lightclient.serving.function import choose_for_rank
 from lightclient.serving.plan import Plan
-from lightclient.serving.predictor import Predictor
+
+if TYPE_CHECKING:
+    from lightclient.client import Classifier
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,44 @@ class Ranked:
     score: float
 
 
+class Fit:
+    """How well a document fits a query."""
+
+    rows_a_text = 1
+
+    def __init__(self, query: str) -> None:
+        self._query = query
+
+    def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
+        """One row a document: the query and the document as a pair, the longer one cut first."""
+        rows = plan.tokenize([(self._query, str(text)) for text in texts])
+        if "" in texts:  # a text of the pair, as CrossEncoder has it; only the query can be cut
+            [empty] = plan.tokenize([(self._query, "")], first_only=True)
+            rows = [row if text else empty for text, row in zip(texts, rows, strict=True)]
+        return [[row] for row in rows]
+
+    def answer(self, found: Sequence[Classification], plan: Plan) -> float:
+        """The score.
+
+        Raises:
+            SignatureError, InputError: the model has several labels; or as `choose_for_rank`.
+        """
+        [logit, *others] = found[0].logits
+        if others:
+            names = printable(", ".join(plan.bundle.labels), 200)
+            raise SignatureError(
+                f"rank is for models with one label, and {plan.bundle.name!r} has "
+                f"{len(plan.bundle.labels)}: {names}. Serve a cross-encoder; or take the scores of "
+                "the labels from classify((query, document)), or zero_shot if the model is for "
+                "natural language inference"
+            )
+        from lightclient.scoring import score_logit  # imported here, because it needs numpy
+
+        return score_logit(logit, choose_for_rank(plan.function, plan.bundle))
+
+
 def rank(
-    predictor: Predictor,
+    classifier: "Classifier",
     query: str,
     documents: Iterable[str],
     top_k: int | None,
@@ -48,15 +86,16 @@ def rank(
         raise InputError(f"query must be a str, not {type(query).__name__}")
     if top_k is not None:
         check_whole("top_k", top_k, 1)
-    check_text(query, "query")
-    texts = _read(documents, predictor, deadline)
-    scores = _scores([(query, text) for text in texts], predictor, deadline, stop)
+    question = Fit(str(check_text(query, "query")))
+    texts: list[Any] = list(_read(documents, str(classifier._predictor.address), deadline))
+    with _errors_of_documents():
+        scores = classifier._ask(question, texts, deadline, stop)
     found = [Ranked(at, score) for at, score in enumerate(scores)]
     # Python's sort is stable, in reverse too: documents that tie stay in the order given.
     return sorted(found, key=attrgetter("score"), reverse=True)[:top_k]
 
 
-def _read(documents: object, predictor: Predictor, deadline: Deadline) -> Iterator[str]:
+def _read(documents: object, url: str, deadline: Deadline) -> Iterator[str]:
     refuse_table(documents, "documents", "rank(query, {})")
     is_one = isinstance(documents, (str, bytes)) or getattr(documents, "ndim", 1) == 0
     if is_one or not isinstance(documents, Iterable):
@@ -66,41 +105,13 @@ def _read(documents: object, predictor: Predictor, deadline: Deadline) -> Iterat
         )
     for at, document in enumerate(documents):
         if deadline.over:
-            raise TimedOut(
-                f"reading the documents alone took longer than the {deadline.seconds:g} s of the "
-                "call: pass a list, or a longer timeout",
-                url=str(predictor.address),
-                attempts=0,
-                timeout=deadline.seconds,
+            seconds = deadline.seconds
+            words = (
+                f"reading the documents alone took longer than the {seconds:g} s of the call: pass "
+                "a list, or a longer timeout"
             )
+            raise TimedOut(words, url=url, attempts=0, timeout=seconds)
         yield read_text(document, f"documents[{at}]")
-
-
-def _scores(
-    pairs: list[tuple[str, str]], predictor: Predictor, deadline: Deadline, stop: Stop | None
-) -> list[float]:
-    from lightclient.bulk import classify_stream  # its threads are seldom needed
-
-    answers: Generator[Any, None, None] = classify_stream(
-        pairs, predictor, deadline.seconds, stops_at_error=True, within=deadline, stop=stop
-    )
-    with closing(answers), _errors_of_documents():
-        return [_score(answer, predictor.plan(deadline)) for answer in answers]
-
-
-def _score(answer: Classification, plan: Plan) -> float:
-    """The score of a pair, made of what it was classified as."""
-    if len(answer.logits) != 1:
-        names = printable(", ".join(plan.bundle.labels), 200)
-        raise SignatureError(
-            f"rank is for models with one label, and {plan.bundle.name!r} has "
-            f"{len(plan.bundle.labels)}: {names}. Serve a cross-encoder; or take the scores of the "
-            "labels from classify((query, document)), or from zero_shot if it is a model for "
-            "natural language inference"
-        )
-    from lightclient.scoring import score_logit  # imported here, because it needs numpy
-
-    return score_logit(answer.logits[0], choose_for_rank(plan.function, plan.bundle))
 
 
 @contextmanager

@@ -163,6 +163,23 @@ def test_any_iterable_and_any_str(classifier: Classifier) -> None:
     assert classifier.rank("", ["too", "from"]) == expected
 
 
+def test_an_empty_document_is_a_text_of_its_pair(folder: Path) -> None:
+    """As CrossEncoder reads it; the pair of a call of `classify` would be the first text alone."""
+    seen = list[list[list[int]]]()
+
+    def keep(inputs: dict[str, Any]) -> dict[str, Any]:
+        names = ("input_ids", "token_type_ids", "attention_mask")
+        columns = [inputs[name].tolist() for name in names]
+        seen.extend([list(row) for row in rows] for rows in zip(*columns, strict=True))
+        return {"logits": np.zeros((len(inputs["input_ids"]), 1), np.float32)}
+
+    with StandIn(served(keep)) as url, Classifier(url, bundle=folder) as classifier:
+        classifier.rank("one", ["", "too"])
+    one, too = (Bundle.load(folder).loaded.tokenizer.bare_ids(word)[0] for word in ("one", "too"))
+    assert [[2, one, 3, 3, 0], [0, 0, 0, 1, 0], [1, 1, 1, 1, 0]] in seen
+    assert [[2, one, 3, too, 3], [0, 0, 0, 1, 1], [1, 1, 1, 1, 1]] in seen
+
+
 ACTIVATIONS: list[tuple[str, Any, dict[str, Any]]] = [
     ("sigmoid", None, {}),
     ("sigmoid", None, {"problem_type": "regression"}),

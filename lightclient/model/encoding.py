@@ -7,7 +7,7 @@ from typing import NamedTuple
 from lightclient.errors import BundleError, InputError
 from lightclient.model.bundle import Bundle
 from lightclient.model.library import Text as Text
-from lightclient.model.shorten import shorten, shorten_pair
+from lightclient.model.shorten import shorten_first, shorten_longer
 from lightclient.model.tokenizer import Padding
 
 
@@ -68,23 +68,38 @@ def encode(
     return make_batch(tokenize(texts, bundle, limit), bundle, length)
 
 
-def tokenize(texts: Sequence[Text], bundle: Bundle, limit: int | None = None) -> list[Row]:
+def tokenize(
+    texts: Sequence[Text], bundle: Bundle, limit: int | None = None, *, first_only: bool = False
+) -> list[Row]:
     """Turn texts into their tokens, at most `limit`; see `Tokenizer.cut`.
 
+    With `first_only`, only the first text of a pair is cut, and an empty second text is one, as in
+    the zero-shot pipeline of transformers.
+
     Raises:
-        InputError: a text has no tokens at all, or `limit` has no room for the special ones.
+        InputError: a text has no tokens at all, or `limit` has no room for the special ones, or
+            with `first_only` for the second text.
         BundleError: the tokenizer is broken in a way that only this text shows.
     """
-    loaded, most = bundle.loaded, sys.maxsize if limit is None else limit
-    inputs = [
-        shorten(text, most, loaded) if isinstance(text, str) else shorten_pair(text, most, loaded)
-        for text in texts
-    ]
+    most = sys.maxsize if limit is None else limit
+    return tokenize_each(texts, bundle, [most] * len(texts), first_only=first_only)
+
+
+def tokenize_each(
+    texts: Sequence[Text], bundle: Bundle, limits: Sequence[int], *, first_only: bool = False
+) -> list[Row]:
+    """Turn texts into their tokens, as `tokenize` does; each text has a limit of its own."""
+    loaded = bundle.loaded
+    shorter = shorten_first if first_only else shorten_longer
+    inputs = [shorter(text, most, loaded) for text, most in zip(texts, limits, strict=True)]
     rows: list[Row] = []
-    for text, encoding in zip(inputs, loaded.tokenizer.encode(inputs), strict=True):
+    encodings = loaded.tokenizer.encode(inputs)
+    for text, encoding, most in zip(inputs, encodings, limits, strict=True):
         ids, truncated = encoding.ids, False
         if len(ids) > most:
-            encoding = loaded.tokenizer.cut(text, encoding, most, left=loaded.cut_left)
+            encoding = loaded.tokenizer.cut(
+                text, encoding, most, left=loaded.cut_left, first_only=first_only
+            )
             ids, truncated = encoding.ids, True
         if not ids:
             raise InputError(
@@ -94,6 +109,12 @@ def tokenize(texts: Sequence[Text], bundle: Bundle, limit: int | None = None) ->
         types = encoding.type_ids if loaded.has_type_ids else [0] * len(ids)
         rows.append(Row(ids, types, truncated))
     return rows
+
+
+def count_tokens(text: Text, bundle: Bundle) -> int:
+    """How many tokens a text has, special ones included, before any is cut."""
+    [encoding] = bundle.loaded.tokenizer.encode([shorten_longer(text, sys.maxsize, bundle.loaded)])
+    return len(encoding.ids)
 
 
 def make_batch(rows: Sequence[Row], bundle: Bundle, length: int | None = None) -> Batch:

@@ -59,17 +59,35 @@ class Tokenizer:
         [encoding] = self.encode([("", "") if pair else ""])
         return len(encoding.ids)
 
-    def cut(self, text: Text, encoding: Any, limit: int, *, left: bool) -> Any:
+    def special_sides(self, text: str) -> tuple[int, int]:
+        """How many special tokens a text gets in front of its own, and how many behind them."""
+        probe = "a" if self.bare_ids("a") else text
+        own, [encoding] = self.bare_ids(probe), self.encode([probe])
+        count = len(encoding.ids) - len(own)
+        sides = ((front, count - front) for front in range(count + 1))
+        return next(side for side in sides if encoding.ids[side[0] :][: len(own)] == own)
+
+    def cut(
+        self, text: Text, encoding: Any, limit: int, *, left: bool, first_only: bool = False
+    ) -> Any:
         """Shorten an encoding, as transformers does it with `truncation=True`.
 
-        A text loses its end, or with `left` its start; of a pair, the longer text is cut first. An
-        InputError says that there is no room for the special tokens.
+        A text loses its end, or with `left` its start; of a pair, the longer text is cut first.
+        With `first_only`, the first text alone is cut, as with `truncation="only_first"`. An
+        InputError says that there is no room for the special tokens, or for the second text and
+        one token of the first.
         """
         special = self.special_count(pair=not isinstance(text, str))
         if limit < special:
             raise InputError(f"a limit of {limit} tokens has no room for {special} special ones")
+        room, is_pair = limit - special, not isinstance(text, str)
+        if first_only and is_pair and len(self.bare_ids(text[1])) >= room:
+            raise InputError(
+                f"the second text of a pair is too long: with {special} special tokens and one of "
+                f"the first text, a limit of {limit} tokens has room for {max(0, room - 1)} of it"
+            )
         with _our_errors():
-            return self._cut(text, encoding, limit, left)
+            return self._cut(text, encoding, limit, left, first_only and is_pair)
 
     def _load(self, document: Document) -> None:
         # In 1.0.0rc3, loading starts threads, and waits for ever for those that a fork has lost.
@@ -97,8 +115,12 @@ class Tokenizer:
             texts, encode_special_tokens=self._splits_special, padding=None, truncation=None
         )
 
-    def _cut(self, text: Text, _: Any, limit: int, left: bool) -> Any:
-        cutting = _LIBRARY.Truncation(limit, "longest_first", "left" if left else "right")
+    def _cut(self, text: Text, _: Any, limit: int, left: bool, first_only: bool) -> Any:
+        strategy, side = (
+            "only_first" if first_only else "longest_first",
+            "left" if left else "right",
+        )
+        cutting = _LIBRARY.Truncation(limit, strategy, side)
         return self._encode(text, truncation=cutting)
 
 
@@ -119,7 +141,7 @@ class _Tokenizer0(Tokenizer):
     def _encode_batch(self, texts: list[Text]) -> list[Any]:
         return self._loaded.encode_batch_fast(texts)  # fast: without the offsets of characters
 
-    def _cut(self, text: Text, encoding: Any, limit: int, left: bool) -> Any:
+    def _cut(self, text: Text, encoding: Any, limit: int, left: bool, first_only: bool) -> Any:
         # By hand, because only a setter could make the tokenizer truncate to this limit.
         texts: dict[int | None, list[int]] = {None: [], 0: [], 1: []}
         for at, which in enumerate(encoding.sequence_ids):
@@ -130,6 +152,8 @@ class _Tokenizer0(Tokenizer):
         fewer = min(len(first), len(second), room // 2)
         more = min(max(len(first), len(second)), room - fewer)
         shares = (fewer, more) if len(first) <= len(second) else (more, fewer)
+        if first_only:
+            shares = room - len(second), len(second)
         for places, share in zip((first, second), shares, strict=True):
             kept += places[len(places) - share :] if left else places[:share]
         kept.sort()

@@ -37,6 +37,23 @@ def shorten(text: str, limit: int, loaded: LoadedTokenizer) -> str:
     return text
 
 
+def shorten_longer(text: Text, limit: int, loaded: LoadedTokenizer) -> Text:
+    """Shorten a text, or the longer one of a pair, before its longer text is cut first."""
+    if isinstance(text, str):
+        return shorten(text, limit, loaded)
+    return shorten_pair(text, limit, loaded)
+
+
+def shorten_first(text: Text, limit: int, loaded: LoadedTokenizer) -> Text:
+    """Shorten a text or the texts of a pair, before its first text alone is cut.
+
+    A second text that is shortened has more than `limit` tokens, which is an error either way.
+    """
+    if isinstance(text, str):
+        return shorten(text, limit, loaded)
+    return shorten(text[0], limit, loaded), shorten(text[1], limit, loaded)
+
+
 def shorten_pair(pair: tuple[str, str], limit: int, loaded: LoadedTokenizer) -> Text:
     """Shorten the longer text of a pair. With an empty second text, it is none (as in pipelines).
 

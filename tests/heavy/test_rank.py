@@ -24,8 +24,7 @@ from tests.heavy.texts import ODD, SENTENCES
 
 pytestmark = pytest.mark.heavy
 IDENTITY = "torch.nn.modules.linear.Identity"
-# An empty document is left out: it counts as none here, and as a text without tokens there.
-DOCUMENTS = [*SENTENCES[:60], *filter(None, ODD), SENTENCES[3], " ".join(SENTENCES[:80])]
+DOCUMENTS = [*SENTENCES[:60], *ODD, SENTENCES[3], " ".join(SENTENCES[:80])]
 QUERIES = [SENTENCES[100], "a film", "", " ".join(SENTENCES[200:280])]
 CONFIGS: dict[str, dict[str, Any]] = {
     "nothing stated": {},
