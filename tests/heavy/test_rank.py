@@ -15,28 +15,24 @@ import torch
 import transformers
 from sentence_transformers import CrossEncoder
 
-from lightclient import Classifier
+from lightclient import Bundle, Classifier
 from lightclient.export import export
+from lightclient.serving.function import choose_for_rank, choose_function
 from lightclient.standin import SavedModels, StandIn
 from tests.golden import GOLDEN
 from tests.heavy.report import report
 from tests.heavy.texts import ODD, SENTENCES
+from tests.test_rank import ACTIVATIONS, IDENTITY, SIGMOID
 
 pytestmark = pytest.mark.heavy
-IDENTITY = "torch.nn.modules.linear.Identity"
-DOCUMENTS = [*SENTENCES[:60], *ODD, SENTENCES[3], " ".join(SENTENCES[:80])]
-QUERIES = [SENTENCES[100], "a film", "", " ".join(SENTENCES[200:280])]
-CONFIGS: dict[str, dict[str, Any]] = {
-    "nothing stated": {},
-    "stated before 4.0": {"sbert_ce_default_activation_function": IDENTITY},
-    "stated since 4.0": {"sentence_transformers": {"activation_fn": IDENTITY, "version": "4.1.0"}},
-}
+DOCUMENTS = [*SENTENCES[:30], *ODD, SENTENCES[3], " ".join(SENTENCES[:80])]
+QUERIES = [SENTENCES[100], "", " ".join(SENTENCES[200:280])]
+MODULES = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]
 
 
 def make_cross_encoder(family: str, folder: Path, **changes: Any) -> Path:
     """Write a small cross-encoder with random but fixed weights, as PyTorch saves it."""
-    ignored = shutil.ignore_patterns("golden.json")
-    shutil.copytree(GOLDEN / family, folder, ignore=ignored)
+    shutil.copytree(GOLDEN / family, folder, ignore=shutil.ignore_patterns("golden.json"))
     config = json.loads((folder / "config.json").read_text("utf-8"))
     config |= {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}, "initializer_range": 0.6}
     (folder / "config.json").write_text(json.dumps(config | changes), "utf-8")
@@ -48,51 +44,62 @@ def make_cross_encoder(family: str, folder: Path, **changes: Any) -> Path:
     return folder
 
 
-def assert_equal_ranks(folder: Path, out: Path) -> float:
-    """Compare all ranks; returns the largest difference of a score."""
-    export(folder, out)
+def saved_by_sentence_transformers(folder: Path) -> Path:
+    """The same with Identity, in the file where it is stated since 5.4."""
+    model = CrossEncoder(str(folder), device="cpu", activation_fn=torch.nn.Identity())
+    model.save_pretrained(str(folder.parent / "saved"))
+    return folder.parent / "saved"
+
+
+@pytest.mark.parametrize(("function", "own", "config"), ACTIVATIONS)
+def test_the_function_is_that_of_a_cross_encoder(
+    function: str, own: Any, config: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = make_cross_encoder("bert-uncased", tmp_path / "m", **config)
+    if own is not None:
+        (folder / "config_sentence_transformers.json").write_text(json.dumps(own))
+        (folder / "modules.json").write_text(json.dumps(MODULES))
+    theirs = CrossEncoder(str(folder), device="cpu").activation_fn
+    assert type(theirs).__name__ == {"sigmoid": "Sigmoid", "none": "Identity"}[function]
+    bundle = Bundle.load(folder)
+    assert choose_for_rank(choose_function(None, "logits", bundle), bundle) == function
+
+
+@pytest.mark.parametrize(
+    ("family", "config", "is_saved"),
+    [
+        ("bert-uncased", {}, False),
+        ("xlm-roberta", {"sbert_ce_default_activation_function": IDENTITY}, False),
+        ("bert-uncased", {"sentence_transformers": {"activation_fn": SIGMOID}}, True),
+    ],
+)
+def test_the_scores_and_the_order_are_those_of_a_cross_encoder(
+    family: str, config: dict[str, Any], is_saved: bool, tmp_path: Path
+) -> None:
+    folder = make_cross_encoder(family, tmp_path / "source", **config)
+    folder = saved_by_sentence_transformers(folder) if is_saved else folder
+    export(folder, tmp_path / "out")
     theirs, worst = CrossEncoder(str(folder), device="cpu"), 0.0
-    with StandIn(SavedModels(out)) as url, Classifier(url, timeout=60) as ours:
+    with StandIn(SavedModels(tmp_path / "out")) as url, Classifier(url, timeout=60) as ours:
         for query in QUERIES:
             found = ours.rank(query, DOCUMENTS)
-            expected = {
-                one["corpus_id"]: float(one["score"]) for one in theirs.rank(query, DOCUMENTS)
-            }
-            predicted = theirs.predict([(query, document) for document in DOCUMENTS])
-            assert len({round(score, 4) for score in expected.values()}) > 20
-            for ours_, index in zip(found, expected, strict=True):
-                # Those that nearly tie may stand the other way round.
-                assert ours_.score == pytest.approx(expected[index], rel=1e-5, abs=1e-5)
-                assert ours_.score == pytest.approx(
-                    float(predicted[ours_.index]), rel=1e-5, abs=1e-5
-                )
-                worst = max(worst, abs(ours_.score - float(predicted[ours_.index])))
-            assert ours.rank(query, DOCUMENTS, top_k=5) == found[:5]
-        pipe = transformers.pipeline("text-classification", model=str(folder), device="cpu")
-        for document in DOCUMENTS[:20]:
-            told = pipe({"text": QUERIES[0], "text_pair": document})
-            assert ours.classify((QUERIES[0], document)).score == pytest.approx(
-                told["score"], abs=1e-5
-            )
-    return worst
-
-
-@pytest.mark.parametrize("family", ["bert-uncased", "xlm-roberta"])
-@pytest.mark.parametrize("stated", CONFIGS)
-def test_a_model_s_own_config(stated: str, family: str, tmp_path: Path) -> None:
-    folder = make_cross_encoder(family, tmp_path / "source", **CONFIGS[stated])
-    worst = assert_equal_ranks(folder, tmp_path / "out")
+            expected = theirs.rank(query, DOCUMENTS)
+            scores = {one["corpus_id"]: float(one["score"]) for one in expected}
+            assert len({round(score, 4) for score in scores.values()}) > 20
+            for mine, place in zip(found, scores, strict=True):
+                worst = max(worst, abs(mine.score - scores[mine.index]))
+                # Two documents that nearly tie may stand the other way round.
+                assert abs(scores[mine.index] - scores[place]) < 1e-5
+        assert_classify_is_the_pipeline_s(folder, ours)
+    assert worst < 1e-5
+    stated = "of its own file" if is_saved else "of config.json" if config else "by default"
     report(f"rank, {family}, activation {stated}", len(QUERIES) * len(DOCUMENTS), worst)
 
 
-@pytest.mark.parametrize("activation", [torch.nn.Identity(), torch.nn.Sigmoid()])
-def test_a_model_that_sentence_transformers_saved(activation: Any, tmp_path: Path) -> None:
-    """It states the activation in a file of its own, which wins over an older statement."""
-    older = CONFIGS["stated since 4.0"]
-    folder = make_cross_encoder("bert-uncased", tmp_path / "source", **older)
-    model = CrossEncoder(str(folder), device="cpu", activation_fn=activation)
-    model.save_pretrained(str(tmp_path / "saved"))
-    assert (tmp_path / "saved" / "config_sentence_transformers.json").is_file()
-    worst = assert_equal_ranks(tmp_path / "saved", tmp_path / "out")
-    what = f"rank, saved by sentence-transformers, {type(activation).__name__}"
-    report(what, len(QUERIES) * len(DOCUMENTS), worst)
+def assert_classify_is_the_pipeline_s(folder: Path, ours: Classifier) -> None:
+    """It knows nothing of the activation."""
+    pipe = transformers.pipeline("text-classification", model=str(folder), device="cpu")
+    for document in SENTENCES[:5]:
+        told: Any = pipe({"text": QUERIES[0], "text_pair": document})
+        answer = ours.classify((QUERIES[0], document))
+        assert answer.score == pytest.approx(told["score"], abs=1e-5)
