@@ -13,7 +13,7 @@ from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.headers import Headers, Token
 from lightclient.imports import import_numpy_meanwhile
 from lightclient.model.bundle import Bundle, FunctionName
-from lightclient.model.encoding import Text, check_text
+from lightclient.model.encoding import Text, check_text, count_tokens
 from lightclient.serving.predictor import Predictor
 from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
@@ -259,6 +259,27 @@ class Classifier:
             stop=stop,
         )
 
+    def count_tokens(self, text: Text, *, timeout: float | None = None) -> int:
+        """Count the tokens of a text or a pair, special ones included, before any is cut.
+
+        The server is asked only if its model carries the bundle and no call has fetched it yet.
+
+        Args:
+            text: a text or a pair.
+            timeout: as for `classify`.
+
+        Raises:
+            InputError: the text, or the timeout, is not what it must be.
+            Whatever `classify` raises when it asks for the bundle.
+        """
+        deadline = self._deadline(timeout)
+        return self._count_tokens(check_one(text), deadline)
+
+    def _count_tokens(self, text: Text, deadline: Deadline) -> int:
+        predictor = self._predictor
+        known = predictor.bundle if predictor.knows_bundle else predictor.plan(deadline).bundle
+        return count_tokens(text, known)
+
     def close(self) -> None:
         """Close the idle connections; a later call opens new ones."""
         self._predictor.transport.close()
@@ -311,6 +332,20 @@ def check_texts(texts: object) -> list[Text]:
             "classify_many takes any iterable of texts"
         )
     return [check_text(texts)]
+
+
+def check_one(text: object) -> Text:
+    """The one text, or pair, whose tokens are counted.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if isinstance(text, (str, bytes, tuple)):
+        return check_text(text)
+    raise InputError(
+        f"count_tokens takes one text or a pair, not {type(text).__name__}; for a list of them: "
+        "[classifier.count_tokens(text) for text in texts]"
+    )
 
 
 @overload
