@@ -1,15 +1,17 @@
 """Long texts as windows, and pairs whose first text alone is cut: as transformers makes them."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightclient import Bundle, InputError
+from lightclient import Bundle, BundleError, InputError
 from lightclient.model.encoding import Row, count_tokens, tokenize
 from lightclient.model.windows import MOST_TOKENS, split
 from tests.golden import GOLDEN, read
@@ -146,7 +148,7 @@ def test_a_premise_of_ten_megabytes(side: str) -> None:
     [row] = tokenize([(long, hypothesis)], bundle, 64, first_only=True)
     piece = long[:2000] if side == "right" else long[-2000:]
     assert [row] == tokenize([(piece, hypothesis)], bundle, 64, first_only=True)
-    with pytest.raises(InputError, match="limit of 64 tokens has room for 59 of it"):
+    with pytest.raises(InputError, match="limit of 64 tokens has room for 59 of it, beside 4"):
         tokenize([("a premise", long)], bundle, 64, first_only=True)
 
 
@@ -217,6 +219,17 @@ def test_a_limit_above_the_bound_is_kept() -> None:
     [rows] = split([text], bundle, limit, 0)
     assert [len(row.input_ids) for row in rows] == [limit]
     assert rows[0].truncated
+
+
+def test_special_tokens_within_a_text(tmp_path: Path) -> None:
+    """No model has them. What would be wrong windows is an error."""
+    folder = front_only(tmp_path)
+    parts = json.loads((folder / "tokenizer.json").read_bytes())
+    cls, _, own = parts["post_processor"]["single"]
+    parts["post_processor"]["single"] = [own, cls, own]
+    (folder / "tokenizer.json").write_text(json.dumps(parts))
+    with pytest.raises(BundleError, match=r"special tokens around a text.* let it be cut"):
+        split(["a b c d e f g"], Bundle.load(folder), 6, 1)
 
 
 def test_how_many_tokens_there_are() -> None:
