@@ -91,8 +91,8 @@ class Tokenizer:
         room = limit - special - 1
         if first_only and len(self.bare_ids(text[1])) > room:
             raise InputError(
-                f"the second text of a pair is too long: a limit of {limit} tokens has room for "
-                f"{max(0, room)} of it, beside {special} special ones and one of the first text; shorten "
+                f"the second text of a pair is too long: beside {special} special tokens and one "
+                f"of the first text, a limit of {limit} has room for {max(0, room)} of it; shorten "
                 "it, or the label that it is made of"
             )
         with _our_errors():
