@@ -5,7 +5,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -18,12 +18,15 @@ from lightclient.client import Classifier, OnError, OnMissing, Texts, check_one,
 from lightclient.errors import LightClientError, TimedOut
 from lightclient.http.deadline import Stop
 from lightclient.http.headers import Headers, Token
+from lightclient.long_texts import LongTexts
 from lightclient.model.bundle import Bundle, FunctionName
 from lightclient.model.encoding import Text
+from lightclient.question import Question
 from lightclient.relay import Feed, Relay
 from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
 from lightclient.threads import Pool
+from lightclient.zero_shot import TEMPLATE, ZeroShot
 
 _POLL = 0.005  # seconds
 _LEFT_AFTER = 1.0  # seconds; the requests of a stream end in less
@@ -40,8 +43,8 @@ class AsyncClassifier:
         max_concurrency: the calls of `classify` and `count_tokens` that are under way at the same
             time. The others wait for their turn, inside their deadlines.
         url, bundle, timeout, max_length, pad_to, signature, function, form, headers, token,
-            ca_certs, client_cert, retries: as for `Classifier`. Functions that give the token or
-            the headers are called in the threads.
+            ca_certs, client_cert, retries, long_texts, stride: as for `Classifier`. Functions that
+            give the token or the headers are called in the threads.
 
     Raises:
         InputError, SettingError, BundleError: as for `Classifier`.
@@ -65,13 +68,16 @@ class AsyncClassifier:
         ca_certs: str | Path | None = None,
         client_cert: str | Path | tuple[str, str] | None = None,
         retries: int = 3,
+        long_texts: LongTexts = "cut",
+        stride: int = 64,
         max_concurrency: int = 16,
     ) -> None:
         check_whole("max_concurrency", max_concurrency, 1)
         classifier = Classifier(
             url, bundle=bundle, timeout=timeout, max_length=max_length, pad_to=pad_to,
             signature=signature, function=function, form=form, headers=headers, token=token,
-            ca_certs=ca_certs, client_cert=client_cert, retries=retries,
+            ca_certs=ca_certs, client_cert=client_cert, retries=retries, long_texts=long_texts,
+            stride=stride,
         )  # fmt: skip
         self._set_up(classifier, max_concurrency)
 
@@ -103,15 +109,21 @@ class AsyncClassifier:
             TimedOut: also if `max_concurrency` calls were under way until the deadline.
             Whatever `Classifier.classify` raises.
         """
+        found = await self._ask(self._classifier._question, check_texts(texts), timeout)
+        return found if isinstance(texts, list) else found[0]
+
+    async def _ask(
+        self, question: Question, texts: list[Text], timeout: float | None
+    ) -> list[Classification]:
+        """Ask a question about the texts of one call, in a thread."""
         stop = Stop()
         deadline = self._classifier._deadline(timeout, stop)
-        checked = check_texts(texts)
-        if not checked:
+        if not texts:
             return []
-        work = partial(self._classifier._predictor.classify, checked, deadline)
+        work = partial(self._classifier._ask, question, texts, deadline, stop)
         too_late = partial(self._too_late, deadline.seconds)
         found: list[Classification] = await self._threads().do(work, deadline, stop, too_late)
-        return found if isinstance(texts, list) else found[0]
+        return found
 
     async def count_tokens(self, text: Text, *, timeout: float | None = None) -> int:
         """Count the tokens of a text or a pair, as `Classifier.count_tokens` does.
@@ -211,13 +223,128 @@ class AsyncClassifier:
             InputError: an argument is not what it must be.
             Whatever `Classifier.classify_many` raises, where its turn comes.
         """
+        return self._stream(self._classifier._question, texts, on_error, missing, timeout)
+
+    def _stream(
+        self,
+        question: Question,
+        texts: Iterable[Text | None] | AsyncIterable[Text | None],
+        on_error: OnError,
+        missing: OnMissing,
+        timeout: float | None,
+    ) -> AsyncGenerator[Any, None]:
+        """Ask a question about many texts, in threads of its own."""
         stop = Stop()
         feed = Feed(aiter(texts)) if isinstance(texts, AsyncIterable) else None
         read: Any = feed or texts
-        answers = self._classifier._stream(read, on_error, missing, timeout, stop)
+        answers = self._classifier._stream(question, read, on_error, missing, timeout, stop)
         stream = Relay(answers, stop, feed)
         self._streams.add(stream)
         return stream.take()
+
+    @overload
+    async def zero_shot(
+        self,
+        texts: str,
+        labels: Sequence[str],
+        *,
+        template: str = TEMPLATE,
+        multi_label: bool = False,
+        timeout: float | None = None,
+    ) -> Classification: ...
+    @overload
+    async def zero_shot(
+        self,
+        texts: list[str],
+        labels: Sequence[str],
+        *,
+        template: str = TEMPLATE,
+        multi_label: bool = False,
+        timeout: float | None = None,
+    ) -> list[Classification]: ...
+    async def zero_shot(
+        self,
+        texts: str | list[str],
+        labels: Sequence[str],
+        *,
+        template: str = TEMPLATE,
+        multi_label: bool = False,
+        timeout: float | None = None,
+    ) -> Classification | list[Classification]:
+        """Classify by labels that the model has never seen, as `Classifier.zero_shot` does.
+
+        Raises:
+            Whatever `classify` and `Classifier.zero_shot` raise.
+        """
+        question = ZeroShot(labels, template, multi_label)
+        found = await self._ask(question, check_texts(texts), timeout)
+        return found if isinstance(texts, list) else found[0]
+
+    @overload
+    def zero_shot_many(
+        self,
+        texts: Iterable[str] | AsyncIterable[str],
+        labels: Sequence[str],
+        *,
+        template: str = TEMPLATE,
+        multi_label: bool = False,
+        on_error: Literal["raise"] = "raise",
+        missing: Literal["error"] = "error",
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Classification, None]: ...
+    @overload
+    def zero_shot_many(
+        self,
+        texts: Iterable[str] | AsyncIterable[str],
+        labels: Sequence[str],
+        *,
+        template: str = TEMPLATE,
+        multi_label: bool = False,
+        on_error: Literal["return"],
+        missing: Literal["error"] = "error",
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Classification | LightClientError, None]: ...
+    @overload
+    def zero_shot_many(
+        self,
+        texts: Iterable[str | None] | AsyncIterable[str | None],
+        labels: Sequence[str],
+        *,
+        template: str = TEMPLATE,
+        multi_label: bool = False,
+        on_error: Literal["raise"] = "raise",
+        missing: Literal["none"],
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Classification | None, None]: ...
+    @overload
+    def zero_shot_many(
+        self,
+        texts: Iterable[str | None] | AsyncIterable[str | None],
+        labels: Sequence[str],
+        *,
+        template: str = TEMPLATE,
+        multi_label: bool = False,
+        on_error: Literal["return"],
+        missing: Literal["none"],
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Classification | LightClientError | None, None]: ...
+    def zero_shot_many(
+        self,
+        texts: Iterable[str | None] | AsyncIterable[str | None],
+        labels: Sequence[str],
+        *,
+        template: str = TEMPLATE,
+        multi_label: bool = False,
+        on_error: OnError = "raise",
+        missing: OnMissing = "error",
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Any, None]:
+        """Ask what `zero_shot` does of any number of texts, as `Classifier.zero_shot_many` does.
+
+        A stream is read and ends as that of `classify_many`.
+        """
+        question = ZeroShot(labels, template, multi_label)
+        return self._stream(question, texts, on_error, missing, timeout)
 
     async def aclose(self) -> None:
         """End all threads and close the idle connections; a later call opens new ones.

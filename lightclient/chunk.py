@@ -27,23 +27,28 @@ class Chunk:
     failure: Exception | None = None
 
 
-def read_chunks(texts: Iterable[object], *, may_be_missing: bool = False) -> Iterator[Chunk]:
+def read_chunks(
+    texts: Iterable[object], rows_a_text: int = 1, *, may_be_missing: bool = False
+) -> Iterator[Chunk]:
     """Read a stream chunk by chunk. If it raises an exception, the last chunk holds it.
 
-    A missing value is an error in its place, unless they `may_be_missing`.
+    Fewer texts are read at once if each of them becomes several rows. A missing value is an error
+    in its place, unless they `may_be_missing`.
     """
-    stream, start, most = iter(texts), 0, FIRST_TEXTS
+    stream, start, most = iter(texts), 0, max(1, FIRST_TEXTS // rows_a_text)
     while True:
-        chunk = _read(stream, start, most, may_be_missing)
+        chunk = _read(stream, start, most, MOST_CHARACTERS // rows_a_text, may_be_missing)
         if chunk.texts or chunk.failure:
             yield chunk
         if chunk.failure or not chunk.texts:
             return
         start += len(chunk.texts)
-        most = min(2 * most, MOST_TEXTS)
+        most = min(2 * most, max(1, MOST_TEXTS // rows_a_text))
 
 
-def _read(stream: Iterator[object], start: int, most: int, may_be_missing: bool) -> Chunk:
+def _read(
+    stream: Iterator[object], start: int, most: int, most_characters: int, may_be_missing: bool
+) -> Chunk:
     chunk, characters = Chunk(start), 0
     try:
         for place, value in enumerate(islice(stream, most), start):
@@ -53,7 +58,7 @@ def _read(stream: Iterator[object], start: int, most: int, may_be_missing: bool)
                 characters += _characters(text)
             except InputError as error:
                 chunk.texts.append(error)
-            if characters >= MOST_CHARACTERS:
+            if characters >= most_characters:
                 break
     except Exception as error:  # noqa: BLE001 - it is raised when its turn comes
         chunk.failure = error

@@ -42,7 +42,7 @@ class Classification:
     `label`, `score`: the best one. `scores`: every label, highest first, ties in the model's
     order, so that `scores[:k]` is what the pipeline gives for `top_k=k`. `logits`: the model's
     raw output in the order of its labels. `truncated`: the text was longer than the model takes,
-    and was cut.
+    and was cut. `windows`: how many the text was read in; see `long_texts` of `Classifier`.
     """
 
     label: str
@@ -50,6 +50,7 @@ class Classification:
     scores: tuple[Score, ...]
     logits: tuple[float, ...]
     truncated: bool
+    windows: int = 1
 
     def __init__(
         self,
@@ -58,11 +59,12 @@ class Classification:
         scores: tuple[Score, ...],
         logits: tuple[float, ...],
         truncated: bool = False,
+        windows: int = 1,
     ) -> None:
         # The __init__ of a frozen dataclass takes twice as long.
         fields = self.__dict__
         fields["label"], fields["score"], fields["scores"] = label, score, scores
-        fields["logits"], fields["truncated"] = logits, truncated
+        fields["logits"], fields["truncated"], fields["windows"] = logits, truncated, windows
 
     def as_dict(self) -> dict[str, Any]:
         """The classification in plain JSON types."""
@@ -71,4 +73,5 @@ class Classification:
 
     def __repr__(self) -> str:
         cut = ", truncated=True" if self.truncated else ""
-        return f"Classification(label={self.label!r}, score={self.score:.5f}{cut})"
+        several = f", windows={self.windows}" if self.windows > 1 else ""
+        return f"Classification(label={self.label!r}, score={self.score:.5f}{cut}{several})"

@@ -1,6 +1,6 @@
 """`Classifier`, and `classify` for those who need no object of their own."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args, overload
@@ -12,12 +12,15 @@ from lightclient.errors import InputError, LightClientError
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.headers import Headers, Token
 from lightclient.imports import import_numpy_meanwhile
+from lightclient.long_texts import Cut, LongTexts, make_question
 from lightclient.model.bundle import Bundle, FunctionName
 from lightclient.model.encoding import Text, check_text, count_tokens
+from lightclient.question import Question
 from lightclient.serving.predictor import Predictor
 from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
 from lightclient.settings import Settings, check_timeout, read_settings, read_variables
+from lightclient.zero_shot import TEMPLATE, ZeroShot
 
 OnError = Literal["raise", "return"]
 OnMissing = Literal["error", "none"]
@@ -63,6 +66,13 @@ class Classifier:
             connection. All calls together have 35 repeats, and one more for every five calls; after
             that, an error comes at once. `classify_many` repeats a request until its deadline,
             unless this is 0, but seldom when those are used up.
+        long_texts: what becomes of a text that is longer than the model takes. "cut": the rest is
+            left out, and `truncated` says so. "refuse": an InputError says how many tokens it has.
+            "mean" or "max": it is read in windows of the model's length that overlap, at most
+            65,536 tokens of it, and each label's score is the mean or the maximum over the windows;
+            if the scores of a window sum to 1, those of the text do as well. `windows` of the
+            answer says how many there were. A pair has no windows: it is cut.
+        stride: how many tokens two neighbouring windows share.
 
     Raises:
         InputError: an argument is not what it must be; the message names it.
@@ -86,11 +96,14 @@ class Classifier:
         ca_certs: str | Path | None = None,
         client_cert: str | Path | tuple[str, str] | None = None,
         retries: int = 3,
+        long_texts: LongTexts = "cut",
+        stride: int = 64,
     ) -> None:
         settings = read_settings(
             url=url, bundle=bundle, timeout=timeout, max_length=max_length, pad_to=pad_to,
             signature=signature, function=function, form=form, headers=headers, token=token,
-            ca_certs=ca_certs, client_cert=client_cert, retries=retries,
+            ca_certs=ca_certs, client_cert=client_cert, retries=retries, long_texts=long_texts,
+            stride=stride,
         )  # fmt: skip
         self.__setstate__(settings)
 
@@ -143,8 +156,25 @@ class Classifier:
             ReplyError: the answer is not the logits of these texts.
         """
         deadline, checked = self._deadline(timeout), check_texts(texts)
-        found = self._predictor.classify(checked, deadline) if checked else []
+        found = self._ask(self._question, checked, deadline)
         return found if isinstance(texts, list) else found[0]
+
+    def _ask(
+        self,
+        question: Question,
+        texts: list[Text],
+        deadline: Deadline,
+        stop: Stop | None = None,
+    ) -> list[Any]:
+        """The answers to the texts of one call, in one request if each of them is one row."""
+        if not texts:
+            return []
+        if isinstance(question, Cut):
+            return self._predictor.ask(question, texts, deadline)
+        from lightclient.bulk import ask_stream
+
+        shared = question, self._predictor, deadline.seconds
+        return list(ask_stream(texts, *shared, stops_at_error=True, within=deadline, stop=stop))
 
     def _deadline(self, timeout: float | None, stop: Stop | None = None) -> Deadline:
         """The deadline of a call that begins now. `stop`: ends it before."""
@@ -226,17 +256,18 @@ class Classifier:
             InputError: an argument, or a text, is not what it must be.
             Whatever `classify` raises.
         """
-        return self._stream(texts, on_error, missing, timeout)
+        return self._stream(self._question, texts, on_error, missing, timeout)
 
     def _stream(
         self,
+        question: Question,
         texts: Iterable[Text | None],
         on_error: OnError,
         missing: OnMissing,
         timeout: float | None,
         stop: Stop | None = None,
     ) -> Generator[Any, None, None]:
-        """What `classify_many` does. `stop`: ends it from another thread."""
+        """Ask a question about many texts. `stop`: ends it from another thread."""
         refuse_table(texts)
         is_one = isinstance(texts, (str, bytes)) or getattr(texts, "ndim", 1) == 0
         if is_one or not isinstance(texts, Iterable):
@@ -247,10 +278,11 @@ class Classifier:
         check_choice("on_error", on_error, get_args(OnError))
         check_choice("missing", missing, get_args(OnMissing))
         within = None if timeout is None else Deadline(check_timeout(timeout))
-        from lightclient.bulk import classify_stream  # its threads are seldom needed
+        from lightclient.bulk import ask_stream  # its threads are seldom needed
 
-        return classify_stream(
+        return ask_stream(
             texts,
+            question,
             self._predictor,
             self._settings.timeout,
             stops_at_error=on_error == "raise",
@@ -258,6 +290,135 @@ class Classifier:
             within=within,
             stop=stop,
         )
+
+    @overload
+    def zero_shot(
+        self,
+        texts: str,
+        labels: Sequence[str],
+        *,
+        template: str = TEMPLATE,
+        multi_label: bool = False,
+        timeout: float | None = None,
+    ) -> Classification: ...
+    @overload
+    def zero_shot(
+        self,
+        texts: list[str],
+        labels: Sequence[str],
+        *,
+        template: str = TEMPLATE,
+        multi_label: bool = False,
+        timeout: float | None = None,
+    ) -> list[Classification]: ...
+    def zero_shot(
+        self,
+        texts: str | list[str],
+        labels: Sequence[str],
+        *,
+        template: str = TEMPLATE,
+        multi_label: bool = False,
+        timeout: float | None = None,
+    ) -> Classification | list[Classification]:
+        """Classify by labels that the model has never seen, as transformers' pipeline does.
+
+        It needs a model for natural language inference. Each text is sent once a label, beside the
+        label's hypothesis. Requests are made as by `classify_many`. A text that is too long is cut.
+
+        Args:
+            texts: a text, or a list of texts.
+            labels: one or more, like `["sports", "politics"]`.
+            template: the hypothesis, with `{}` in the place of the label.
+            multi_label: whether a text may have several labels. If not, the scores sum to 1.
+            timeout: the deadline of this call in seconds; the default is the classifier's.
+
+        Returns:
+            The labels with their scores, highest first. `logits` has the model's logits for
+            entailment, in the order of `labels`.
+
+        Raises:
+            InputError: an argument is not what it must be.
+            SignatureError: the served model is none for natural language inference.
+            Whatever `classify` raises.
+        """
+        deadline, question = self._deadline(timeout), ZeroShot(labels, template, multi_label)
+        found = self._ask(question, check_texts(texts), deadline)
+        return found if isinstance(texts, list) else found[0]
+
+    @overload
+    def zero_shot_many(
+        self,
+        texts: Iterable[str],
+        labels: Sequence[str],
+        *,
+        template: str = TEMPLATE,
+        multi_label: bool = False,
+        on_error: Literal["raise"] = "raise",
+        missing: Literal["error"] = "error",
+        timeout: float | None = None,
+    ) -> Iterator[Classification]: ...
+    @overload
+    def zero_shot_many(
+        self,
+        texts: Iterable[str],
+        labels: Sequence[str],
+        *,
+        template: str = TEMPLATE,
+        multi_label: bool = False,
+        on_error: Literal["return"],
+        missing: Literal["error"] = "error",
+        timeout: float | None = None,
+    ) -> Iterator[Classification | LightClientError]: ...
+    @overload
+    def zero_shot_many(
+        self,
+        texts: Iterable[str | None],
+        labels: Sequence[str],
+        *,
+        template: str = TEMPLATE,
+        multi_label: bool = False,
+        on_error: Literal["raise"] = "raise",
+        missing: Literal["none"],
+        timeout: float | None = None,
+    ) -> Iterator[Classification | None]: ...
+    @overload
+    def zero_shot_many(
+        self,
+        texts: Iterable[str | None],
+        labels: Sequence[str],
+        *,
+        template: str = TEMPLATE,
+        multi_label: bool = False,
+        on_error: Literal["return"],
+        missing: Literal["none"],
+        timeout: float | None = None,
+    ) -> Iterator[Classification | LightClientError | None]: ...
+    def zero_shot_many(
+        self,
+        texts: Iterable[str | None],
+        labels: Sequence[str],
+        *,
+        template: str = TEMPLATE,
+        multi_label: bool = False,
+        on_error: OnError = "raise",
+        missing: OnMissing = "error",
+        timeout: float | None = None,
+    ) -> Iterator[Any]:
+        """Ask what `zero_shot` does of any number of texts, lazily and in order.
+
+        All texts and labels share requests, as those of `classify_many` do.
+
+        Args:
+            texts: any iterable, such as a column of a data frame.
+            labels, template, multi_label: as for `zero_shot`.
+            on_error, missing, timeout: as for `classify_many`.
+
+        Raises:
+            InputError: an argument, or a text, is not what it must be.
+            Whatever `zero_shot` raises.
+        """
+        question = ZeroShot(labels, template, multi_label)
+        return self._stream(question, texts, on_error, missing, timeout)
 
     def count_tokens(self, text: Text, *, timeout: float | None = None) -> int:
         """Count the tokens of a text or a pair, special ones included, before any is cut.
@@ -306,6 +467,7 @@ class Classifier:
         """
         import_numpy_meanwhile()
         self._settings, self._predictor = settings, Predictor(settings)
+        self._question = make_question(settings.long_texts, settings.stride)
 
     def __copy__(self) -> "Classifier":
         """Make another with the same settings. It stays in this process, and so may its secrets."""

@@ -53,12 +53,12 @@ class Climb:
         timeout: the seconds that a request may take. No load is tried which could take half of
             them, and one which does is given up.
 
-    `most_tokens`: what a request may have; less than `MOST` if a large one has failed.
+    `most_tokens`, `most_requests`: what a load may have; less than `MOST` if one has failed.
     """
 
     def __init__(self, timeout: float) -> None:
         self.load = FIRST
-        self.most_tokens, self._most_requests = MOST
+        self.most_tokens, self.most_requests = MOST
         self._timeout = timeout
         self._has_failed = False
         self._chunks = 0
@@ -90,7 +90,7 @@ class Climb:
         if load.tokens > FIRST.tokens:
             self.most_tokens = min(self.most_tokens, load.with_tokens(1 / 4).tokens)
         elif load.requests > FIRST.requests:
-            self._most_requests = min(self._most_requests, load.with_requests(1 / 2).requests)
+            self.most_requests = min(self.most_requests, load.with_requests(1 / 2).requests)
         self._has_failed = load != FIRST
 
     def next_load(self) -> Load:
@@ -133,7 +133,7 @@ class Climb:
 
     def _may_try(self, trial: Load, factor: float) -> bool:
         is_quick = self._slowest * factor * 2 <= self._timeout
-        is_allowed = trial.tokens <= self.most_tokens and trial.requests <= self._most_requests
+        is_allowed = trial.tokens <= self.most_tokens and trial.requests <= self.most_requests
         return is_quick and is_allowed
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import cycle
 from operator import itemgetter
+from typing import Literal
 
 import numpy as np
 
@@ -74,7 +75,14 @@ def classify_logits(
         truncated: one bool a text.
         function: the name of the function that makes the scores; None: the pipeline's choice.
     """
-    table, columns = _FUNCTIONS[function or bundle.function](logits), logits.shape[1]
+    return _classify(_FUNCTIONS[function or bundle.function](logits), logits, bundle, truncated)
+
+
+def _classify(
+    table: Floats, logits: Floats, bundle: Bundle, truncated: Sequence[bool]
+) -> list[Classification]:
+    """The classifications of rows; `table` has their scores, in the order of the labels."""
+    columns = table.shape[1]
     labels = cycle(bundle.labels[:columns])
     every = map(_make_score, zip(labels, table.ravel().tolist(), strict=False))
     by_row = zip(*[every] * columns, strict=True)  # takes as many of them for each row
@@ -86,6 +94,28 @@ def classify_logits(
         label, score = scores[0]
         found.append(Classification(label, score, scores, tuple(raw), cut))
     return found
+
+
+def join(
+    windows: Sequence[Classification], plan: Plan, joining: Literal["mean", "max"]
+) -> Classification:
+    """The classification of a text, of those of its windows.
+
+    Each score, and each logit, is the mean or the maximum over the windows, in float32. Scores that
+    sum to 1 in each window are divided by their sum, so that they do so again.
+    """
+    reduce = np.maximum.reduce if joining == "max" else np.mean
+    logits = np.array([window.logits for window in windows], np.float32)
+    by_window = _FUNCTIONS[plan.function.name](logits)
+    table = reduce(by_window, axis=0, keepdims=True)
+    if "softmax" in (plan.bundle.function, plan.function.name) and _are_distributions(by_window):
+        table /= np.add.reduce(table, axis=-1, keepdims=True)
+    truncated = any(window.truncated for window in windows)
+    joined = reduce(logits, axis=0, keepdims=True)
+    [found] = _classify(table, joined, plan.bundle, [truncated])
+    return Classification(
+        found.label, found.score, found.scores, found.logits, truncated, len(windows)
+    )
 
 
 def sigmoid(logits: Floats) -> Floats:

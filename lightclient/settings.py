@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, get_args
 
 from lightclient.checks import check_choice, check_whole
 from lightclient.errors import InputError, SettingError
 from lightclient.http.headers import Headers, Token
+from lightclient.long_texts import LongTexts
 from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle, FunctionName
 from lightclient.serving.function import FUNCTIONS
@@ -66,11 +67,14 @@ class Settings:
     form: Form = "columnar"
     headers: Headers | None = field(default=None, repr=False)
     retries: int = 3
+    long_texts: LongTexts = "cut"
+    stride: int = 64
 
     def __post_init__(self) -> None:
         check_timeout(self.timeout)
         signature = self.signature
         check_choice("form", self.form, FORMS)
+        check_choice("long_texts", self.long_texts, get_args(LongTexts))
         if self.function is not None:
             check_choice("function", self.function, FUNCTIONS)
         for name in ("max_length", "pad_to"):
@@ -79,6 +83,7 @@ class Settings:
         if not isinstance(signature, (str, Signature, type(None))):
             raise InputError(f"signature must be a str or a Signature, not {short_repr(signature)}")
         check_whole("retries", self.retries, 0)
+        check_whole("stride", self.stride, 0)
         if isinstance(self.headers, Mapping):  # a copy, which the caller cannot change
             object.__setattr__(self, "headers", dict(self.headers))
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from lightclient import Classifier, bulk, load
+from lightclient import Classifier, load
 from lightclient.standin import StandIn
 from tests.benchmarks import servers, table, texts
 from tests.benchmarks.__main__ import main
@@ -357,7 +357,7 @@ def test_a_stream_keeps_its_fixed_load() -> None:
         with loads.fixed(2048, 2):
             climb = load.Climb(timeout=10)
             for seconds in (8, 4, 2, 1):  # ever faster, so that others would be tried
-                assert climb.next_load() == bulk.MOST == (2048, 2)
+                assert climb.next_load() == load.MOST == (2048, 2)
                 for _ in range(8):
                     climb.ended(2048, 2, seconds / 8)
             assert list(classifier.classify_many(texts.different(3_000)))

@@ -27,6 +27,7 @@ from lightclient import (
     TimedOut,
 )
 from lightclient.http.deadline import Deadline
+from lightclient.long_texts import Cut
 from lightclient.model.encoding import encode
 from lightclient.model.files import NAMES, bound, fingerprint, read_files
 from lightclient.model.folder import DEFAULT_BUNDLE
@@ -433,7 +434,7 @@ def test_a_bundle_that_takes_too_long_to_load(spam: Path) -> None:
                 return predictor.bundle.fingerprint == mark
 
         with pytest.raises(TimedOut, match=r"loading the bundle .* took longer .* call warm\("):
-            predictor.classify(["a"], OverOnceLoaded(10))
+            predictor.ask(Cut(), ["a"], OverOnceLoaded(10))
         assert classifier.classify("a").label in ("HAM", "SPAM")
 
 

@@ -123,6 +123,7 @@ def test_a_classification_is_plain_and_frozen() -> None:
         "scores": [{"label": "A", "score": 0.75}, {"label": "B", "score": 0.25}],
         "logits": [1.0, 0.0],
         "truncated": True,
+        "windows": 1,
     }
     assert repr(answer) == "Classification(label='A', score=0.75000, truncated=True)"
     assert hash(answer)

@@ -106,7 +106,7 @@ class Answers:
 
 def is_about_a_text(error: LightClientError) -> bool:
     """Whether another text might fare better."""
-    from lightclient.bulk import ABOUT_A_TEXT
+    from lightclient.sender import ABOUT_A_TEXT
 
     # These two are of those classes as well, but no other text would fare better.
     is_about_all = isinstance(error, (NotTensorFlowServing, SettingError))

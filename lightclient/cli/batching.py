@@ -32,7 +32,7 @@ def find_batching(predictor: Predictor, deadline: Deadline) -> str:
         Whatever `Predictor.predict` raises, except what an overloaded server answers.
     """
     plan = predictor.plan(deadline)
-    rows = predictor.tokenize(_TEXTS, plan)
+    rows = plan.tokenize(_TEXTS)
     if plan.length:
         return f"all requests have {plan.length} tokens, so that a server can batch them"
 

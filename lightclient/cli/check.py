@@ -16,6 +16,7 @@ from lightclient.errors import (
     ModelNotFound,
     ReplyError,
 )
+from lightclient.long_texts import Cut
 from lightclient.messages import printable
 
 if TYPE_CHECKING:
@@ -275,7 +276,7 @@ class _Walk:
 
     def answer(self) -> str:
         """A text's classification."""
-        [answer] = self._predictor.classify([_SAMPLE], self._deadline())
+        [answer] = self._predictor.ask(Cut(), [_SAMPLE], self._deadline())
         asked = ", asked with form='row'" if self._settings.form == "row" else ""
         return f"{_SAMPLE!r} gets {answer}{asked}"
 

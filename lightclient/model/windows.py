@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from lightclient.checks import check_whole
 from lightclient.errors import InputError
 from lightclient.model.bundle import Bundle
-from lightclient.model.encoding import Row, Text, tokenize, tokenize_each
+from lightclient.model.encoding import Row, Text, count_tokens, tokenize, tokenize_each
 from lightclient.model.shorten import shorten
 from lightclient.model.tokenizer import LoadedTokenizer
 
@@ -53,6 +53,16 @@ def split(texts: Sequence[Text], bundle: Bundle, limit: int | None, stride: int)
             rows = [row._replace(truncated=True) for row in rows]
         found.append(rows)
     return found
+
+
+def tokens_of(text: Text, bundle: Bundle) -> str:
+    """How many tokens a text has, in words; of a very long one, it is not counted to the end."""
+    if isinstance(text, tuple):
+        return f"{count_tokens(text, bundle):,}"
+    read = _read(text, MOST_TOKENS, bundle.loaded)
+    [row] = tokenize_each([read], bundle, [MOST_TOKENS])
+    least = "at least " if row.truncated or read != text else ""
+    return f"{least}{len(row.input_ids):,}"
 
 
 def check_stride(stride: object, bundle: Bundle, limit: int) -> None:

@@ -1,11 +1,13 @@
 """How requests are made and replies are scored, for one served model and its bundle."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from lightclient import errors
 from lightclient.checks import check_whole
 from lightclient.model.bundle import Bundle, FunctionName
+from lightclient.model.encoding import Row, Text, tokenize
 from lightclient.serving.function import Function, choose_function
 from lightclient.serving.signature import Signature
 
@@ -25,6 +27,30 @@ class Plan(NamedTuple):
     limit: int | None
     length: int | None
     takes_pairs: bool
+
+    def tokenize(self, texts: Sequence[Text], *, first_only: bool = False) -> list[Row]:
+        """Turn texts into tokens, as many as the limit allows.
+
+        With `first_only`, only the first text of a pair is cut.
+
+        Raises:
+            SignatureError: there is a pair, which the model would answer wrongly.
+            InputError, BundleError: as `encoding.tokenize`.
+        """
+        self.check_pairs(texts)
+        return tokenize(texts, self.bundle, self.limit, first_only=first_only)
+
+    def check_pairs(self, texts: Sequence[Text]) -> None:
+        """Check that the model can read the texts, if there are pairs.
+
+        Raises:
+            SignatureError: it cannot.
+        """
+        if not self.takes_pairs and any(isinstance(text, tuple) and text[1] for text in texts):
+            raise errors.SignatureError(
+                "the served model takes no token_type_ids, but this bundle's model tells the texts "
+                "of a pair apart by them; export it with token_type_ids"
+            )
 
 
 def make_plan(

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from itertools import chain, islice
+from typing import Any, TypeVar
 
 from lightclient import errors
 from lightclient.classification import Classification
 from lightclient.http.deadline import Deadline
 from lightclient.http.transport import Reply, Transport
 from lightclient.model.bundle import Bundle
-from lightclient.model.encoding import Row, Text, make_batch, tokenize
+from lightclient.model.encoding import Row, Text, make_batch
 from lightclient.model.files import NAMES
+from lightclient.question import Question
 from lightclient.serving.address import parse_address
 from lightclient.serving.carried import (
     SERVED,
@@ -90,28 +92,29 @@ class Predictor:
         """Whether the model need not be asked for it any more."""
         return self._plan is not None or not self.choice.is_open
 
-    def classify(self, texts: Sequence[Text], deadline: Deadline) -> list[Classification]:
-        """Classify the texts of one request; raises what `Classifier.classify` does."""
+    def ask(self, question: Question, texts: Sequence[Text], deadline: Deadline) -> list[Any]:
+        """Ask a question about texts in one request; raises what `Classifier.classify` does."""
         is_first, plan = self._plan is None, self.plan(deadline)
         if is_first and self.choice.carried:
             self._check_time(deadline, _LOADING, "call warm(timeout=...) first")
         for _ in range(PLANS_TRIED - 1):
             try:
-                return self._classify(texts, plan, deadline)
+                return self._ask(question, texts, plan, deadline)
             except MAY_BE_OUTDATED as error:
                 new_plan = self.next_plan(plan, error, deadline)
                 if new_plan is None:
                     raise
                 plan = new_plan
-        return self._classify(texts, plan, deadline)
+        return self._ask(question, texts, plan, deadline)
 
-    def _classify(
-        self, texts: Sequence[Text], plan: Plan, deadline: Deadline
-    ) -> list[Classification]:
-        rows = self.tokenize(texts, plan)
+    def _ask(
+        self, question: Question, texts: Sequence[Text], plan: Plan, deadline: Deadline
+    ) -> list[Any]:
+        by_text = question.rows(texts, plan)
         mend = "send fewer or shorter texts at once"
         self._check_time(deadline, f"tokenizing {len(texts)} texts alone", mend)
-        return self.predict(rows, plan, deadline)
+        found = iter(self.predict(list(chain.from_iterable(by_text)), plan, deadline))
+        return [question.answer(list(islice(found, len(rows))), plan) for rows in by_text]
 
     def _check_time(self, deadline: Deadline, work: str, mend: str) -> None:
         """The tokenizer knows no deadline. Tell the user, rather than blame the server."""
@@ -119,20 +122,6 @@ class Predictor:
             seconds = deadline.seconds
             words = f"{work} took longer than the {seconds:g} s of a call: {mend}"
             raise errors.TimedOut(words, url=str(self.address), attempts=0, timeout=seconds)
-
-    def tokenize(self, texts: Sequence[Text], plan: Plan) -> list[Row]:
-        """Turn texts into tokens, as many as the plan allows.
-
-        Raises:
-            SignatureError: there is a pair, which the model would answer wrongly.
-            InputError, BundleError: as `encoding.tokenize`.
-        """
-        if not plan.takes_pairs and any(isinstance(text, tuple) and text[1] for text in texts):
-            raise errors.SignatureError(
-                "the served model takes no token_type_ids, but this bundle's model tells the texts "
-                "of a pair apart by them; export it with token_type_ids"
-            )
-        return tokenize(texts, plan.bundle, plan.limit)
 
     def predict(self, rows: Sequence[Row], plan: Plan, deadline: Deadline) -> list[Classification]:
         """Ask the server for the logits of rows, and score them."""

@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lightclient import bulk, load
+from lightclient import load
 
 
 @contextmanager
 def fixed(tokens: int, requests: int) -> Iterator[None]:
     """Requests of so many tokens, so many at once, for the streams that begin in here."""
-    before = load.FIRST, load.LEAST, load.MOST, bulk.MOST
+    before = load.FIRST, load.LEAST, load.MOST
     only = load.Load(tokens, requests)
-    load.FIRST = load.LEAST = load.MOST = bulk.MOST = only
+    load.FIRST = load.LEAST = load.MOST = only
     try:
         yield
     finally:
-        load.FIRST, load.LEAST, load.MOST, bulk.MOST = before
+        load.FIRST, load.LEAST, load.MOST = before
