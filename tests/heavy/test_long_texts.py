@@ -40,9 +40,9 @@ def made_texts() -> list[str]:
     """Of 600 to 20,000 tokens, more or less, and of every script."""
     odd = mixed(900)
     chance = Random(5)
-    mixtures = [" ".join(chance.choices(odd, k=chance.randint(30, 400))) for _ in range(12)]
-    joined = ["".join(chance.choices(odd, k=chance.randint(100, 600))) for _ in range(6)]
-    return mixtures + joined + [long_text(seed, 30 * seed) for seed in range(1, 12)]
+    mixtures = [" ".join(chance.choices(odd, k=chance.randint(30, 400))) for _ in range(4)]
+    joined = ["".join(chance.choices(odd, k=chance.randint(100, 600))) for _ in range(2)]
+    return mixtures + joined + [long_text(seed, 40 * seed) for seed in (1, 3, 9)]
 
 
 @pytest.mark.parametrize("side", SIDES)
@@ -51,7 +51,7 @@ def test_windows(name: str, side: str, tmp_path: Path) -> None:
     theirs, bundle = load(name, side, tmp_path)
     chance, compared = Random(name), 0
     for text in made_texts():
-        for limit in (512, 384, 128, chance.randint(10, 600)):
+        for limit in (512, chance.randint(10, 600)):
             stride = chance.randint(0, limit // 2)
             told = theirs(
                 text, truncation=True, max_length=limit, stride=stride,
@@ -60,7 +60,7 @@ def test_windows(name: str, side: str, tmp_path: Path) -> None:
             [rows] = split([text], bundle, limit, stride)
             ours = [row.input_ids for row in rows], [row.token_type_ids for row in rows]
             assert ours == columns(told), (repr(text[:80]), limit, stride)
-            compared += len(rows)
+            compared += 1
     report(f"windows of long texts, {name}, side {side}", compared)
 
 
