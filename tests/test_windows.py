@@ -210,6 +210,14 @@ def test_so_is_one_that_cannot_be_shortened(char: str, name: str) -> None:
     assert sum(len(row.input_ids) for row in rows) <= MOST_TOKENS + 2 * 130
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_at_the_bound_itself(more: int) -> None:
+    count = MOST_TOKENS - 2  # beside the special ones
+    [rows] = split(["a " * (count + more)], BUNDLES["bert-uncased", "right"], 512, 0)
+    assert {row.truncated for row in rows} == {bool(more)}
+    assert sum(len(row.input_ids) - 2 for row in rows) == count
+
+
 def test_a_limit_above_the_bound_is_kept() -> None:
     bundle = BUNDLES["gpt2", "right"]
     limit = MOST_TOKENS + 5
