@@ -102,7 +102,7 @@ def test_it_takes_what_a_classifier_takes() -> None:
     parameters = dict(ours.parameters)
     assert parameters.pop("max_concurrency").default == 16
     assert parameters == dict(theirs.parameters)
-    for name in ("classify", "classify_many", "count_tokens", "warm"):
+    for name in ("classify", "classify_many", "count_tokens", "rank", "warm"):
         own, other = (inspect.signature(getattr(c, name)) for c in (AsyncClassifier, Classifier))
         assert list(own.parameters) == list(other.parameters)
         assert [p.default for p in own.parameters.values()] == [
