@@ -465,7 +465,8 @@ class Classifier:
     def count_tokens(self, text: Text, *, timeout: float | None = None) -> int:
         """Count the tokens of a text or a pair, special ones included, before any is cut.
 
-        The server is asked only if its model carries the bundle and no call has fetched it yet.
+        The server is asked only if its model carries the bundle and no call has fetched it yet. A
+        text is read to its end: ten megabytes take six seconds and 1.4 GB in tokenizers 0.23.
 
         Args:
             text: a text or a pair.
