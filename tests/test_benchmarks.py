@@ -257,7 +257,9 @@ def test_the_phases_of_a_start_add_up_to_the_whole() -> None:
 ZERO_SHOT_TEXTS, ZERO_SHOT_LABELS = 3, ["sports", "a long label of some words"]
 
 
-@pytest.mark.parametrize(("side", "more"), [("ours", {}), ("plain", {"entailment": 2})])
+@pytest.mark.parametrize(
+    ("side", "more"), [("ours", {}), ("plain", {"entailment": 2, "at_once": 5})]
+)
 def test_zero_shot_sends_a_pair_for_each_label(
     tmp_path: Path, side: str, more: dict[str, int]
 ) -> None:
