@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 from lightclient.checks import check_choice
 from lightclient.classification import Classification
@@ -12,15 +12,18 @@ from lightclient.errors import InputError, LightClientError
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.headers import Headers, Token
 from lightclient.imports import import_numpy_meanwhile
-from lightclient.long_texts import LongTexts, make_question
+from lightclient.long_texts import Cut, LongTexts, make_question
 from lightclient.model.bundle import Bundle, FunctionName
-from lightclient.model.encoding import Text, check_text
+from lightclient.model.encoding import Text, check_text, count_tokens
 from lightclient.question import Question
 from lightclient.serving.predictor import Predictor
 from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
 from lightclient.settings import Settings, check_timeout, read_settings, read_variables
 from lightclient.zero_shot import TEMPLATE, ZeroShot
+
+if TYPE_CHECKING:
+    from lightclient.rank import Ranked
 
 OnError = Literal["raise", "return"]
 OnMissing = Literal["error", "none"]
@@ -170,9 +173,10 @@ class Classifier:
         """The answers to the texts of one call, in one request if each of them is one row."""
         if not texts:
             return []
-        found = self._predictor.ask(question, texts, deadline)
-        if found is not None:
-            return found
+        if isinstance(question, Cut):
+            found = self._predictor.ask(question, texts, deadline)
+            if found is not None:
+                return found
         from lightclient.bulk import ask_stream  # its threads are seldom needed
 
         answers = ask_stream(
@@ -431,6 +435,67 @@ class Classifier:
         question = ZeroShot(labels, template, multi_label)
         return self._stream(question, texts, on_error, missing, timeout)
 
+    def rank(
+        self,
+        query: str,
+        documents: Iterable[str],
+        *,
+        top_k: int | None = None,
+        timeout: float | None = None,
+    ) -> "list[Ranked]":
+        """Put documents in the order of how well they fit a query, the best first.
+
+        The model must be a cross-encoder: one with a single label, which reads the query and a
+        document as a pair. The scores are those of sentence-transformers' CrossEncoder, up to the
+        rounding of float32, and so is the order; documents that tie stay in the order given.
+        `function` of the classifier makes the scores. If it is left out, an output whose name says
+        that it holds probabilities stays as it is, and any other gets the function that the model's
+        configuration states for a CrossEncoder, or else a sigmoid.
+
+        All documents are read before the first request. The pairs go in requests as those of
+        `classify_many` do: sorted by length, several at once, repeated until the deadline. A pair
+        that is too long is cut, the longer text first.
+
+        Args:
+            query: what is looked for.
+            documents: any iterable of texts, such as a column of a data frame.
+            top_k: how many to give at most, 1 or more; the default is all.
+            timeout: the deadline of the whole call in seconds. If it is left out, it is the
+                classifier's own.
+
+        Raises:
+            InputError: an argument, or a document, is not what it must be; or `function` is
+                softmax, which makes 1 of every score.
+            SignatureError: the model has more than one label, or its configuration states a
+                function that this client does not have; or as `classify`.
+            Whatever else `classify` raises. `index` of the error is the document's place.
+        """
+        from lightclient.rank import rank  # seldom needed
+
+        return rank(self, query, documents, top_k, self._deadline(timeout))
+
+    def count_tokens(self, text: Text, *, timeout: float | None = None) -> int:
+        """Count the tokens of a text or a pair, special ones included, before any is cut.
+
+        The server is asked only if its model carries the bundle and no call has fetched it yet. A
+        text is read to its end: ten megabytes take six seconds and 1.4 GB in tokenizers 0.23.
+
+        Args:
+            text: a text or a pair.
+            timeout: as for `classify`.
+
+        Raises:
+            InputError: the text, or the timeout, is not what it must be.
+            Whatever `classify` raises when it asks for the bundle.
+        """
+        deadline = self._deadline(timeout)
+        return self._count_tokens(check_one(text), deadline)
+
+    def _count_tokens(self, text: Text, deadline: Deadline) -> int:
+        predictor = self._predictor
+        known = predictor.bundle if predictor.knows_bundle else predictor.plan(deadline).bundle
+        return count_tokens(text, known)
+
     def close(self) -> None:
         """Close the idle connections; a later call opens new ones."""
         self._predictor.transport.close()
@@ -484,6 +549,20 @@ def check_texts(texts: object) -> list[Text]:
             "classify_many takes any iterable of texts"
         )
     return [check_text(texts)]
+
+
+def check_one(text: object) -> Text:
+    """The one text, or pair, whose tokens are counted.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if isinstance(text, (str, bytes, tuple)):
+        return check_text(text)
+    raise InputError(
+        f"count_tokens takes one text or a pair, not {type(text).__name__}; for a list of them: "
+        "[classifier.count_tokens(text) for text in texts]"
+    )
 
 
 @overload

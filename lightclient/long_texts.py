@@ -7,7 +7,6 @@ from lightclient.classification import Classification
 from lightclient.errors import InputError
 from lightclient.model.encoding import Row, Text
 from lightclient.model.windows import split, tokens_of
-from lightclient.question import Question
 from lightclient.serving.plan import Plan
 
 LongTexts = Literal["cut", "refuse", "mean", "max"]
@@ -19,15 +18,15 @@ _SURELY_LONG = 100_000
 class Cut:
     """What a text is classified as. Of one that is too long, the rest is left out."""
 
-    rows_a_text = 1
+    rows_a_text = 1  # most texts fit, and a chunk is bounded by its characters as well
 
-    def one_row_each(self, texts: Sequence[Text], plan: Plan) -> list[Row]:
-        """One row a text."""
-        return plan.tokenize(texts)
+    def one_row_each(self, texts: Sequence[Text], plan: Plan) -> list[Row] | None:
+        """The rows of texts that have one each, for one request; None if they may have several."""
+        return [row for [row] in self.rows(texts, plan)]
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
-        """The same."""
-        return [[row] for row in self.one_row_each(texts, plan)]
+        """One row a text."""
+        return [[row] for row in plan.tokenize(texts)]
 
     def answer(self, found: Sequence[Classification], plan: Plan) -> Classification:
         """That of the only row."""
@@ -37,7 +36,7 @@ class Cut:
 class Refuse(Cut):
     """What a text is classified as. One that is too long is an error."""
 
-    def one_row_each(self, texts: Sequence[Text], plan: Plan) -> list[Row]:
+    def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
         """One row a text.
 
         Raises:
@@ -51,10 +50,10 @@ class Refuse(Cut):
                     f"{what} has {tokens_of(texts[at], plan.bundle)} tokens, and the model reads "
                     f"{plan.limit:,}: shorten it, or let long_texts= be 'cut', 'mean' or 'max'"
                 )
-        return found
+        return [[row] for row in found]
 
 
-class Windows:
+class Windows(Cut):
     """What a text is classified as. One that is too long is read in windows that overlap.
 
     Their scores become one, label by label.
@@ -64,13 +63,11 @@ class Windows:
         stride: how many tokens two neighbouring windows share.
     """
 
-    rows_a_text = 1  # most texts fit, and a chunk is bounded by its characters as well
-
     def __init__(self, joining: Joining, stride: int) -> None:
         self._joining, self._stride = joining, stride
 
     def one_row_each(self, texts: Sequence[Text], plan: Plan) -> list[Row] | None:
-        """One row a text, if all fit."""
+        """The rows of texts that fit; None if one is too long."""
         texts = _without_empty(texts)
         if any(isinstance(text, str) and len(text) > _SURELY_LONG for text in texts):
             return None
@@ -98,7 +95,7 @@ def _without_empty(texts: Sequence[Text]) -> list[Text]:
     return [text if isinstance(text, str) or text[1] else text[0] for text in texts]
 
 
-def make_question(long_texts: LongTexts, stride: int) -> Question:
+def make_question(long_texts: LongTexts, stride: int) -> Cut:
     """What a classifier asks about a text."""
     if long_texts in ("mean", "max"):
         return Windows(long_texts, stride)

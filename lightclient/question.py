@@ -16,14 +16,6 @@ class Question(Protocol):
         """About how many rows a text becomes."""
         ...
 
-    def one_row_each(self, texts: Sequence[Text], plan: Plan) -> list[Row] | None:
-        """The rows of texts that have one each; None if a text has several.
-
-        Raises:
-            LightClientError: a text has none.
-        """
-        ...
-
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
         """The rows of each text, at least one.
 

@@ -35,9 +35,6 @@ class ZeroShot:
         self._each_alone = multi_label or len(self._labels) == 1
         self.rows_a_text = len(self._labels)
 
-    def one_row_each(self, texts: Sequence[Text], plan: Plan) -> None:
-        """None: a text has as many as there are labels."""
-
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
         """One row a label, of which only the text itself is cut.
 

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 MOST_WAITING = 10_000
 
 
-def count_labels(classifier: "Classifier") -> int:
-    """How many labels the served model has, which may take a question to the server."""
+def find_labels(classifier: "Classifier") -> tuple[str, ...]:
+    """The labels of the served model, which may take a question to the server."""
     from lightclient.http.deadline import Deadline
     from lightclient.http.pace import Pace
 
     deadline = Deadline(classifier.timeout, pace=Pace(1))
-    return len(classifier._predictor.plan(deadline).bundle.labels)
+    return classifier._predictor.plan(deadline).bundle.labels
 
 
 class Answers:
@@ -94,7 +94,7 @@ class Answers:
     def _ask(self) -> None:
         """Find out early what is no matter of one text: no server, no such model, a setting."""
         if not self._asked:
-            count_labels(self._classifier)
+            find_labels(self._classifier)
             self._asked = True
 
     def _name_row(self, error: LightClientError) -> None:

@@ -8,11 +8,11 @@ from lightclient import errors
 from lightclient.classification import Classification
 from lightclient.http.deadline import Deadline
 from lightclient.http.transport import Reply, Transport
+from lightclient.long_texts import Cut
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Row, Text, make_batch
 from lightclient.model.files import NAMES
 from lightclient.model.windows import check_stride
-from lightclient.question import Question
 from lightclient.serving.address import parse_address
 from lightclient.serving.carried import (
     SERVED,
@@ -92,9 +92,7 @@ class Predictor:
         """Whether the model need not be asked for it any more."""
         return self._plan is not None or not self.choice.is_open
 
-    def ask(
-        self, question: Question, texts: Sequence[Text], deadline: Deadline
-    ) -> list[Any] | None:
+    def ask(self, question: Cut, texts: Sequence[Text], deadline: Deadline) -> list[Any] | None:
         """Ask a question about texts in one request; raises what `Classifier.classify` does.
 
         None: a text becomes several rows, which may be too many for one request.
@@ -113,7 +111,7 @@ class Predictor:
         return self._ask(question, texts, plan, deadline)
 
     def _ask(
-        self, question: Question, texts: Sequence[Text], plan: Plan, deadline: Deadline
+        self, question: Cut, texts: Sequence[Text], plan: Plan, deadline: Deadline
     ) -> list[Any] | None:
         rows = question.one_row_each(texts, plan)
         mend = "send fewer or shorter texts at once"
