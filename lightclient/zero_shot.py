@@ -31,10 +31,10 @@ class ZeroShot:
     """
 
     def __init__(self, labels: Sequence[str], template: str, multi_label: bool) -> None:
-        self._labels, template = _check_labels(labels), _check_template(template)
-        self._hypotheses = [template.format(label) for label in self._labels]
-        self._each_alone = multi_label or len(self._labels) == 1
-        self.rows_a_text = len(self._labels)
+        self.labels, template = _check_labels(labels), _check_template(template)
+        self._hypotheses = [template.format(label) for label in self.labels]
+        self._each_alone = multi_label or len(self.labels) == 1
+        self.rows_a_text = len(self.labels)
 
     def check(self, plan: Plan) -> None:
         """Check that the model can answer, whatever the texts are.
@@ -91,7 +91,7 @@ class ZeroShot:
             scores = softmax(logits[:, entailment])
         # Equal scores are in this order as well, because the pipeline sorts in the same way.
         order = scores.argsort()[::-1]
-        ranked = tuple(Score(self._labels[at], float(scores[at])) for at in order)
+        ranked = tuple(Score(self.labels[at], float(scores[at])) for at in order)
         raw = tuple(logits[:, entailment].tolist())
         return Classification(*ranked[0], ranked, raw, any(answer.truncated for answer in found))
 
@@ -134,7 +134,7 @@ def _check_premise(text: Text) -> str:
     return text
 
 
-def _check_labels(labels: object) -> list[str]:
+def _check_labels(labels: object) -> tuple[str, ...]:
     # The values are not told: they may be texts that were passed in the wrong place.
     kind = type(labels).__name__
     if isinstance(labels, (str, bytes)) or not isinstance(labels, Sequence):
@@ -150,7 +150,7 @@ def _check_labels(labels: object) -> list[str]:
             raise InputError(f"labels[{at}] is equal to labels[{first}]; leave one of them out")
     if not places:
         raise InputError("labels must have one or more labels, and this list is empty")
-    return list(places)
+    return tuple(places)
 
 
 def _check_template(template: object) -> str:
