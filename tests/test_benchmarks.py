@@ -5,9 +5,11 @@ import http.server
 import json
 import random
 import re
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,15 @@ import pytest
 from tokenizers import Tokenizer
 
 from lightclient import Classifier, load
-from lightclient.standin import StandIn
+from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
 from tests.benchmarks import servers, table, texts
 from tests.benchmarks.__main__ import main
+from tests.benchmarks.cold import PHASES, phases_of
 from tests.benchmarks.environments import Environments
 from tests.benchmarks.figures import (
+    ARTICLE,
     OURS,
+    PLAIN,
     Comparison,
     Row,
     interleave,
@@ -33,9 +38,9 @@ from tests.benchmarks.growth import climbs, page, workers
 from tests.benchmarks.growth import memory as growth_memory
 from tests.benchmarks.growth.__main__ import main as growth
 from tests.benchmarks.growth.manners import Manner
-from tests.benchmarks.processes import HERE, Server
+from tests.benchmarks.processes import HERE, Server, Start, script, start
 from tests.benchmarks.rows import ROWS
-from tests.benchmarks.session import TOKENIZER, Session
+from tests.benchmarks.session import BUNDLE, TOKENIZER, Session
 from tests.benchmarks.sides import loads
 from tests.benchmarks.table import FILES, IN_SHORT, render
 
@@ -159,11 +164,11 @@ def test_bare_urlopen_sends_the_bytes_that_lightclient_sends(
 
 
 def test_a_comparison_is_that_of_the_two_medians() -> None:
-    samples = {OURS: [9.0, 2.0, 3.0], "plain script": [4.0, 4.0, 7.0], "article": [12.0] * 3}
+    samples = {OURS: [9.0, 2.0, 3.0], PLAIN: [4.0, 4.0, 7.0], ARTICLE: [12.0] * 3}
     figures = [
-        Comparison("plain script", "×", "≤ 0.75").as_json(samples),
-        Comparison("article", "÷", "≥ 4.1").as_json(samples),
-        Comparison("plain script", "+").as_json(samples),
+        Comparison(PLAIN, "×", "≤ 0.75").as_json(samples),
+        Comparison(ARTICLE, "÷", "≥ 4.1").as_json(samples),
+        Comparison(PLAIN, "+").as_json(samples),
     ]
     assert [figure["figure"] for figure in figures] == [0.75, 4, -1]
     assert [figure["reached"] for figure in figures] == [True, False, None]
@@ -204,24 +209,104 @@ def test_sides_take_turns() -> None:
 
 
 def test_the_table() -> None:
-    samples = {OURS: [10.0, 10.0], "plain script": [2000.0, 2000.0], "a part": [12.5, 12.5]}
+    samples = {OURS: [10.0, 10.0], PLAIN: [2000.0, 2000.0], "a part": [12.5, 12.5]}
     comparisons = [
-        Comparison("plain script", "÷", "≥ 4.5"),
+        Comparison(PLAIN, "÷", "≥ 4.5"),
         Comparison("a part", "+"),
         Comparison("a part", "×", "≤ 0.7"),
     ]
     rows = [Row("a title", "ms", samples, comparisons), single("a size", "MB", 7.0, "≤ 6")]
     machine = {"cores": 2, "system": "x", "python": "3", "packages": {"client": {"a": "1"}}}
     results = {"rows": {"name": [row.as_json() for row in rows]}, "machine": machine}
-    assert render(results | {"command": "the command"}).splitlines() == [
-        "|  | lightclient | plain script | article | other |",
-        "| --- | --- | --- | --- | --- |",
+    results["command"] = "the command"
+    head = ["|  | lightclient | plain script | the article's client | other |",
+            "| --- | --- | --- | --- | --- |"]  # fmt: skip
+    assert render(results).splitlines() == [
+        *head,
         "| a title | 10.0 ms | 2,000 ms ÷ 200 ± 0 (≥ 4.5 ✓) |  | "
         "a part: 12.5 ms − 2.5 ± 0.0<br>a part: 0.800 ± 0.000 × 12.5 ms (≤ 0.7 ✗) |",
         "| a size | 7.00 MB (≤ 6 ✗) |  |  |  |",
         "",
         "Measured on 2 cores, x, Python 3; client: a 1. Made by `the command`.",
     ]
+    assert render(results, ["name"]).splitlines() == [
+        *head,
+        "| a title | 10.0 ms | 2,000 ms ÷ 200 ± 0 |  | "
+        "a part: 12.5 ms − 2.5 ± 0.0<br>a part: 0.800 ± 0.000 × 12.5 ms |",
+        "| a size | 7.00 MB |  |  |  |",
+        "",
+        "Measured on 2 cores, x, Python 3. Made by `the command`.",
+    ]
+
+
+@pytest.mark.parametrize("side", ["cold_ours", "cold_plain"])
+def test_a_cold_start_tells_its_phases(server: Server, side: str) -> None:
+    command = script(sys.executable, f"sides/{side}.py", str(server.port), TOKENIZER, texts.SHORT)
+    found = start(command)
+    assert found.line == "POSITIVE"
+    assert [0, *found.marks, found.seconds] == sorted({0, *found.marks, found.seconds})
+    assert list(phases_of([found])) == list(PHASES)
+
+
+def test_the_phases_of_a_start_add_up_to_the_whole() -> None:
+    starts = [Start("", 0.9, 1, (0.1, 0.3, 0.6)), Start("", 1.0, 1, (0.2, 0.3, 0.9))]
+    found = phases_of(starts)
+    assert list(map(list, found.values())) == [
+        pytest.approx([100, 200]), pytest.approx([200, 100]),
+        pytest.approx([300, 600]), pytest.approx([300, 100]),
+    ]  # fmt: skip
+    row = Row("a title", "ms", {OURS: [900.0, 1000.0]}, phases={OURS: found}).as_json()
+    assert row["phases"] == {OURS: dict(zip(PHASES, [150, 150, 450, 200], strict=True))}
+    assert "phases" not in single("a size", "MB", 7.0).as_json()
+
+
+ZERO_SHOT_TEXTS, ZERO_SHOT_LABELS = 3, ["sports", "a long label of some words"]
+
+
+@pytest.mark.parametrize(("side", "more"), [("ours", {}), ("plain", {"entailment": 2})])
+def test_zero_shot_sends_a_pair_for_each_label(
+    tmp_path: Path, side: str, more: dict[str, int]
+) -> None:
+    rows: list[list[int]] = []
+    requests: list[int] = []
+
+    def model(inputs: dict[str, Any]) -> dict[str, Any]:
+        ids, masks = np.array(inputs["input_ids"]), np.array(inputs["attention_mask"])
+        requests.append(len(ids))
+        rows.extend(row[mask == 1].tolist() for row, mask in zip(ids, masks, strict=True))
+        return {"logits": np.zeros((len(ids), 3), np.float32)}
+
+    session = Session(Environments(tmp_path, {"client": sys.executable}), tmp_path)
+    served = nli_model(tmp_path, model)
+    with StandIn({"nli": served}) as url:
+        port = int(url.split(":")[2].partition("/")[0])
+        with session.side("client", side, port=port) as program:
+            asked = {"count": ZERO_SHOT_TEXTS, "labels": ZERO_SHOT_LABELS}
+            assert program.ask("zero_shot", **asked, **more)["wall"] > 0
+    tokenizer = Tokenizer.from_file(str(TOKENIZER))
+    expected = [
+        tokenizer.encode(text, f"This example is {label}.").ids
+        for text in texts.different(ZERO_SHOT_TEXTS)
+        for label in ZERO_SHOT_LABELS
+    ]
+    if side == "plain":
+        assert requests == [len(ZERO_SHOT_LABELS)] * ZERO_SHOT_TEXTS
+        assert rows == expected
+    else:
+        assert {*map(tuple, expected)} <= {*map(tuple, rows)}
+
+
+def nli_model(folder: Path, run: Any) -> ServedModel:
+    """A model of three NLI labels that carries its bundle, as the one that is measured does."""
+    shutil.copytree(BUNDLE, folder / "nli")
+    config = json.loads((BUNDLE / "config.json").read_text(encoding="utf-8"))
+    config["id2label"] = {0: "contradiction", 1: "neutral", 2: "entailment"}
+    del config["label2id"]
+    (folder / "nli" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    tensor = TensorSpec("int32", (None, None))
+    inputs = {"input_ids": tensor, "attention_mask": tensor}
+    signature = SignatureDef(run, inputs, {"logits": TensorSpec("float32", (None, 3))})
+    return ServedModel({1: {"serving_default": signature}}).with_bundle(folder / "nli")
 
 
 def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -230,7 +315,7 @@ def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = "cold-metadata import threads async async-call stall memory".split()
     cheap = {name: ROWS[name] for name in names}
     quick = ["--quick", "--python", f"client={sys.executable}"]
-    main(quick, cheap, path)
+    main(quick, cheap, path, tmp_path / "plots")
     results = json.loads(path.read_text(encoding="utf-8"))
     assert capsys.readouterr().out.strip() == render(results)
     assert list(results["rows"]) == list(cheap)
@@ -256,7 +341,8 @@ def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_readmes_have_the_results() -> None:
-    assert list(RESULTS["rows"]) == list(ROWS)
+    # zero-shot is still to be measured
+    assert list(RESULTS["rows"]) == [name for name in ROWS if name != "zero-shot"]
     for path, names in FILES.items():
         assert render(RESULTS, names) in path.read_text(encoding="utf-8"), path
 
@@ -332,7 +418,7 @@ def test_the_article_and_the_model_compile_and_have_their_operations() -> None:
         compile(path.read_text(encoding="utf-8"), str(path), "exec")
     asked = set(re.findall(r'(?:\.ask\(|\btime\(\w+, )"(\w+)"', _suite()))
     defined = set(re.findall(r"^def (\w+)", _sides(), re.M))
-    assert {"classify", "bulk", "loop", "compute"} <= asked <= defined
+    assert {"classify", "bulk", "one_by_one", "zero_shot", "loop", "compute"} <= asked <= defined
 
 
 def _suite() -> str:
@@ -429,3 +515,44 @@ def test_the_plots_are_drawn_from_growth_json(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="needs the extra `bench`")
     growth(["--draw"], HERE / "growth.json", tmp_path)
     assert len(list(tmp_path.glob("*.svg"))) == 4
+
+
+DRAWN = {
+    "cold": [{
+        "title": "a cold start", "unit": "ms", "values": {OURS: 230.0, ARTICLE: 1173.0},
+        "phases": {OURS: dict(zip(PHASES, (11.0, 52.0, 44.0, 123.0), strict=True)),
+                   ARTICLE: dict(zip(PHASES, (11.0, 900.0, 60.0, 202.0), strict=True))},
+    }],
+    "import": [{"title": "another row", "unit": "ms", "values": {OURS: 13.2}}],
+    "model": [{
+        "title": "behind `lightclient serve`", "unit": "texts/s",
+        "values": {OURS: 1053.4, ARTICLE: 9.21, "`classify` in a loop": 26.1,
+                   "batches of 32": 33.2, "the model alone": 65.7},
+    }],
+}  # fmt: skip
+
+
+def test_the_pictures_are_drawn_from_the_results(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra `bench`")
+    results, plots = tmp_path / "results.json", tmp_path / "plots"
+    results.write_text(json.dumps({"rows": DRAWN}), encoding="utf-8")
+    main(["--draw"], results=results, plots=plots)
+    drawn = {path.stem: path.read_text(encoding="utf-8") for path in plots.glob("*.svg")}
+    assert set(drawn) == {"cold", "model"}
+    # matplotlib draws letters as curves, and puts the text in a comment before them.
+    cold = [OURS, ARTICLE, "230 ms: 11 + 52 + 44 + 123", *PHASES]
+    model = ["9.21", "26.1", "33.2", "1,053", "65.7", "behind lightclient serve"]
+    for name, words in (("cold", cold), ("model", model)):
+        assert {f"<!-- {word} -->" in drawn[name].replace("  ", "") for word in words} == {True}
+
+
+def test_without_matplotlib_a_run_says_that_there_are_no_pictures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if find_spec("matplotlib"):
+        pytest.skip("matplotlib is there")
+    results, plots = tmp_path / "results.json", tmp_path / "plots"
+    results.write_text(json.dumps({"rows": DRAWN}), encoding="utf-8")
+    main(["--draw"], results=results, plots=plots)
+    assert "no pictures" in capsys.readouterr().err
+    assert not plots.exists()

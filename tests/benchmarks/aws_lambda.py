@@ -4,13 +4,13 @@ import time
 from functools import partial
 
 from tests.aws_lambda.runtime import HANDLER, Function
-from tests.benchmarks.figures import OURS, Comparison, Row, interleave
+from tests.benchmarks.figures import ARTICLE, OURS, Comparison, Row, interleave
 from tests.benchmarks.processes import HERE, ISOLATED, Server
 from tests.benchmarks.session import TOKENIZER, Session
 from tests.benchmarks.texts import SHORT
 
 _ROUNDS = 30
-_HANDLERS = {OURS: HANDLER, "article": "lambda_article.handler"}
+_HANDLERS = {OURS: HANDLER, ARTICLE: "lambda_article.handler"}
 
 
 def function(session: Session) -> list[Row]:
@@ -20,7 +20,7 @@ def function(session: Session) -> list[Row]:
         inits = interleave(functions, session.rounds(_ROUNDS))
     # The first round of each is not counted, as `interleave` does not count it.
     firsts = {side: function.firsts[1:] for side, function in functions.items()}
-    comparisons = [Comparison("article", "÷")]
+    comparisons = [Comparison(ARTICLE, "÷")]
     return [
         Row("Lambda function: its init phase", "ms", inits, comparisons),
         Row("Lambda function: its first event", "ms", firsts, comparisons),
@@ -31,7 +31,7 @@ class _Measured:
     """A call gives the milliseconds of an init phase; `firsts` has those of the first events."""
 
     def __init__(self, session: Session, server: Server, side: str) -> None:
-        name = "article" if side == "article" else "client"
+        name = "article" if side == ARTICLE else "client"
         self._start = partial(
             Function,
             {

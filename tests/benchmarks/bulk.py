@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from tests.benchmarks.environments import LINES
-from tests.benchmarks.figures import OURS, Comparison, Row, interleave, single
+from tests.benchmarks.figures import ARTICLE, OURS, Comparison, Row, interleave, single
 from tests.benchmarks.processes import Server
 from tests.benchmarks.session import Session
 
@@ -29,12 +29,12 @@ def bulk(
     ):
         sides = {
             OURS: lambda: ours.ask("bulk", count=count)["cpu"] / count * 1e6,
-            "article": lambda: theirs.ask("loop", count=few)["cpu"] / few * 1e6,
+            ARTICLE: lambda: theirs.ask("loop", count=few)["cpu"] / few * 1e6,
             "`encode_batch`": lambda: plain.ask("encode_batch", count=count)["cpu"] / count * 1e6,
         }
         samples = interleave(sides, session.rounds(40))
     comparisons = [
-        Comparison("article", "÷", article),
+        Comparison(ARTICLE, "÷", article),
         Comparison("`encode_batch`", "×", encode_batch),
     ]
     title = f"bulk, processor time a text, tokenizers {LINES[client]}"

@@ -9,10 +9,10 @@ import math
 import random
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-OURS = "lightclient"
+OURS, PLAIN, ARTICLE = "lightclient", "plain script", "the article's client"
 How = Literal["×", "÷", "+"]
 Samples = Mapping[str, Sequence[float]]  # by side, one value a round
 _DRAWS = 1_000
@@ -67,6 +67,7 @@ class Row:
 
     `samples`: lightclient's side is the first.
     `must`: what lightclient's own value has to reach, in `unit`.
+    `phases`: by side, the parts that its value is made of, where they are told apart.
     """
 
     title: str
@@ -74,9 +75,11 @@ class Row:
     samples: Samples
     comparisons: Sequence[Comparison] = ()
     must: str | None = None
+    phases: Mapping[str, Samples] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        values = {side: rounded(statistics.median(found)) for side, found in self.samples.items()}
+        values = _medians(self.samples)
+        phases = {side: _medians(parts) for side, parts in self.phases.items()}
         return {
             "title": self.title,
             "unit": self.unit,
@@ -85,12 +88,17 @@ class Row:
             "must": self.must,
             "reached": reached(self.must, values[OURS]),
             "comparisons": [comparison.as_json(self.samples) for comparison in self.comparisons],
+            **({"phases": phases} if phases else {}),
         }
 
 
 def single(title: str, unit: str, value: float, must: str | None = None) -> Row:
     """A value that is measured once and compared with nothing."""
     return Row(title, unit, {OURS: [value]}, must=must)
+
+
+def _medians(samples: Samples) -> dict[str, float]:
+    return {name: rounded(statistics.median(found)) for name, found in samples.items()}
 
 
 def interleave(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

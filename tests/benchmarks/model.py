@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks.figures import OURS, Comparison, Row, interleave
-from tests.benchmarks.processes import Program, clean_environment, script
+from tests.benchmarks.figures import ARTICLE, OURS, Comparison, Row, interleave
+from tests.benchmarks.processes import ISOLATED, Program, clean_environment, script
 from tests.benchmarks.session import BUNDLE, Session
 
 _TEXTS = 256
@@ -18,7 +18,9 @@ _ROUNDS = 5
 
 def model(session: Session) -> list[Row]:
     """Texts per second; only one side computes at a time."""
-    fixed, free = _export(session)
+    source = make_model(session, "source")
+    fixed = export(session, source, "fixed", "--max-length", "100")
+    free = export(session, source, "free")
     count = session.scaled(_TEXTS)
     with (
         ModelServer(session, fixed) as fixed_server,
@@ -31,13 +33,15 @@ def model(session: Session) -> list[Row]:
         lengths = _sample(plain.ask("lengths")[:count])
         sides: dict[str, Callable[[], float]] = {
             OURS: lambda: count / ours.ask("bulk", count=count)["wall"],
-            "article": lambda: count / article.ask("loop", count=count)["wall"],
+            ARTICLE: lambda: count / article.ask("loop", count=count)["wall"],
+            "`classify` in a loop": lambda: count / ours.ask("one_by_one", count=count)["wall"],
             "batches of 32": lambda: count / plain.ask("batches", count=count)["wall"],
             "the model alone": lambda: 1 / alone.ask("compute", lengths=lengths, tokens=_TOKENS),
         }
         samples = interleave(sides, session.rounds(_ROUNDS))
     comparisons = [
-        Comparison("article", "×", "≥ 4.5"),
+        Comparison(ARTICLE, "×", "≥ 4.5"),
+        Comparison("`classify` in a loop", "×"),
         Comparison("batches of 32", "×", "≥ 1.5"),
         Comparison("the model alone", "×"),
     ]
@@ -55,15 +59,20 @@ class ModelServer(Program):
         self.port = int(found[1])
 
 
-def _export(session: Session) -> tuple[Path, Path]:
-    """SavedModels that take rows of 100 tokens, and of any length."""
-    source, fixed, free = (session.folder / name for name in ("source", "fixed", "free"))
+def make_model(session: Session, name: str, *labels: str) -> Path:
+    """A model's Hugging Face folder. Without labels, it has those of the bundle."""
+    folder = session.folder / name
     python = session.environments.python("server")
-    _run(script(python, "sides/make_model.py", BUNDLE, source))
-    export = [python, "-E", "-s", "-m", "lightclient", "export", source]
-    _run([*export, fixed, "--max-length", "100"])
-    _run([*export, free])
-    return fixed, free
+    _run(script(python, "sides/make_model.py", BUNDLE, folder, *labels))
+    return folder
+
+
+def export(session: Session, source: Path, name: str, *options: str) -> Path:
+    """The model's SavedModel, which is served by its folder's name."""
+    folder = session.folder / name
+    python = session.environments.python("server")
+    _run([python, *ISOLATED, "-m", "lightclient", "export", source, folder, *options])
+    return folder
 
 
 def _run(command: list[str | Path]) -> None:

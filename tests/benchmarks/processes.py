@@ -91,16 +91,20 @@ class Server(Program):
 
 
 class Start(NamedTuple):
-    """A program's first line, the seconds until it came, and the most memory it had, in bytes."""
+    """A program's first line, the seconds until it came, and the most memory it had, in bytes.
+
+    `marks`: the seconds from the start until each time of the clock that its second line tells.
+    """
 
     line: str
     seconds: float
     peak: int
+    marks: tuple[float, ...]
 
 
 def start(command: Sequence[str | Path]) -> Start:
     """Run a program to its end."""
-    begun = time.perf_counter()
+    begun = time.monotonic()  # all processes share this clock
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(
@@ -109,10 +113,11 @@ def start(command: Sequence[str | Path]) -> Start:
     ):
         assert process.stdout
         line = process.stdout.readline().decode().strip()
-        seconds = time.perf_counter() - begun
+        seconds = time.monotonic() - begun
+        marks = tuple(float(mark) - begun for mark in process.stdout.readline().split())
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode or not line:
             errors.seek(0)
             raise RuntimeError(f"{command} failed:\n{errors.read().decode(errors='replace')}")
-    return Start(line, seconds, usage.ru_maxrss * 1024)
+    return Start(line, seconds, usage.ru_maxrss * 1024, marks)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from tests.benchmarks import aio, aws_lambda, bulk, cold, model, sizes, warm
+from tests.benchmarks import aio, aws_lambda, bulk, cold, model, sizes, warm, zero_shot
 from tests.benchmarks.figures import Row
 from tests.benchmarks.session import Session
 
@@ -18,6 +18,7 @@ ROWS: dict[str, Callable[[Session], list[Row]]] = {
     "bulk": partial(bulk.bulk, encode_batch="≤ 1.5", article="≥ 20"),
     "bulk-1.0": partial(bulk.bulk, client="client-1.0", article="≥ 50"),
     "model": model.model,
+    "zero-shot": zero_shot.zero_shot,
     "threads": warm.threads,
     "async": aio.tasks,
     "async-call": aio.awaited,

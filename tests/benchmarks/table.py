@@ -1,12 +1,12 @@
 """The results as the tables of the two READMEs."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.figures import OURS, decimals
+from tests.benchmarks.figures import ARTICLE, OURS, PLAIN, decimals
 
-_COLUMNS = ["plain script", "article"]  # the other sides have a column together
+_COLUMNS = [PLAIN, ARTICLE]  # the other sides have a column together
 _HEAD = ["", OURS, *_COLUMNS, "other"]
 _MARKS = {True: " ✓", False: " ✗"}
 # The README shows these rows, the one beside this module shows all of them.
@@ -34,11 +34,11 @@ def render(results: Mapping[str, Any], names: Collection[str] | None = None) -> 
 
     Args:
         results: the content of results.json.
-        names: of the rows to show; None: all.
+        names: of the rows to show, without what they must reach; None: all rows, with it.
     """
     shown = [rows for name, rows in results["rows"].items() if names is None or name in names]
-    cells = [_HEAD, ["---"] * len(_HEAD), *(_cells(row) for rows in shown for row in rows)]
-    table = "\n".join(map(_line, cells))
+    lines = [_cells(row, _must if names is None else _nothing) for rows in shown for row in rows]
+    table = "\n".join(map(_line, [_HEAD, ["---"] * len(_HEAD), *lines]))
     machine = results["machine"] | ({"packages": {}} if names else {})
     return f"{table}\n\n{machine_line(machine)} {_end(results)}"
 
@@ -51,12 +51,12 @@ def _end(results: Mapping[str, Any]) -> str:
     return f"Made by `{results['command']}`."
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
+def _cells(row: Mapping[str, Any], must: Callable[[Mapping[str, Any]], str]) -> list[str]:
     cells = {"title": row["title"], OURS: "", **dict.fromkeys(_COLUMNS, "")}
-    cells[OURS] = _value(row, OURS) + _must(row)
+    cells[OURS] = _value(row, OURS) + must(row)
     others = []
     for comparison in row["comparisons"]:
-        other, text = comparison["other"], _comparison(row, comparison)
+        other, text = comparison["other"], _comparison(row, comparison) + must(comparison)
         if other in cells:
             cells[other] = text
         else:
@@ -72,7 +72,7 @@ def _comparison(row: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
     )
     figure = f"{figure} ± {margin}"
     term = f"{figure} × {value}" if how == "×" else f"{value} {how} {figure}"
-    return term.replace("+ -", "− ") + _must(comparison)
+    return term.replace("+ -", "− ")
 
 
 def _value(row: Mapping[str, Any], side: str) -> str:
@@ -82,6 +82,10 @@ def _value(row: Mapping[str, Any], side: str) -> str:
 
 def _must(figure: Mapping[str, Any]) -> str:
     return f" ({figure['must']}{_MARKS[figure['reached']]})" if figure["must"] else ""
+
+
+def _nothing(_: Mapping[str, Any]) -> str:
+    return ""
 
 
 def machine_line(machine: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.benchmarks import texts
 from tests.benchmarks.environments import LINES
-from tests.benchmarks.figures import OURS, Comparison, Row, Samples, interleave
+from tests.benchmarks.figures import ARTICLE, OURS, PLAIN, Comparison, Row, Samples, interleave
 from tests.benchmarks.processes import Program, Server
 from tests.benchmarks.session import Session
 
@@ -19,8 +19,8 @@ def short(session: Session, client: str = "client") -> list[Row]:
     """9 tokens, which the served model wants padded to 100."""
     samples = _calls(session, client, text=texts.SHORT, model="fixed", length=100)
     comparisons = [
-        Comparison("plain script", "×", "≤ 1"),
-        Comparison("article", "÷", "≥ 4.5"),
+        Comparison(PLAIN, "×", "≤ 1"),
+        Comparison(ARTICLE, "÷", "≥ 4.5"),
         Comparison("bare `urlopen`", "×"),
     ]
     title = f"warm call, 9 tokens, tokenizers {LINES[client]}"
@@ -36,8 +36,8 @@ def long(
     """
     samples = _calls(session, client, text=texts.long(), model="free", length=400)
     comparisons = [
-        Comparison("plain script", "×"),
-        Comparison("article", "÷", article),
+        Comparison(PLAIN, "×"),
+        Comparison(ARTICLE, "÷", article),
         Comparison("bare `urlopen`", "×", urlopen),
         Comparison("tokenizing alone", "×"),
     ]
@@ -56,8 +56,8 @@ def _calls(session: Session, client: str, **call: Any) -> Samples:
         calls = session.scaled(_CALLS)
         sides = {
             OURS: time(ours, "classify", calls=calls, **padded),
-            "plain script": time(plain, "classify", calls=calls, **padded),
-            "article": time(article, "classify", calls=calls, **call),
+            PLAIN: time(plain, "classify", calls=calls, **padded),
+            ARTICLE: time(article, "classify", calls=calls, **call),
             "bare `urlopen`": time(plain, "urlopen", calls=calls, **padded),
             "tokenizing alone": time(plain, "encode", calls=calls, text=call["text"]),
         }

@@ -1,45 +1,30 @@
-"""The figures of growth as pictures, readable on light and on dark pages."""
+"""The figures of growth as pictures."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-_GREY, _BLUE, _ORANGE, _GREEN = "#808080", "#3b82c4", "#d9822b", "#3a9a5b"
-_STYLE = {
-    "svg.hashsalt": "lightclient",  # the same figures give the same file
-    "savefig.transparent": True,
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.25,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-    **dict.fromkeys(
-        ("text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "xtick.color",
-         "ytick.color", "grid.color"), _GREY),
-}  # fmt: skip
+from tests.benchmarks import style
+from tests.benchmarks.style import BLUE, GREEN, GREY, ORANGE
+
 _Found = Mapping[str, Any]
 _THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}")
 
 
 def draw(report: _Found, folder: Path) -> None:
     """Write an SVG for each part of growth.json."""
-    folder.mkdir(exist_ok=True)
-    with mpl.rc_context(_STYLE):
-        for name, figure in {
-            "workers": _workers(report["workers"]),
-            "climbs": _climbs(report["climbs"]),
-            "loads": _loads(report["climbs"]),
-            "memory": _memory(report["memory"]),
-        }.items():
-            figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+    pictures = {
+        "workers": partial(_workers, report["workers"]),
+        "climbs": partial(_climbs, report["climbs"]),
+        "loads": partial(_loads, report["climbs"]),
+        "memory": partial(_memory, report["memory"]),
+    }
+    style.draw(pictures, folder)
 
 
 def _panels(found: _Found, columns: int, height: float) -> tuple[Figure, dict[str, Axes]]:
@@ -57,8 +42,8 @@ def _workers(found: _Found) -> Figure:
     for name, panel in panels.items():
         rates = {int(count): rate for count, rate in found[name]["rates"].items()}
         ideal = [min(count * rates[1], found[name]["most"]) for count in range(1, max(rates) + 1)]
-        panel.plot(range(1, max(rates) + 1), ideal, "--", color=_GREY, label="ideal")
-        panel.plot(list(rates), list(rates.values()), "o-", color=_BLUE, label="measured")
+        panel.plot(range(1, max(rates) + 1), ideal, "--", color=GREY, label="ideal")
+        panel.plot(list(rates), list(rates.values()), "o-", color=BLUE, label="measured")
         panel.set(xlabel="worker processes", ylabel="rows a second", xticks=list(rates))
         panel.set_ylim(0, 1.1 * max(*ideal, *rates.values()))
         panel.yaxis.set_major_formatter(_THOUSANDS)
@@ -77,9 +62,9 @@ def _climbs(found: _Found) -> Figure:
 
 
 _SIDES = {
-    "best": ("the best fixed load", _GREEN, "--"),
-    "old": ("1,024 tokens × 4", _ORANGE, ":"),
-    "found": ("found by itself", _BLUE, "-"),
+    "best": ("the best fixed load", GREEN, "--"),
+    "old": ("1,024 tokens × 4", ORANGE, ":"),
+    "found": ("found by itself", BLUE, "-"),
 }
 
 
@@ -124,7 +109,7 @@ def _memory(found: Mapping[str, float]) -> Figure:
     figure = Figure(figsize=(5, 2.6), layout="constrained")
     panel = figure.subplots()
     rows = [int(number) for number in found]
-    panel.plot(rows, list(found.values()), "o-", color=_BLUE)
+    panel.plot(rows, list(found.values()), "o-", color=BLUE)
     panel.set_xscale("log")
     panel.set_xticks(rows, [f"{number:,}" for number in rows])
     panel.xaxis.set_minor_locator(NullLocator())

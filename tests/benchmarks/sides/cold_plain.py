@@ -1,4 +1,10 @@
-"""A plain script on the same three packages: one label."""
+"""A plain script on the same three packages: one label, then the clock between its phases."""
+
+# ruff: noqa: E402
+
+from time import monotonic
+
+begun = monotonic()
 
 import json
 import sys
@@ -7,8 +13,10 @@ import numpy as np
 import tokenizers
 from urllib3 import HTTPConnectionPool
 
+imported = monotonic()
 port, path, text = sys.argv[1:]
 tokenizer = tokenizers.Tokenizer.from_file(path)
+loaded = monotonic()
 if hasattr(tokenizer, "enable_padding"):
     tokenizer.enable_truncation(100)
     tokenizer.enable_padding(length=100)
@@ -26,3 +34,4 @@ logits = np.array(json.loads(reply.data)["outputs"][0])
 powers = np.exp(logits - logits.max())
 scores = powers / powers.sum()
 print(["NEGATIVE", "POSITIVE"][scores.argmax()], flush=True)
+print(begun, imported, loaded)

@@ -26,6 +26,11 @@ def classifier(model: str, length: int | None) -> Classifier:
 
 
 @lru_cache
+def nli_classifier() -> Classifier:
+    return Classifier(_url("nli"), timeout=60)  # the model tells its labels
+
+
+@lru_cache
 def async_classifier(model: str, length: int | None) -> AsyncClassifier:
     return AsyncClassifier(_url(model), signature=Signature(length=length), timeout=60)
 
@@ -75,6 +80,18 @@ def bulk(count: int) -> dict[str, float]:
     return spent(lambda: deque(ours.classify_many(texts), maxlen=0))
 
 
+def one_by_one(count: int) -> dict[str, float]:
+    """Many texts, a call each."""
+    ours = classifier("free", None)
+    return spent(lambda: [ours.classify(text) for text in _cycle(count)])
+
+
+def zero_shot(count: int, labels: list[str]) -> dict[str, float]:
+    """Which of the labels fits each of many texts, asked of a model of three NLI labels."""
+    ours = nli_classifier()
+    return spent(lambda: list(ours.zero_shot_many(_cycle(count), labels)))
+
+
 def threads(threads: int, calls: int) -> float:
     """Seconds for each of some threads to make some calls with one classifier."""
     ours = classifier("free", None)
@@ -109,4 +126,4 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * PAGE
 
 
-answer_commands(classify, awaited, tasks, bulk, threads, million)
+answer_commands(classify, awaited, tasks, bulk, one_by_one, zero_shot, threads, million)

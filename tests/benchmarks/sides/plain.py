@@ -90,9 +90,29 @@ def batches(count: int, size: int = 32) -> dict[str, float]:
     return spent(run)
 
 
+def zero_shot(count: int, labels: list[str], entailment: int) -> dict[str, float]:
+    """Which of the labels fits each text: a request a text, with a pair for each of the labels.
+
+    The pairs and the scores are those of transformers' zero-shot pipeline, with one label a text
+    (pipelines/zero_shot_classification.py). `entailment`: the place of its logit.
+    """
+    _, encode_batch = encoders(None)
+    hypotheses = [f"This example is {label}." for label in labels]
+
+    def run() -> None:
+        for text in SENTENCES[:count]:
+            pairs = [(text, hypothesis) for hypothesis in hypotheses]
+            reply = ask(json.dumps(payload(encode_batch(pairs))), "nli")
+            logits = np.array(json.loads(reply)["outputs"])[:, entailment]
+            powers = np.exp(logits - logits.max())
+            dict(zip(labels, powers / powers.sum(), strict=True))
+
+    return spent(run)
+
+
 def lengths() -> list[int]:
     """The tokens of each sentence."""
     return [len(row.ids) for row in load().encode_batch(SENTENCES)]
 
 
-answer_commands(classify, urlopen, encode, encode_batch, batches, lengths)
+answer_commands(classify, urlopen, encode, encode_batch, batches, zero_shot, lengths)
