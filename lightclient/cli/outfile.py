@@ -302,9 +302,9 @@ def check_last(path: Path, row: Row, found: Found, outcome: Outcome) -> None:
     if not found.is_like(outcome):
         raise InputError(
             f"{path} was begun in another way: the answer to {row.place} in it is not what this "
-            "command gets now. Another --column, --function, --url or --bundle may have been "
-            "given, or the server has a new version of the model: give what it was begun with, or "
-            "another --output"
+            "command gets now. Another --column, --function, --labels, --url or --bundle may "
+            "have been given, or the server has a new version of the model: give what it was begun "
+            "with, or another --output"
         )
 
 
