@@ -16,7 +16,7 @@ from tests.faults.calls import BUNDLE, MARKER, Outcome
 from tests.faults.fault import RIGHT, Kinds
 from tests.faults.server import logits_of
 
-SLACK = 0.25
+SLACK = 0.5  # seconds; a busy machine alone makes 0.3 of them
 _PATIENCE = 5.0
 
 
@@ -79,7 +79,7 @@ def _misplaced(outcome: Outcome) -> list[str]:
 
 
 def overruns(outcome: Outcome, limit: float) -> list[str]:
-    """Complain of a wait beyond the limit and 250 ms."""
+    """Complain of a wait beyond the limit and `SLACK`."""
     late = outcome.slowest - limit
     return [f"overrun: {outcome.slowest:.3f} s, {late:.3f} s late"] if late > SLACK else []
 
