@@ -18,8 +18,8 @@ from tests.test_carried import model_folder, served
 from tests.test_zero_shot import NLI, Model
 
 Run = Callable[..., tuple[int, str, str]]
-LABELS = ["sports", "politics", "food, drink"]
-GIVEN = ("--labels", 'sports, politics,"food, drink"')
+LABELS = ["sports", "politics", "food, drink", "science"]
+GIVEN = ("--labels", 'sports, politics,"food, drink",science')
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +73,9 @@ def test_the_options_reach_the_classifier(run: Run, url: str) -> None:
 
 
 def test_labels_may_be_given_several_times(run: Run) -> None:
-    several = ("--labels", " sports ", "--labels", "politics", "--labels", '"food, drink"')
-    assert run("a text", *several) == run("a text", *GIVEN)
+    several = ("--labels", " sports ,politics ", "--labels", '"food, drink"', "--labels", "science")
+    shown = ("--top-k", "4", "--format", "jsonl")
+    assert run("a text", *several, *shown) == run("a text", *GIVEN, *shown)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_a_file_that_broke_off_goes_on(kind: str, run: Run, url: str, tmp_path: 
     assert run(*command, *GIVEN, "--resume")[0] == 0
     assert out.read_bytes() == whole
     out.write_bytes(whole[: len(whole) // 2])
-    status, _, err = run(*command, "--labels", "three,other,words", "--resume")
+    status, _, err = run(*command, "--labels", "a,few,other,words", "--resume")
     assert status == 1
     assert "--labels" in err
 

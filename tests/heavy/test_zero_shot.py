@@ -62,7 +62,7 @@ def theirs(pipe: Any, text: str, setting: Setting) -> dict[str, Any]:
 
 def difference(ours: Classification, expected: dict[str, Any]) -> float:
     """The largest difference of a score; labels and their order must be equal, but for ties."""
-    by_label = dict(zip(expected["labels"], expected["scores"], strict=True))
+    by_label: dict[str, float] = dict(zip(expected["labels"], expected["scores"], strict=True))
     assert dict(ours.scores).keys() == by_label.keys()
     for (label, score), other in zip(ours.scores, expected["labels"], strict=True):
         assert label == other or math.isclose(score, by_label[other], abs_tol=1e-5)
