@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lightclient.classification import Classification, Score
     from lightclient.client import Classifier, classify
     from lightclient.model.bundle import Bundle
+    from lightclient.rank import Ranked
     from lightclient.serving.signature import Signature
 else:  # type checkers would take every misspelled name for one that __getattr__ knows
     _HOMES = {
@@ -33,6 +34,7 @@ else:  # type checkers would take every misspelled name for one that __getattr__
         "Bundle": "lightclient.model.bundle",
         "Classification": "lightclient.classification",
         "Classifier": "lightclient.client",
+        "Ranked": "lightclient.rank",
         "Score": "lightclient.classification",
         "Signature": "lightclient.serving.signature",
         "classify": "lightclient.client",
@@ -53,7 +55,7 @@ __all__ = [
     "AccessDenied", "AsyncClassifier", "BadRequest", "Bundle", "BundleError", "CannotConnect",
     "Classification", "Classifier", "ConnectionLost", "CredentialsError", "ExportError",
     "InputError", "LightClientError", "ModelNotFound", "NotTensorFlowServing", "Overloaded",
-    "RedirectRefused", "ReplyError", "ReplyTooLarge", "Score", "ServerError", "ServerFailed",
-    "SettingError", "Signature", "SignatureError", "SignatureNotFound", "TimedOut",
+    "Ranked", "RedirectRefused", "ReplyError", "ReplyTooLarge", "Score", "ServerError",
+    "ServerFailed", "SettingError", "Signature", "SignatureError", "SignatureNotFound", "TimedOut",
     "TransportError", "Unavailable", "__version__", "classify",
 ]  # fmt: skip

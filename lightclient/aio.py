@@ -5,18 +5,18 @@ import math
 import os
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 from weakref import WeakSet
 
 from lightclient.checks import check_whole
 from lightclient.classification import Classification
 from lightclient.client import Classifier, OnError, OnMissing, Texts, check_texts
 from lightclient.errors import LightClientError, TimedOut
-from lightclient.http.deadline import Stop
+from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.headers import Headers, Token
 from lightclient.long_texts import LongTexts
 from lightclient.model.bundle import Bundle, FunctionName
@@ -27,6 +27,9 @@ from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
 from lightclient.threads import Pool
 from lightclient.zero_shot import TEMPLATE, ZeroShot
+
+if TYPE_CHECKING:
+    from lightclient.rank import Ranked
 
 _POLL = 0.005  # seconds
 _LEFT_AFTER = 1.0  # seconds; the requests of a stream end in less
@@ -121,9 +124,12 @@ class AsyncClassifier:
         if not texts:
             return []
         work = partial(self._classifier._ask, question, texts, deadline, stop)
-        too_late = partial(self._too_late, deadline.seconds)
-        found: list[Classification] = await self._threads().do(work, deadline, stop, too_late)
+        found: list[Classification] = await self._do(work, deadline, stop)
         return found
+
+    async def _do(self, work: Callable[[], Any], deadline: Deadline, stop: Stop) -> Any:
+        too_late = partial(self._too_late, deadline.seconds)
+        return await self._threads().do(work, deadline, stop, too_late)
 
     def _too_late(self, seconds: float) -> TimedOut:
         words = (
@@ -329,6 +335,31 @@ class AsyncClassifier:
         """
         question = ZeroShot(labels, template, multi_label)
         return self._stream(question, texts, on_error, missing, timeout)
+
+    async def rank(
+        self,
+        query: str,
+        documents: Iterable[str],
+        *,
+        top_k: int | None = None,
+        timeout: float | None = None,
+    ) -> "list[Ranked]":
+        """Put documents in the order of how well they fit a query, as `Classifier.rank` does.
+
+        It takes one place of `max_concurrency`, and has several requests under way. The documents
+        are read in a thread, so that reading them may block.
+
+        Raises:
+            TimedOut: also if `max_concurrency` calls were under way until the deadline.
+            Whatever `Classifier.rank` raises.
+        """
+        from lightclient.rank import rank  # seldom needed
+
+        stop = Stop()
+        deadline = self._classifier._deadline(timeout, stop)
+        work = partial(rank, self._classifier, query, documents, top_k, deadline, stop)
+        found: list[Ranked] = await self._do(work, deadline, stop)
+        return found
 
     async def aclose(self) -> None:
         """End all threads and close the idle connections; a later call opens new ones.

@@ -19,6 +19,24 @@ def check_whole(
         raise InputError(f"{name} must be a whole number{bounds}, not {short_repr(value)}{reason}")
 
 
+def check_number(name: str, value: object, alternative: str = "") -> float:
+    """Give back a number, numpy's included, as a float. True, False, NaN and infinities are none.
+
+    Raises:
+        InputError: it is none; the message names the `alternative` as well.
+    """
+    from numbers import Real  # here, because only thresholds need it
+
+    try:
+        is_number = isinstance(value, Real) and not isinstance(value, bool)
+        number = float(value) if is_number else math.nan  # type: ignore[arg-type]
+    except OverflowError:  # an int that is larger than all floats
+        number = math.inf
+    if not math.isfinite(number):
+        raise InputError(f"{name} must be a finite number{alternative}, not {short_repr(value)}")
+    return number
+
+
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Check that an argument is one of these words.
 

@@ -1,7 +1,15 @@
 """What a text was classified as."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from lightclient.checks import check_number
+from lightclient.errors import InputError
+from lightclient.messages import short_repr
+
+Threshold = float | Mapping[str, float]
+_SHOWN = 5
 
 
 class Score(NamedTuple):
@@ -66,6 +74,20 @@ class Classification:
         fields["label"], fields["score"], fields["scores"] = label, score, scores
         fields["logits"], fields["truncated"], fields["windows"] = logits, truncated, windows
 
+    def above(self, threshold: float | Mapping[str, float]) -> tuple[Score, ...]:
+        """The labels whose scores are at or above a threshold, highest first; there may be none.
+
+        Args:
+            threshold: a number, or a mapping that has one for each label. It may have any size,
+                because not all scores are probabilities.
+
+        Raises:
+            InputError: it is neither, or the mapping leaves out a label, which would be lost
+                without a word, or names one that is not there.
+        """
+        least = least_scores(threshold, (label for label, _ in self.scores))
+        return tuple(found for found in self.scores if found.score >= least[found.label])
+
     def as_dict(self) -> dict[str, Any]:
         """The classification in plain JSON types."""
         scores = [score._asdict() for score in self.scores]
@@ -75,3 +97,41 @@ class Classification:
         cut = ", truncated=True" if self.truncated else ""
         several = f", windows={self.windows}" if self.windows > 1 else ""
         return f"Classification(label={self.label!r}, score={self.score:.5f}{cut}{several})"
+
+
+def check_threshold(threshold: object) -> Threshold:
+    """Give back a threshold whose numbers are floats.
+
+    Raises:
+        InputError: it is neither a number nor a mapping to numbers.
+    """
+    if not isinstance(threshold, Mapping):
+        return check_number("threshold", threshold, ", or a mapping from each label to one")
+    return {
+        label: check_number(f"threshold[{short_repr(label)}]", least)
+        for label, least in threshold.items()
+    }
+
+
+def least_scores(threshold: Threshold, labels: Iterable[str]) -> Mapping[str, float]:
+    """The score that each label has to reach.
+
+    Raises:
+        InputError: as `Classification.above`.
+    """
+    least = check_threshold(threshold)
+    if not isinstance(least, Mapping):
+        return dict.fromkeys(labels, least)
+    known = dict.fromkeys(labels)
+    missing = [label for label in known if label not in least]
+    unknown = [label for label in least if label not in known]
+    found = [f"it lacks {_names(missing)}"] * bool(missing)
+    found += [f"no label is called {_names(unknown)}"] * bool(unknown)
+    if found:
+        raise InputError(f"threshold must have a number for each label: {', and '.join(found)}")
+    return least
+
+
+def _names(labels: list[str]) -> str:
+    shown = ", ".join(short_repr(label, 40) for label in labels[:_SHOWN])
+    return shown if len(labels) <= _SHOWN else f"{shown} and {len(labels) - _SHOWN:,} more"

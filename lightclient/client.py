@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 from lightclient.checks import check_choice
 from lightclient.classification import Classification
@@ -21,6 +21,9 @@ from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
 from lightclient.settings import Settings, check_timeout, read_settings, read_variables
 from lightclient.zero_shot import TEMPLATE, ZeroShot
+
+if TYPE_CHECKING:
+    from lightclient.rank import Ranked
 
 OnError = Literal["raise", "return"]
 OnMissing = Literal["error", "none"]
@@ -423,6 +426,45 @@ class Classifier:
         """
         question = ZeroShot(labels, template, multi_label)
         return self._stream(question, texts, on_error, missing, timeout)
+
+    def rank(
+        self,
+        query: str,
+        documents: Iterable[str],
+        *,
+        top_k: int | None = None,
+        timeout: float | None = None,
+    ) -> "list[Ranked]":
+        """Put documents in the order of how well they fit a query, the best first.
+
+        The model must be a cross-encoder: one with a single label, which reads the query and a
+        document as a pair. The scores are those of sentence-transformers' CrossEncoder, up to the
+        rounding of float32, and so is the order; documents that tie stay in the order given.
+        `function` of the classifier makes the scores. If it is left out, an output whose name says
+        that it holds probabilities stays as it is, and any other gets the function that the model's
+        configuration states for a CrossEncoder, or else a sigmoid.
+
+        All documents are read before the first request. The pairs go in requests as those of
+        `classify_many` do: sorted by length, several at once, repeated until the deadline. A pair
+        that is too long is cut, the longer text first.
+
+        Args:
+            query: what is looked for.
+            documents: any iterable of texts, such as a column of a data frame.
+            top_k: how many to give at most, 1 or more; the default is all.
+            timeout: the deadline of the whole call in seconds. If it is left out, it is the
+                classifier's own.
+
+        Raises:
+            InputError: an argument, or a document, is not what it must be; or `function` is
+                softmax, which makes 1 of every score.
+            SignatureError: the model has more than one label, or its configuration states a
+                function that this client does not have; or as `classify`.
+            Whatever else `classify` raises. `index` of the error is the document's place.
+        """
+        from lightclient.rank import rank  # seldom needed
+
+        return rank(self, query, documents, top_k, self._deadline(timeout))
 
     def close(self) -> None:
         """Close the idle connections; a later call opens new ones."""

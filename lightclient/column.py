@@ -46,6 +46,21 @@ def read_value(value: object, where: str, *, may_be_missing: bool = False) -> Te
     )
 
 
+def read_text(value: object, where: str) -> str:
+    """The text that a value of a column is, which is neither missing nor a pair.
+
+    Raises:
+        InputError: it is none; the message names it by `where`.
+    """
+    plain = value if isinstance(value, str) else _to_python(value, where)
+    if isinstance(plain, str):
+        return str(check_text(plain, where))
+    if _is_missing(plain):
+        raise InputError(f"{where} is a missing value ({short_repr(value)}); leave it out")
+    mend = "; decode it" if isinstance(plain, bytes) else ""
+    raise InputError(f"{where} must be a str, not {type(value).__name__}{mend}")
+
+
 def _is_missing(value: object) -> bool:
     kind = type(value).__name__
     return kind in _MISSING_TYPES or (kind.startswith(_MAY_BE_NAN) and value != value)
@@ -62,21 +77,26 @@ def _to_python(value: object, where: str) -> object:
         ) from None  # that error may hold the text
 
 
-def refuse_table(texts: object) -> None:
+def refuse_table(texts: object, argument: str = "texts", call: str = "classify_many({})") -> None:
     """Refuse a whole table, which may be a mapping. To iterate it would give the columns' names.
+
+    Args:
+        texts: what was given.
+        argument: the name of what was given.
+        call: what takes a column, in the place of `{}`.
 
     Raises:
         InputError: it is one; the message names the first columns of a table.
     """
-    what, mend = type(texts).__name__, 'classify_many(table["text"]) takes the column "text"'
+    what, mend = type(texts).__name__, call.format('table["text"]') + ' takes the column "text"'
     if isinstance(texts, Mapping):  # its keys may be texts, which no message may hold
-        mend += ", and classify_many(table.values()) what a mapping holds"
+        mend += f", and {call.format('table.values()')} what a mapping holds"
     elif (names := _column_names(texts)) is None:
         return
     elif names:
         what += " with the columns " + ", ".join(short_repr(name, 40) for name in names[:_SHOWN])
         what += f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    raise InputError(f"texts must be those of one column, not a whole {what}: {mend}")
+    raise InputError(f"{argument} must be those of one column, not a whole {what}: {mend}")
 
 
 def _column_names(texts: Any) -> list[object] | None:

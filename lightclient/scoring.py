@@ -118,6 +118,11 @@ def join(
     )
 
 
+def score_logit(logit: float, function: str) -> float:
+    """The score of a model's only logit, by the name of the function."""
+    return float(_FUNCTIONS[function](np.array([[logit]], np.float32))[0, 0])
+
+
 def sigmoid(logits: Floats) -> Floats:
     """1 / (1 + exp(-x)), value by value."""
     with np.errstate(all="ignore"):  # exp becomes infinite, and the right 0 comes out

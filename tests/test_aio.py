@@ -102,7 +102,7 @@ def test_it_takes_what_a_classifier_takes() -> None:
     parameters = dict(ours.parameters)
     assert parameters.pop("max_concurrency").default == 16
     assert parameters == dict(theirs.parameters)
-    for name in ("classify", "classify_many", "warm"):
+    for name in ("classify", "classify_many", "rank", "warm"):
         own, other = (inspect.signature(getattr(c, name)) for c in (AsyncClassifier, Classifier))
         assert list(own.parameters) == list(other.parameters)
         assert [p.default for p in own.parameters.values()] == [
@@ -145,7 +145,7 @@ def test_arguments_are_checked_at_the_door() -> None:
         with pytest.raises(InputError, match=r"^timeout"):
             await classifier.classify("a", timeout=0)
         for wrong in (None, "one text", 3):
-            with pytest.raises(InputError, match="takes an iterable of texts"):
+            with pytest.raises(InputError, match="must be an iterable of texts"):
                 classifier.classify_many(wrong)  # type: ignore[call-overload]
         with pytest.raises(InputError, match=r"^on_error"):
             classifier.classify_many([], on_error="ignore")  # type: ignore[call-overload]

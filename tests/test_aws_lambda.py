@@ -88,6 +88,34 @@ def test_top_k(handle: Any, classifier: Classifier) -> None:
     assert "scores" not in handle({"text": "a gem", "top_k": None})
 
 
+def test_threshold(handle: Any, classifier: Classifier) -> None:
+    scores = [score._asdict() for score in classifier.classify("a gem").scores]
+    assert handle({"text": "a gem", "threshold": 0.5})["labels"] == scores[:1]
+    assert handle({"text": "a gem", "threshold": 1})["labels"] == []
+    for threshold in (0, {"POSITIVE": 0, "NEGATIVE": 0.001}):
+        [found] = handle({"texts": ["a gem"], "threshold": threshold, "top_k": 1})
+        assert (found["labels"], found["scores"]) == (scores, scores[:1])
+    found = handle({"text": "a gem", "threshold": {"POSITIVE": 0.999, "NEGATIVE": 0.001}})
+    assert found["labels"] == scores[1:]
+    assert "labels" not in handle({"text": "a gem", "threshold": None})
+
+
+def test_a_threshold_for_other_labels_is_a_400_that_names_them(handle: Any) -> None:
+    for asked in ({"text": SECRET}, {"texts": [SECRET, SECRET]}):
+        answer = handle(http_event("http", asked | {"threshold": {"POSITIVE": 0.5, "toxic": 0.5}}))
+        assert answer["statusCode"] == 400
+        assert "it lacks 'NEGATIVE', and no label is called 'toxic'" in answer["body"]
+        assert SECRET not in answer["body"]
+
+
+def test_a_threshold_that_is_no_number_costs_no_request() -> None:
+    with serving(answering(outputs(), error(401))) as server:
+        handler = handler_for(server)
+        for threshold in ("0.5", float("nan"), {"POSITIVE": True}, []):
+            with pytest.raises(InputError, match="must be a finite number"):
+                handler({"text": "a gem", "threshold": threshold}, Context())
+
+
 @pytest.mark.parametrize("base64", [False, True], ids=["plain", "base64"])
 @pytest.mark.parametrize("name", HTTP)
 def test_an_http_request(name: str, base64: bool, handle: Any) -> None:
@@ -128,6 +156,10 @@ WRONG: list[object] = [
     {"text": SECRET, "top_k": 0},
     {"text": SECRET, "top_k": True},
     {"text": SECRET, "top_k": "2"},
+    {"text": SECRET, "threshold": "0.5"},
+    {"text": SECRET, "threshold": float("nan")},
+    {"texts": [SECRET], "threshold": {"POSITIVE": 0.5, "NEGATIVE": None}},
+    {"texts": [SECRET], "threshold": {"POSITIVE": 0.5}},
     {"text": SECRET, SECRET: 1},
 ]
 NO_REQUEST: list[object] = [{}, {SECRET: SECRET}, [SECRET], "5", "null", f'"{SECRET}"']

@@ -247,6 +247,10 @@ ONCE = [
 @pytest.mark.parametrize(
     "arguments",
     [(), ("nope",), ("demo",), ("classify", "--top-k", "0", "a"), ("classify", "--top-k", "x"),
+     *(("classify", "a", *(f"--threshold={least}" for least in given)) for given in (
+         ["x"], [""], ["nan"], ["-inf"], ["toxic="], ["a=0.5,b=x"], ["0.5", "0.5"], ["a=1", "a=1"],
+         ["0.5", "a=1"])),
+     ("classify", "--threshold", "0.5", "--top-k", "1", "a"),
      ("classify", "--format", "xml", "a"), ("classify", "--file", "a.txt", "text"),
      ("classify", "--column", "c", "text"), ("classify", "--column", "c"),
      ("classify", "--format-in", "csv", "text"), ("classify", "--no-header", "--file", "a.txt"),

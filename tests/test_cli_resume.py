@@ -170,6 +170,10 @@ COLUMN = "text\n\ngood\n\n\nlast\n"
          '"score": 0.2, "truncated": true, "error": null}'),
         (LINES, "--format csv --on-error skip --top-k 2",
          'last,POSITIVE,0.2,"NEG,\n""",0.25,true,'),
+        ("good\n\nno\nlast", "--format csv --on-error skip --threshold 0.2 --top-k 2",
+         'last,POSITIVE,0.2,"NEG,\n""",0.25,"[""POSITIVE"", ""NEG,\\n\\""""]",true,'),
+        ("good\nlast", "--format jsonl --threshold 0.25",
+         '"labels": [{"label": "NEG,\\n\\"", "score": 0.25}], "truncated": true}'),
         (COLUMN, "--format-in tsv --column text --format csv", "last,POSITIVE,0.2,true"),
         (LINES, "--format jsonl --missing empty", '"score": 0.2, "truncated": true}'),
     ],
@@ -292,6 +296,7 @@ def test_other_options_are_recognised(run: Run, tmp_path: Path, form: str) -> No
     base = ("--file", texts, "--column", "t", "--format", form, "--output", out)
     sets: list[tuple[str, ...]] = [
         (), ("--missing", "empty"), ("--on-error", "skip"), ("--prefix", "p_"), ("--top-k", "2"),
+        ("--threshold", "0.5"),
     ]  # fmt: skip
     for begun in sets:
         assert run(*base, *begun)[0] == 0
@@ -299,7 +304,9 @@ def test_other_options_are_recognised(run: Run, tmp_path: Path, form: str) -> No
         for other in sets:
             status, err = run(*base, *other, "--resume")
             assert status == (begun != other)
-            assert begun == other or "the --format, --top-k, --prefix, --missing" in err
+            assert (
+                begun == other or "the --format, --top-k, --threshold, --prefix, --missing" in err
+            )
             assert out.read_bytes() == whole
         out.unlink()
     assert run(*base)[0] == 0

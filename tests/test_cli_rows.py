@@ -275,6 +275,8 @@ NAMES = [
     (("--format", "csv", "--top-k", "5"), "label,score,label_2,score_2,truncated"),
     (("--format", "csv", "--on-error", "skip"), "label,score,truncated,error"),
     (("--format", "jsonl", "--top-k", "5"), "label,score,scores,truncated"),
+    (("--format", "csv", "--threshold", "0.5"), "label,score,labels,truncated"),
+    (("--format", "jsonl", "--threshold", "0.5"), "label,score,labels,truncated"),
     (("--format", "json", "--on-error", "skip"), "label,score,truncated,error"),
 ]
 

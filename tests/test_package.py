@@ -20,7 +20,7 @@ DEPENDENCIES = ("numpy", "tokenizers", "urllib3")
 EXPORTED = """
 AccessDenied AsyncClassifier BadRequest Bundle BundleError CannotConnect Classification Classifier
 ConnectionLost CredentialsError ExportError InputError LightClientError ModelNotFound
-NotTensorFlowServing Overloaded RedirectRefused ReplyError ReplyTooLarge Score ServerError
+NotTensorFlowServing Overloaded Ranked RedirectRefused ReplyError ReplyTooLarge Score ServerError
 ServerFailed SettingError Signature SignatureError SignatureNotFound TimedOut TransportError
 Unavailable __version__ classify
 """.split()

@@ -1,7 +1,7 @@
 """The README is run, with its output: every block but the docker lines and those of a Lambda.
 
 `test_containers.py` runs the service, the image and the compose file, `test_log.py` the recipe for
-Prometheus, and `engines` those for pandas and polars.
+Prometheus, `test_rank.py` the ranking, and `engines` the recipes for pandas and polars.
 """
 
 import contextlib
@@ -29,8 +29,11 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 # What differs from run to run; the last digits of a float, from processor to processor.
 LOCAL_SERVER = re.compile(r"http://(?:localhost|127\.0\.0\.1):\d+")
 FLOAT = re.compile(r"\d+\.\d{5,}")
-# tests/test_containers.py runs the service, tests/engines the recipes, test_log.py the metrics.
-RUN_ELSEWHERE = ("# service.py", "import pandas", "import polars", "import logging")
+# tests/test_containers.py runs the service, tests/engines the recipes, test_log.py the metrics,
+# test_rank.py what needs a cross-encoder.
+RUN_ELSEWHERE = (
+    "# service.py", "import pandas", "import polars", "import logging", "# LIGHTCLIENT_URL",
+)  # fmt: skip
 
 
 class Block(NamedTuple):

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 MOST_WAITING = 10_000
 
 
-def count_labels(classifier: "Classifier", zero_shot: "ZeroShot | None") -> int:
-    """How many labels an answer has, which may take a question to the server.
+def find_labels(classifier: "Classifier", zero_shot: "ZeroShot | None" = None) -> tuple[str, ...]:
+    """The labels of an answer, which may take a question to the server.
 
     Raises:
         SignatureError, InputError: the served model cannot answer `zero_shot`.
@@ -30,9 +30,9 @@ def count_labels(classifier: "Classifier", zero_shot: "ZeroShot | None") -> int:
     deadline = Deadline(classifier.timeout, pace=Pace(1))
     plan = classifier._predictor.plan(deadline)
     if zero_shot is None:
-        return len(plan.bundle.labels)
+        return plan.bundle.labels
     zero_shot.check(plan)
-    return len(zero_shot.labels)
+    return zero_shot.labels
 
 
 class Answers:
@@ -114,7 +114,7 @@ class Answers:
     def _ask(self) -> None:
         """Find out early what is no matter of one text: no server, no such model, a setting."""
         if not self._asked:
-            count_labels(self._classifier, self._zero_shot)
+            find_labels(self._classifier, self._zero_shot)
             self._asked = True
 
     def _name_row(self, error: LightClientError) -> None:

@@ -10,9 +10,11 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
+from lightclient.checks import check_number
+from lightclient.classification import least_scores
 from lightclient.cli import options
 from lightclient.cli.advice import advise
-from lightclient.cli.answers import Answers, count_labels
+from lightclient.cli.answers import Answers, find_labels
 from lightclient.cli.outfile import Begun, check_last, make_layout, open_output, pass_over
 from lightclient.cli.output import CONTINUING, FORMS, Added, Csv, Form, JsonLines, Outcome, write
 from lightclient.cli.progress import Console, Progress, logging_to, showing
@@ -36,6 +38,10 @@ Classify the texts of the command line, of a file, or of stdin.
 csv, jsonl and json keep all columns of a row and add label, score and truncated to them (with
 --top-k also label_2, score_2 and so on in csv, and scores in JSON). The objects of a .jsonl file
 stay as they are written. A .tsv file knows no quotes: a cell is what stands between two tabs.
+
+With --threshold they also add labels: those that reach it, highest first. In csv it is a list of
+names in JSON, such as ["toxic", "insult"]; in JSON, objects with label and score. The list is empty
+if no label reaches it, and the cell is empty (in JSON: null) if the row has no answer.
 
 With --labels, a text is classified by these, as transformers' zero-shot-classification pipeline
 does it. That needs a model for natural language inference, one of whose labels begins with
@@ -145,6 +151,16 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         "--top-k", metavar="K", type=options.whole, default=1, help="labels to show; default: 1"
     )
     parser.add_argument(
+        "--threshold",
+        metavar="T",
+        type=_threshold,
+        action="append",
+        default=[],
+        help="give the labels whose scores are at or above a number: one for all labels, or "
+        "LABEL=T given once for each label of the model (the last = counts); a table shows them in "
+        "place of the best one",
+    )
+    parser.add_argument(
         "--prefix", metavar="P", default="", help="stands before the names of the added columns"
     )
     parser.add_argument(
@@ -170,6 +186,17 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _threshold(text: str) -> tuple[str | None, float]:
+    label, equals, number = text.rpartition("=")
+    try:
+        return label if equals else None, check_number("T", float(number))
+    except ValueError as error:  # an InputError is one as well
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be a finite number, such as 0.5, or a label and its number, such as "
+            "toxic=0.5; give the option once for each label"
+        ) from error
+
+
 def _path_not(stream: str) -> Callable[[str], Path]:
     def path(text: str) -> Path:
         if text == "-":
@@ -192,7 +219,7 @@ def _run(arguments: argparse.Namespace) -> int:
         classifier = stack.enter_context(Classifier(**options.server_settings(arguments)))
         if arguments.texts:
             # Asks the server, so that one which is away is told soon.
-            count_labels(classifier, arguments.zero_shot)
+            find_labels(classifier, arguments.zero_shot)
         try:
             _Run(arguments, source, classifier, console, tally).go()
         finally:
@@ -206,6 +233,7 @@ def _settle(arguments: argparse.Namespace) -> None:
     options.check_url(arguments)
     _settle_input(arguments)
     _settle_output(arguments)
+    _settle_threshold(arguments)
     _settle_zero_shot(arguments)
 
 
@@ -235,6 +263,17 @@ def _settle_output(arguments: argparse.Namespace) -> None:
         arguments.usage_error("--resume goes with --output")
     if arguments.format not in CONTINUING:
         arguments.usage_error(f"--resume goes with --format {' or '.join(CONTINUING)}")
+
+
+def _settle_threshold(arguments: argparse.Namespace) -> None:
+    """Make one number of what is given, or a dict with one for each label; None if nothing is."""
+    given = arguments.threshold
+    least = dict(given)
+    if len(least) < len(given) or (None in least and least.keys() != {None}):
+        arguments.usage_error("--threshold is given once as T, or once for each label as LABEL=T")
+    if given and arguments.format == "table" and "top_k" in getattr(arguments, "given", ()):
+        arguments.usage_error("a table shows --top-k or --threshold: give one, or another --format")
+    arguments.threshold = least.get(None, least or None)
 
 
 def _settle_zero_shot(arguments: argparse.Namespace) -> None:
@@ -334,11 +373,14 @@ class _Run:
 
     def _form(self) -> Form:
         arguments = self._arguments
-        # With one label to show, the server need not be asked: nothing may be left to do.
-        top_k = arguments.top_k
-        most = 1 if top_k == 1 else count_labels(self._classifier, arguments.zero_shot)
-        labels = min(top_k, most)
-        added = Added(arguments.prefix, top_k, labels, arguments.on_error == "skip")
+        top_k, threshold, shown = arguments.top_k, arguments.threshold, 1
+        # Else the server need not be asked: nothing may be left to do.
+        if top_k > 1 or isinstance(threshold, dict):
+            labels = find_labels(self._classifier, arguments.zero_shot)
+            shown = min(top_k, len(labels))
+            if threshold is not None:
+                least_scores(threshold, labels)  # an error before the first row
+        added = Added(arguments.prefix, top_k, shown, arguments.on_error == "skip", threshold)
         form = FORMS[arguments.format]
         names = self._source.first_names() if form is Csv else self._source.header or ()
         return form(added, names)
@@ -381,7 +423,7 @@ class _Run:
         with self._telling():
             again = self._ask(row) if begun.has_more() else None
         if again is not None:
-            check_last(path, row, found, again)
+            check_last(path, row, found, again, self._arguments.threshold)
         return begun
 
     def _ask(self, row: Row) -> Outcome:

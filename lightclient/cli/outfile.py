@@ -3,14 +3,14 @@
 import csv
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from math import isclose
+from math import inf, isclose
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from lightclient.classification import Classification
+from lightclient.classification import Classification, Threshold, least_scores
 from lightclient.cli.output import CONTINUING, Csv, JsonLines, Outcome
 from lightclient.cli.rows import Row, decode
 from lightclient.cli.tally import Tally
@@ -64,27 +64,56 @@ def _lock(out: TextIO, path: Path) -> None:
 
 @dataclass(frozen=True)
 class Found:
-    """What stands behind a row's own columns: an answer, an error's name, or neither."""
+    """What stands behind a row's own columns: an answer, an error's name, or neither.
+
+    `reached`: the labels at or above the threshold; None if there is no answer or no threshold.
+    """
 
     label: str
     score: float | None
     error: str
     truncated: bool
+    reached: frozenset[bytes] | None = None
 
     def fits(self, row: Row) -> bool:
         """Whether it can stand behind this row: one without a text has neither."""
         return (self.score is not None) + bool(self.error) == (row.text is not None)
 
-    def is_like(self, outcome: Outcome) -> bool:
+    def keeps(self, threshold: Threshold | None) -> bool:
+        """Whether the best label is in `reached` if, and only if, its score reaches the threshold.
+
+        Another threshold than that of the run before shows in this.
+        """
+        if self.score is None or threshold is None:
+            return self.reached is None
+        least = threshold.get(self.label, inf) if isinstance(threshold, Mapping) else threshold
+        has_reached = self.score >= least
+        return self.reached is not None and (_encoded(self.label) in self.reached) == has_reached
+
+    def is_like(self, outcome: Outcome, threshold: Threshold | None = None) -> bool:
         """Whether it is this answer, apart from the server's float noise."""
         if not isinstance(outcome, Classification) or self.score is None:
             return False
         # The noise can make another label the best one, so this label's own score counts as well.
         own = [score for label, score in outcome.scores if _encoded(label) == _encoded(self.label)]
-        return all(
+        is_close = all(
             isclose(score, self.score, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
             for score in (outcome.score, *(own or [float("nan")]))
         )
+        return is_close and (threshold is None or self._has_reached(outcome, threshold))
+
+    def _has_reached(self, outcome: Classification, threshold: Threshold) -> bool:
+        """Whether `reached` is what is above the threshold now, apart from the noise."""
+        least = least_scores(threshold, (label for label, _ in outcome.scores))
+        surely, perhaps = (
+            {
+                _encoded(label)
+                for label, score in outcome.scores
+                if score + noise * max(1, abs(score)) >= least[label]
+            }
+            for noise in (-_TOLERANCE, _TOLERANCE)
+        )
+        return self.reached is not None and surely <= self.reached <= perhaps
 
 
 class JsonLinesLayout:
@@ -94,6 +123,7 @@ class JsonLinesLayout:
 
     def __init__(self, form: JsonLines) -> None:
         self._form, self._added = form, form.added
+        self.threshold = form.added.threshold
         self.options = _options("jsonl", form)
 
     def split(self, stream: BinaryIO) -> Iterator[bytes]:
@@ -122,6 +152,7 @@ class JsonLinesLayout:
         keys = self._added.keys
         try:
             found: Any = decode('{"label": ' + rest.decode())
+            reached = _read_reached(found.get(f"{self._added.prefix}labels"))
         except ValueError:
             return None
         if list(found)[1:] != keys[1:] or not self._fits(found.get(f"{self._added.prefix}scores")):
@@ -131,7 +162,7 @@ class JsonLinesLayout:
             return None
         error = found.get(f"{self._added.prefix}error")
         truncated = found[f"{self._added.prefix}truncated"]
-        return Found(label or "", score, str(error or ""), truncated is True)
+        return Found(label or "", score, str(error or ""), truncated is True, reached)
 
     def _fits(self, scores: Any) -> bool:
         return scores is None or (isinstance(scores, list) and len(scores) == self._added.labels)
@@ -142,6 +173,7 @@ class CsvLayout:
 
     def __init__(self, form: Csv) -> None:
         self._form, self._added = form, form.added
+        self.threshold = form.added.threshold
         self.options = _options("csv", form)
         self.header = _encoded(form.opening)
 
@@ -177,14 +209,24 @@ class CsvLayout:
         try:
             [cells] = csv.reader(io.StringIO(rest.decode(), newline=""), strict=True)
             score = float(cells[1]) if cells[1:] and cells[1] else None
+            found = dict(zip(columns, cells, strict=False))
+            labels = found.get(f"{self._added.prefix}labels")
+            reached = _read_reached(decode(labels)) if labels else None
         except (ValueError, csv.Error):
             return None
-        found = dict(zip(columns, cells, strict=False))
         truncated = found.get(f"{self._added.prefix}truncated")
         if len(cells) != len(columns) or truncated not in ("", "true", "false"):
             return None
         error = cells[-1] if self._added.errors else ""
-        return Found(cells[0], score, error, truncated == "true")
+        return Found(cells[0], score, error, truncated == "true", reached)
+
+
+def _read_reached(labels: Any) -> frozenset[bytes] | None:
+    """The names in a list of labels, which are objects in JSON and strings in CSV."""
+    if not isinstance(labels, list):
+        return None
+    names = (item.get("label") if isinstance(item, dict) else item for item in labels)
+    return frozenset(_encoded(name) for name in names if isinstance(name, str))
 
 
 Layout = JsonLinesLayout | CsvLayout
@@ -199,7 +241,9 @@ def _options(name: str, form: Csv | JsonLines) -> str:
     added = form.added
     prefix = f" --prefix {added.prefix}" if added.prefix else ""
     errors = " --on-error skip" if added.errors else ""
-    return f"--format {name} --top-k {added.top_k}{prefix}{errors}"
+    least = "LABEL=T …" if isinstance(added.threshold, Mapping) else added.threshold
+    threshold = "" if least is None else f" --threshold {least}"
+    return f"--format {name} --top-k {added.top_k}{threshold}{prefix}{errors}"
 
 
 def _encoded(text: str) -> bytes:
@@ -276,7 +320,7 @@ def _check_record(record: bytes, row: Row, layout: Layout, path: Path, tally: Ta
     if not record.startswith(beginning) and layout.has_shape(record):
         raise _other_input(path, tally)
     found = layout.read(record.removeprefix(beginning))
-    if found is None or not found.fits(row):
+    if found is None or not (found.fits(row) and found.keeps(layout.threshold)):
         raise _other_options(f"{path}: its record {tally.rows + 1}", layout)
     return found
 
@@ -293,18 +337,20 @@ def _written(part: bytes) -> bytes:
     return part.rstrip(b"\0")
 
 
-def check_last(path: Path, row: Row, found: Found, outcome: Outcome) -> None:
+def check_last(
+    path: Path, row: Row, found: Found, outcome: Outcome, threshold: Threshold | None = None
+) -> None:
     """Check that a row's answer in the file is the one that it gets now.
 
     Raises:
         InputError: it is another one.
     """
-    if not found.is_like(outcome):
+    if not found.is_like(outcome, threshold):
         raise InputError(
             f"{path} was begun in another way: the answer to {row.place} in it is not what this "
-            "command gets now. Another --column, --function, --labels, --url or --bundle may "
-            "have been given, or the server has a new version of the model: give what it was begun "
-            "with, or another --output"
+            "command gets now. Another --column, --function, --labels, --threshold, --url or "
+            "--bundle may have been given, or the server has a new version of the model: give what "
+            "it was begun with, or another --output"
         )
 
 
@@ -319,6 +365,6 @@ def _other_input(path: Path, tally: Tally) -> InputError:
 def _other_options(what: str, layout: Layout) -> InputError:
     return InputError(
         f"{what} is not as {layout.options} writes it for this input; give the input and the "
-        "--format, --top-k, --prefix, --missing, --on-error, --column, --no-header, --url and "
-        "--bundle that it was begun with, or another --output"
+        "--format, --top-k, --threshold, --prefix, --missing, --on-error, --column, --no-header, "
+        "--url and --bundle that it was begun with, or another --output"
     )

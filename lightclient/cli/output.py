@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TextIO
 
-from lightclient.classification import Classification
+from lightclient.classification import Classification, Threshold
 from lightclient.cli.lines import RowError
 from lightclient.cli.rows import Row
 from lightclient.errors import LightClientError
@@ -37,35 +37,46 @@ class Added:
 
     `prefix`: stands before their names. `top_k`: how many labels were asked for. `labels`: how many
     are shown, since the model may have fewer. `errors`: whether there is a column for errors.
+    `threshold`: if there is one, a column holds the labels at or above it.
     """
 
     prefix: str = ""
     top_k: int = 1
     labels: int = 1
     errors: bool = False
+    threshold: Threshold | None = None
 
     @cached_property
     def columns(self) -> list[str]:
         """Their names in CSV."""
         ranks = range(2, self.labels + 1)
         more = [name for rank in ranks for name in (f"label_{rank}", f"score_{rank}")]
-        return self._named("label", "score", *more, "truncated")
+        return self._named("label", "score", *more, *self._reached, "truncated")
 
     @cached_property
     def keys(self) -> list[str]:
         """Their names in JSON."""
-        return self._named("label", "score", *["scores"][: self.top_k - 1], "truncated")
+        scores = ["scores"][: self.top_k - 1]
+        return self._named("label", "score", *scores, *self._reached, "truncated")
+
+    @property
+    def _reached(self) -> list[str]:
+        return [] if self.threshold is None else ["labels"]
 
     def _named(self, *names: str) -> list[str]:
         return [self.prefix + name for name in (*names, *["error"][: self.errors])]
 
     def cells(self, outcome: Outcome) -> list[str]:
         """Their cells in CSV; empty where there is no answer."""
-        cells = [""] * (2 * self.labels + 1)
+        cells = [""] * (len(self.columns) - self.errors)
         if isinstance(outcome, Classification):
             best = outcome.scores[: self.labels]
             found = [cell for label, score in best for cell in (label, repr(score))]
-            cells = [*found, *cells[len(found) : -1], str(outcome.truncated).lower()]
+            found += [""] * (2 * self.labels - len(found))
+            if self.threshold is not None:  # as JSON, because a label may hold any character
+                names = [label for label, _ in outcome.above(self.threshold)]
+                found.append(json.dumps(names, ensure_ascii=False))
+            cells = [*found, str(outcome.truncated).lower()]
         return [*cells, *[_error_name(outcome) or ""][: self.errors]]
 
     def members(self, outcome: Outcome) -> dict[str, Any]:
@@ -74,6 +85,8 @@ class Added:
         if isinstance(outcome, Classification):
             scores = [score._asdict() for score in outcome.scores[: self.top_k]]
             more = [scores][: self.top_k - 1]
+            if self.threshold is not None:
+                more.append([score._asdict() for score in outcome.above(self.threshold)])
             found = [outcome.label, outcome.score, *more, outcome.truncated]
         return dict(zip(self.keys, [*found, *[_error_name(outcome)][: self.errors]], strict=True))
 
@@ -97,12 +110,15 @@ def _check_names(names: Iterable[str], added: list[str], where: str) -> None:
 
 
 class Table:
-    """`label  score  text`, a line each, for the eyes; cut to the terminal's width."""
+    """`label  score  text`, a line each, for the eyes; cut to the terminal's width.
+
+    The labels are the best ones, or those at or above the threshold if there is one.
+    """
 
     opening = between = closing = empty = ""
 
     def __init__(self, added: Added, header: tuple[str, ...]) -> None:
-        self._top_k = added.top_k
+        self._top_k, self._threshold = added.top_k, added.threshold
 
     def record(self, row: Row, outcome: Outcome) -> str:
         """A line."""
@@ -110,7 +126,10 @@ class Table:
         if isinstance(outcome, Classification):
             width = max(len(label) for label, _ in outcome.scores)
             best = outcome.scores[: self._top_k]
+            if self._threshold is not None:
+                best = outcome.above(self._threshold)
             found = "  ".join(f"{printable(label):<{width}} {score:.5f}" for label, score in best)
+            found = found or "(no label)"
         room = shutil.get_terminal_size().columns - len(found) - 2
         return f"{found}  {shorten(row.text or '', room)}".rstrip() + "\n"
 

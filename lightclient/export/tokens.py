@@ -8,10 +8,13 @@ from lightclient.errors import BundleError, ExportError
 from lightclient.export.samples import SENTENCES
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import encode
+from lightclient.model.files import CROSS_ENCODER
 
 TOKENIZER = "tokenizer.json"
 # All that Bundle.load reads beside tokenizer.json; of these, one that is left over misleads it.
-FILES = (TOKENIZER, "tokenizer_config.json", "special_tokens_map.json", "config.json")
+FILES = (
+    TOKENIZER, "tokenizer_config.json", "special_tokens_map.json", "config.json", CROSS_ENCODER,
+)  # fmt: skip
 # What AutoTokenizer makes a tokenizer of; without one of them it makes an empty one, silently.
 _VOCABULARIES = ("vocab.txt", "vocab.json", "*.model")
 
@@ -27,7 +30,7 @@ def write_bundle(source: Path, folder: Path) -> Bundle:
         _copy(source, folder, FILES)
     else:
         _fast_tokenizer(source).save_pretrained(folder)
-        _copy(source, folder, ("config.json",))
+        _copy(source, folder, ("config.json", CROSS_ENCODER))
     for extra in folder.iterdir():
         if extra.name not in FILES:
             extra.unlink()

@@ -9,7 +9,14 @@ from typing import Literal
 from lightclient.errors import BundleError, InputError
 from lightclient.messages import short_repr
 from lightclient.model.document import BROKEN, JsonFile, parse_json, unreadable
-from lightclient.model.files import VOCABULARY, Files, Origin, fingerprint, read_files
+from lightclient.model.files import (
+    CROSS_ENCODER,
+    VOCABULARY,
+    Files,
+    Origin,
+    fingerprint,
+    read_files,
+)
 from lightclient.model.folder import find_folder
 from lightclient.model.tokenizer import LoadedTokenizer, load_tokenizer
 
@@ -34,6 +41,7 @@ class Bundle:
     `max_length`: the most tokens, special ones included; None: no limit is known.
     `needs_type_ids`: without type ids, the model takes the second text of a pair for the first.
     `fingerprint`: of the bytes of its files.
+    `activation`: the path of what makes the scores of a cross-encoder; None: it is not stated.
     """
 
     name: str
@@ -43,6 +51,7 @@ class Bundle:
     max_length: int | None
     needs_type_ids: bool
     fingerprint: str = ""
+    activation: str | None = None
 
     @property
     def function(self) -> FunctionName:
@@ -61,8 +70,9 @@ class Bundle:
 
         Args:
             source: the name of a shipped bundle, or a folder with `config.json` and either
-                `tokenizer.json` or `vocab.txt` (WordPiece), and perhaps `tokenizer_config.json`
-                and `special_tokens_map.json`. None: the default. A `Bundle` is returned as it is.
+                `tokenizer.json` or `vocab.txt` (WordPiece), and perhaps `tokenizer_config.json`,
+                `special_tokens_map.json` and `config_sentence_transformers.json`. None: the
+                default. A `Bundle` is returned as it is.
 
         Raises:
             BundleError: a file is missing, broken, or contradicts another.
@@ -93,7 +103,8 @@ class Bundle:
         tokens = _parse(files, origin, "tokenizer_config.json")
         if "added_tokens_decoder" not in tokens:  # an older file, with another one beside it
             tokens.update(_parse(files, origin, "special_tokens_map.json"))
-        return _bundle(name, files, origin, tokens, config)
+        activation = _activation(_parse(files, origin, CROSS_ENCODER), config)
+        return _bundle(name, files, origin, tokens, config, activation)
 
     @classmethod
     def from_vocab(
@@ -143,7 +154,14 @@ def _parse(files: Files, origin: Origin, name: str) -> JsonFile:
     return parse_json(files.get(name, b"{}"), origin.path(name))
 
 
-def _bundle(name: str, files: Files, origin: Origin, tokens: JsonFile, config: JsonFile) -> Bundle:
+def _bundle(
+    name: str,
+    files: Files,
+    origin: Origin,
+    tokens: JsonFile,
+    config: JsonFile,
+    activation: str | None = None,
+) -> Bundle:
     try:
         loaded = load_tokenizer(files, origin, tokens, config)
     except BROKEN as error:
@@ -157,6 +175,7 @@ def _bundle(name: str, files: Files, origin: Origin, tokens: JsonFile, config: J
         max_length=_max_length(tokens, config, loaded.padding.token_id),
         needs_type_ids=loaded.has_type_ids and (config.whole("type_vocab_size") or 0) > 1,
         fingerprint=fingerprint(files),
+        activation=activation,
     )
 
 
@@ -171,6 +190,20 @@ def _labels(config: JsonFile) -> tuple[str, ...]:
     if not labels or len(labels) < len(names):
         raise config.error("id2label", "an object from '0', '1', … without a gap to the labels")
     return labels
+
+
+def _activation(own: JsonFile, config: JsonFile) -> str | None:
+    """What sentence-transformers wrote: 5.4 and newer in a file of its own, 4.0 and newer, older.
+
+    (5.7, base/model.py, _load_config_modules; cross_encoder/model.py, get_default_activation_fn)
+    """
+    found = own.get("activation_fn") if own.get("model_type") == "CrossEncoder" else None
+    if found is None:
+        found = config.get("sbert_ce_default_activation_function")
+        newer = config.get("sentence_transformers")
+        if isinstance(newer, dict) and "activation_fn" in newer:
+            found = newer["activation_fn"]
+    return None if found is None else str(found)
 
 
 def _max_length(tokens: JsonFile, config: JsonFile, pad_id: int | None) -> int | None:

@@ -14,8 +14,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+CROSS_ENCODER = "config_sentence_transformers.json"
 # In the order of the alphabet, which is that of the fingerprint.
-NAMES = ("config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")
+NAMES = (
+    "config.json", CROSS_ENCODER, "special_tokens_map.json", "tokenizer.json",
+    "tokenizer_config.json",
+)  # fmt: skip
 VOCABULARY = "vocab.txt"  # of a BERT model without a tokenizer.json
 SIGNATURE = "lightclient_bundle"
 FILE, CONTENT = "file", "content_bytes"

@@ -3,6 +3,8 @@
 import re
 from typing import Literal, NamedTuple, get_args
 
+from lightclient.errors import InputError, SignatureError
+from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle, FunctionName
 
 FUNCTIONS: tuple[FunctionName, ...] = get_args(FunctionName)
@@ -13,18 +15,26 @@ FUNCTIONS: tuple[FunctionName, ...] = get_args(FunctionName)
 _PROBABILITIES = re.compile(
     r"(?:.*_)?(?:probabilit(?:y|ies)|probs?|scores?|softmax|sigmoid|predictions?)(?:_\d+)?"
 )
+# The paths that sentence-transformers writes (util/misc.py, fullname), and what people write.
+_ACTIVATIONS: dict[str | None, FunctionName] = {
+    None: "sigmoid",
+    "torch.nn.Sigmoid": "sigmoid", "torch.nn.modules.activation.Sigmoid": "sigmoid",
+    "torch.nn.Identity": "none", "torch.nn.modules.linear.Identity": "none",
+}  # fmt: skip
 
 
 class Function(NamedTuple):
     """A function, and why it is this one.
 
     `believed`: what the output is taken for, as far as the values can contradict it. None: somebody
-    said it, or any value will do.
+    said it, or any value will do. `for_rank`: the one that `rank` uses instead; None: the bundle
+    says which.
     """
 
     name: FunctionName
     reason: str
     believed: Literal["probabilities", "logits"] | None
+    for_rank: FunctionName | None = None
 
 
 def choose_function(stated: FunctionName | None, output: str | None, bundle: Bundle) -> Function:
@@ -36,13 +46,40 @@ def choose_function(stated: FunctionName | None, output: str | None, bundle: Bun
         bundle: knows the pipeline's choice.
     """
     if stated is not None:
-        return Function(stated, "as function= says", None)
+        return Function(stated, "as function= says", None, for_rank=stated)
     name, name_says = bundle.function, (output or "").lower()
     kind = bundle.problem_type or f"{len(bundle.labels)} labels"
     reason = f"as transformers' pipeline does for {kind}"
+    for_rank: FunctionName | None = "none" if _PROBABILITIES.fullmatch(name_says) else None
     if name == "none":
-        return Function(name, reason, None)
-    if _PROBABILITIES.fullmatch(name_says):
-        return Function("none", f"as the name {output!r} says probabilities", "probabilities")
+        return Function(name, reason, None, for_rank)
+    if for_rank == "none":
+        reason = f"as the name {output!r} says probabilities"
+        return Function("none", reason, "probabilities", for_rank)
     # Even one that is called logits is looked at, since a layer of that name may have a softmax.
     return Function(name, reason, "logits")
+
+
+def choose_for_rank(function: Function, bundle: Bundle) -> FunctionName:
+    """Choose what makes the score of a document of a cross-encoder's only logit.
+
+    What the user said, or else the output's name, or else the model's own choice, as in
+    sentence-transformers 5.7, cross_encoder/model.py, get_default_activation_fn.
+
+    Raises:
+        InputError: the user said softmax, which makes 1 of any single logit.
+        SignatureError: the model's own choice is none of these functions.
+    """
+    if function.for_rank == "softmax":
+        raise InputError(
+            "function='softmax' gives every document the score 1, since the model has one logit: "
+            "pass 'sigmoid' or 'none' to rank, or leave function out"
+        )
+    found = function.for_rank or _ACTIVATIONS.get(bundle.activation)
+    if found is None:
+        raise SignatureError(
+            f"the bundle {bundle.name!r} wants {short_repr(bundle.activation)} for its scores, "
+            "which this client does not have: pass function='none' to rank by the logits, or "
+            "'sigmoid'"
+        )
+    return found

@@ -1,0 +1,124 @@
+"""Documents in the order of how well they fit a query.
+
+The model is a cross-encoder: it reads the query and a document as a pair, and gives one number.
+What is made of it, and the order of documents that tie, are as in sentence-transformers 5.7,
+cross_encoder/model.py, `CrossEncoder.rank`.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from lightclient.checks import check_whole
+from lightclient.classification import Classification
+from lightclient.column import read_text, refuse_table
+from lightclient.errors import InputError, LightClientError, SignatureError, TimedOut
+from lightclient.http.deadline import Deadline, Stop
+from lightclient.messages import printable
+from lightclient.model.encoding import Row, Text, check_text
+from lightclient.serving.function import choose_for_rank
+from lightclient.serving.plan import Plan
+
+if TYPE_CHECKING:
+    from lightclient.client import Classifier
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A document that was ranked.
+
+    `index`: its place among the documents that were given. `score`: how well it fits the query.
+    """
+
+    index: int
+    score: float
+
+
+class Fit:
+    """How well a document fits a query."""
+
+    rows_a_text = 1
+
+    def __init__(self, query: str) -> None:
+        self._query = query
+
+    def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
+        """One row a document: the query and the document as a pair, the longer one cut first."""
+        rows = plan.tokenize([(self._query, str(text)) for text in texts])
+        if "" in texts:  # a text of the pair, as CrossEncoder has it; only the query can be cut
+            [empty] = plan.tokenize([(self._query, "")], first_only=True)
+            rows = [row if text else empty for text, row in zip(texts, rows, strict=True)]
+        return [[row] for row in rows]
+
+    def answer(self, found: Sequence[Classification], plan: Plan) -> float:
+        """The score.
+
+        Raises:
+            SignatureError, InputError: the model has several labels; or as `choose_for_rank`.
+        """
+        [logit, *others] = found[0].logits
+        if others:
+            names = printable(", ".join(plan.bundle.labels), 200)
+            raise SignatureError(
+                f"rank is for models with one label, and {plan.bundle.name!r} has "
+                f"{len(plan.bundle.labels)}: {names}. Serve a cross-encoder; or take the scores of "
+                "the labels from classify((query, document)), or zero_shot if the model is for "
+                "natural language inference"
+            )
+        from lightclient.scoring import score_logit  # imported here, because it needs numpy
+
+        return score_logit(logit, choose_for_rank(plan.function, plan.bundle))
+
+
+def rank(
+    classifier: "Classifier",
+    query: str,
+    documents: Iterable[str],
+    top_k: int | None,
+    deadline: Deadline,
+    stop: Stop | None = None,
+) -> list[Ranked]:
+    """Do what `Classifier.rank` says. `stop`: that of the deadline."""
+    if not isinstance(query, str):
+        raise InputError(f"query must be a str, not {type(query).__name__}")
+    if top_k is not None:
+        check_whole("top_k", top_k, 1)
+    question = Fit(str(check_text(query, "query")))
+    texts: list[Any] = list(_read(documents, str(classifier._predictor.address), deadline))
+    with _errors_of_documents():
+        scores = classifier._ask(question, texts, deadline, stop)
+    found = [Ranked(at, score) for at, score in enumerate(scores)]
+    # Python's sort is stable, in reverse too: documents that tie stay in the order given.
+    return sorted(found, key=attrgetter("score"), reverse=True)[:top_k]
+
+
+def _read(documents: object, url: str, deadline: Deadline) -> Iterator[str]:
+    refuse_table(documents, "documents", "rank(query, {})")
+    is_one = isinstance(documents, (str, bytes)) or getattr(documents, "ndim", 1) == 0
+    if is_one or not isinstance(documents, Iterable):
+        raise InputError(
+            f"documents must be an iterable of str, not {type(documents).__name__}; put a single "
+            "document into a list"
+        )
+    for at, document in enumerate(documents):
+        if deadline.over:
+            seconds = deadline.seconds
+            words = (
+                f"reading the documents alone took longer than the {seconds:g} s of the call: pass "
+                "a list, or a longer timeout"
+            )
+            raise TimedOut(words, url=url, attempts=0, timeout=seconds)
+        yield read_text(document, f"documents[{at}]")
+
+
+@contextmanager
+def _errors_of_documents() -> Iterator[None]:
+    """Have errors call a text of the stream the document that it is."""
+    try:
+        yield
+    except LightClientError as error:
+        error.args = (re.sub(r"^texts\[", "documents[", str(error)),)
+        raise
