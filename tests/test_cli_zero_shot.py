@@ -72,6 +72,18 @@ def test_the_options_reach_the_classifier(run: Run, url: str) -> None:
     assert (records(out)[0]["label"], records(out)[0]["score"]) == answer.scores[0]
 
 
+def test_a_threshold_is_one_of_these_labels(run: Run, url: str) -> None:
+    shown = ("--format", "jsonl", "--multi-label", "--threshold")
+    answer = Classifier(url).zero_shot("a text", LABELS, multi_label=True)
+    _, out, _ = run("a text", *GIVEN, *shown, "0.3")
+    assert [found["label"] for found in records(out)[0]["labels"]] == [
+        label for label, _ in answer.above(0.3)
+    ]
+    status, out, err = run("a text", *GIVEN, *shown, "sports=0.3", "--threshold", "entailment=0.3")
+    assert (status, out) == (1, "")
+    assert "it lacks 'politics', 'food, drink', 'science', and no label is called" in err
+
+
 def test_labels_may_be_given_several_times(run: Run) -> None:
     several = ("--labels", " sports ,politics ", "--labels", '"food, drink"', "--labels", "science")
     shown = ("--top-k", "4", "--format", "jsonl")
