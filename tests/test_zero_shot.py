@@ -460,11 +460,11 @@ def test_the_timeout_holds_for_all_requests_together(nli: Path) -> None:
         assert [type(error) for error in found] == [TimedOut] * len(TEXTS)
 
     def slow(ids: list[int]) -> list[float]:
-        time.sleep(0.005)  # so that a request takes far less than the timeout, and all take more
+        time.sleep(0.001)  # so that a request takes far less than the timeout, and all take more
         return some_logits(ids)
 
     with StandIn(served(nli, Model(slow))) as url, pytest.raises(TimedOut):
-        Classifier(url).zero_shot(TEXTS, [f"label {at}" for at in range(100)], timeout=0.5)
+        Classifier(url).zero_shot(TEXTS, [f"label {at}" for at in range(200)], timeout=0.5)
 
 
 @pytest.mark.parametrize("answered", [1, 3])
