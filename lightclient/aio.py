@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 from lightclient.checks import check_whole
 from lightclient.classification import Classification
-from lightclient.client import Classifier, OnError, OnMissing, Texts, check_texts
+from lightclient.client import Classifier, OnError, OnMissing, Texts, check_one, check_texts
 from lightclient.errors import LightClientError, TimedOut
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.headers import Headers, Token
@@ -43,8 +43,8 @@ class AsyncClassifier:
     server ends within 0.1 seconds, and its thread is free for the next call.
 
     Args:
-        max_concurrency: the calls of `classify` that are under way at the same time. The others
-            wait for their turn, inside their deadlines.
+        max_concurrency: the calls of `classify` and `count_tokens` that are under way at the same
+            time. The others wait for their turn, inside their deadlines.
         url, bundle, timeout, max_length, pad_to, signature, function, form, headers, token,
             ca_certs, client_cert, retries, long_texts, stride: as for `Classifier`. Functions that
             give the token or the headers are called in the threads.
@@ -126,6 +126,21 @@ class AsyncClassifier:
         work = partial(self._classifier._ask, question, texts, deadline, stop)
         found: list[Classification] = await self._do(work, deadline, stop)
         return found
+
+    async def count_tokens(self, text: Text, *, timeout: float | None = None) -> int:
+        """Count the tokens of a text or a pair, as `Classifier.count_tokens` does.
+
+        It takes a place of `max_concurrency`, because a long text takes its time.
+
+        Raises:
+            TimedOut: also if `max_concurrency` calls were under way until the deadline.
+            Whatever `Classifier.count_tokens` raises.
+        """
+        stop = Stop()
+        deadline = self._classifier._deadline(timeout, stop)
+        work = partial(self._classifier._count_tokens, check_one(text), deadline)
+        count: int = await self._do(work, deadline, stop)
+        return count
 
     async def _do(self, work: Callable[[], Any], deadline: Deadline, stop: Stop) -> Any:
         too_late = partial(self._too_late, deadline.seconds)

@@ -14,7 +14,7 @@ from lightclient.http.headers import Headers, Token
 from lightclient.imports import import_numpy_meanwhile
 from lightclient.long_texts import Cut, LongTexts, make_question
 from lightclient.model.bundle import Bundle, FunctionName
-from lightclient.model.encoding import Text, check_text
+from lightclient.model.encoding import Text, check_text, count_tokens
 from lightclient.question import Question
 from lightclient.serving.predictor import Predictor
 from lightclient.serving.request import Form
@@ -466,6 +466,28 @@ class Classifier:
 
         return rank(self, query, documents, top_k, self._deadline(timeout))
 
+    def count_tokens(self, text: Text, *, timeout: float | None = None) -> int:
+        """Count the tokens of a text or a pair, special ones included, before any is cut.
+
+        The server is asked only if its model carries the bundle and no call has fetched it yet. A
+        text is read to its end: ten megabytes take six seconds and 1.4 GB in tokenizers 0.23.
+
+        Args:
+            text: a text or a pair.
+            timeout: as for `classify`.
+
+        Raises:
+            InputError: the text, or the timeout, is not what it must be.
+            Whatever `classify` raises when it asks for the bundle.
+        """
+        deadline = self._deadline(timeout)
+        return self._count_tokens(check_one(text), deadline)
+
+    def _count_tokens(self, text: Text, deadline: Deadline) -> int:
+        predictor = self._predictor
+        known = predictor.bundle if predictor.knows_bundle else predictor.plan(deadline).bundle
+        return count_tokens(text, known)
+
     def close(self) -> None:
         """Close the idle connections; a later call opens new ones."""
         self._predictor.transport.close()
@@ -519,6 +541,20 @@ def check_texts(texts: object) -> list[Text]:
             "classify_many takes any iterable of texts, and so does zero_shot_many"
         )
     return [check_text(texts)]
+
+
+def check_one(text: object) -> Text:
+    """The one text, or pair, whose tokens are counted.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if isinstance(text, (str, bytes, tuple)):
+        return check_text(text)
+    raise InputError(
+        f"count_tokens takes one text or a pair, not {type(text).__name__}; for a list of them: "
+        "[classifier.count_tokens(text) for text in texts]"
+    )
 
 
 @overload

@@ -48,10 +48,7 @@ class ZeroShot:
             try:
                 plan.tokenize([("a", hypothesis)], first_only=True)
             except InputError as error:
-                raise InputError(
-                    f"labels[{at}] makes too long a hypothesis: {error}; shorten the label or the "
-                    "template"
-                ) from error
+                raise InputError(f"labels[{at}] makes too long a hypothesis: {error}") from error
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
         """One row a label, of which only the text itself is cut.

@@ -102,7 +102,7 @@ def test_it_takes_what_a_classifier_takes() -> None:
     parameters = dict(ours.parameters)
     assert parameters.pop("max_concurrency").default == 16
     assert parameters == dict(theirs.parameters)
-    for name in ("classify", "classify_many", "rank", "warm"):
+    for name in ("classify", "classify_many", "count_tokens", "rank", "warm"):
         own, other = (inspect.signature(getattr(c, name)) for c in (AsyncClassifier, Classifier))
         assert list(own.parameters) == list(other.parameters)
         assert [p.default for p in own.parameters.values()] == [
@@ -119,6 +119,9 @@ def test_it_answers_as_a_classifier_does(url: str) -> None:
             assert await classifier.classify(("good", "bad")) == expected.classify(("good", "bad"))
             assert await classifier.classify(["good", "bad"]) == expected.classify(["good", "bad"])
             assert await classifier.classify([]) == []
+            assert await classifier.count_tokens(("good", "bad")) == 5
+            with pytest.raises(InputError, match="one text or a pair, not list"):
+                await classifier.count_tokens(["good"])  # type: ignore[arg-type]
             assert classifier.timeout == expected.timeout
             many = [answer async for answer in classifier.classify_many(TEXTS * 100)]
             assert [answer.label for answer in many] == [

@@ -19,6 +19,7 @@ import pytest
 from lightclient import (
     Bundle,
     BundleError,
+    CannotConnect,
     Classifier,
     InputError,
     Signature,
@@ -117,6 +118,23 @@ def test_the_bundle_is_fetched_once(spam: Path) -> None:
             classifier.classify(text)
         list(classifier.classify_many(TEXTS))
         assert model.fetched == 1
+
+
+def test_tokens_are_counted_by_the_model_s_own_bundle(spam: Path) -> None:
+    """It is asked for once; then no server is needed, and none is where the bundle was given."""
+    text = TEXTS[0]
+    [ids] = encode([text], Bundle.load(spam)).input_ids
+    assert len(encode([text], Bundle.load()).input_ids[0]) != len(ids)
+    model = Counting(spam)
+    with StandIn(model) as url, Classifier(url) as classifier:
+        assert classifier.count_tokens(text) == len(ids)
+    assert classifier.count_tokens(text * 2000) == len(
+        encode([text * 2000], Bundle.load(spam)).input_ids[0]
+    )
+    assert model.fetched == 1
+    assert Classifier(url, bundle=spam).count_tokens(text) == len(ids)
+    with pytest.raises(CannotConnect):
+        Classifier(url).count_tokens(text, timeout=0.5)
 
 
 def test_the_shipped_bundle_is_not_fetched() -> None:

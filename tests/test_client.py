@@ -114,6 +114,33 @@ def test_every_shape_of_input(classifier: Classifier) -> None:
     assert classifier.classify(("good", "")) == one
 
 
+def test_how_many_tokens_a_text_has(url: str) -> None:
+    classifier = Classifier(url, bundle=GOLDEN / "bert-uncased", max_length=5)
+    assert classifier.count_tokens("a b c") == 5
+    assert classifier.count_tokens("a b c " * 1000) == 3002
+    assert classifier.count_tokens(("a b", "c")) == 6
+    assert classifier.count_tokens(("a b", "")) == 4
+    assert classifier.count_tokens("") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (["a", "b"], r"one text or a pair, not list; .*\[classifier.count_tokens\(text\) for"),
+        (iter("ab"), "one text or a pair, not str"),
+        (None, "not NoneType"),
+        (("a", "b", "c"), "not a tuple of 3"),
+        (b"a", "decode it"),
+        ("\ud800", "lone surrogate"),
+    ],
+)
+def test_what_has_no_tokens_to_count(classifier: Classifier, text: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        classifier.count_tokens(text)
+    with pytest.raises(InputError, match="timeout"):
+        classifier.count_tokens("a", timeout=0)
+
+
 def test_the_environment_names_the_server(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingError, match="LIGHTCLIENT_URL"):
         lightclient.classify(ARTICLE)

@@ -25,12 +25,13 @@ import pytest
 from lightclient import Classifier
 from lightclient.standin import StandIn
 from lightclient.standin.demo import load_demo_model
+from tests.pages import PAGES, ROOT
 from tests.test_package import needs_source
-from tests.test_readme import BLOCKS, README, ROOT
 
-SERVICE = next(block.text for block in BLOCKS if block.text.startswith("# service.py\n"))
-COMPOSE = next(block.text for block in BLOCKS if block.text.startswith("# compose.yaml\n"))
-DOCKERFILE = next(block.text for block in BLOCKS if " AS build\n" in block.text)
+PAGE = PAGES["lightclient/SERVICES.md"]
+SERVICE = PAGE.block("python", "# service.py\n")
+COMPOSE = PAGE.block("yaml", "# compose.yaml\n")
+DOCKERFILE = PAGE.block("dockerfile", " AS build\n")
 TEXT = "I like you. I love you"
 
 
@@ -225,7 +226,7 @@ def test_the_image_serves_and_tells_its_health(image: Image) -> None:
 
 @needs_source
 def test_the_size_that_the_readme_states(image: Image) -> None:
-    found = re.search(r"takes (\d+) MB, (\d+) of them without FastAPI", README)
+    found = re.search(r"takes (\d+) MB, (\d+) of them without FastAPI", PAGE.text)
     assert found
     packages = next(image.added.glob("lib/python*/site-packages"))
     files = [path for path in packages.rglob("*") if path.is_file()]

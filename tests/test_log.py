@@ -13,8 +13,8 @@ import pytest
 
 from lightclient import Classifier, LightClientError, ServerError, Signature
 from lightclient.standin import StandIn
+from tests.pages import PAGES
 from tests.scripted import Script, answering, once, outputs, read_request, response, serving
-from tests.test_readme import BLOCKS
 
 BUSY = response(503, '{"error": "later"}', "Connection: close")
 
@@ -206,9 +206,9 @@ def test_records_of_an_application_that_have_such_attributes_already(
 def metrics() -> Iterator[Callable[..., float | None]]:
     """The README's recipe for Prometheus; gives the value of a sample."""
     registry = pytest.importorskip("prometheus_client").REGISTRY
-    [recipe] = [block.text for block in BLOCKS if "prometheus_client" in block.text]
+    recipe = PAGES["lightclient/SERVICES.md"].block("python", "prometheus_client")
     names: dict[str, Any] = {}
-    exec(compile(recipe, "README.md", "exec"), names)
+    exec(compile(recipe, "SERVICES.md", "exec"), names)
     yield lambda name, **labels: registry.get_sample_value(f"lightclient_{name}", labels)
     names["log"].removeFilter(names["count"])
     for metric in (names["exchanges"], names["repeats"]):

@@ -3,7 +3,6 @@
 import copy
 import pickle
 from collections.abc import Callable, Iterator, Mapping
-from importlib.resources import files
 
 import pytest
 
@@ -23,8 +22,8 @@ from lightclient.serving.address import parse_address
 from lightclient.standin import StandIn
 from lightclient.standin.demo import load_demo_model
 from tests.other_servers import azure_ml, sagemaker, vendor, vertex_ai
+from tests.pages import PAGES
 from tests.scripted import answering, outputs, response, serving
-from tests.test_readme import blocks_of
 
 TEXTS = ["I like you. I love you", "a bore", "what a wonderful film"]
 LABELS = ["POSITIVE", "NEGATIVE", "POSITIVE"]
@@ -146,8 +145,7 @@ def test_sagemaker_with_the_signer_of_the_readme(
     model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("botocore", reason="botocore is not installed: pip install '.[test]'")
-    text = files("lightclient").joinpath("serving", "README.md").read_text(encoding="utf-8")
-    [block] = [block.text for block in blocks_of(text) if "SigV4Auth" in block.text]
+    block = PAGES["lightclient/serving/README.md"].block("python", "SigV4Auth")
     named = "https://runtime.sagemaker.eu-west-1.amazonaws.com"
     assert named in block
     for name, value in SECRETS.items():

@@ -1,16 +1,13 @@
 """Documents in the order of a cross-encoder, which is a table of logits here, over real sockets."""
 
 import asyncio
-import io
 import itertools
 import json
 import pickle
-import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import redirect_stdout
 from dataclasses import FrozenInstanceError, asdict
 from pathlib import Path
 from typing import Any
@@ -449,16 +446,3 @@ def test_a_cancelled_task_ends_its_requests(folder: Path) -> None:
 
     with silent.classifier(bundle=folder, signature=signature) as classifier:
         run(work(classifier))
-
-
-def test_the_readme_s_lines(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def zero(inputs: dict[str, Any]) -> dict[str, Any]:
-        return {"logits": np.zeros((len(inputs["input_ids"]), 1), np.float32)}
-
-    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
-    [block] = re.findall(r"^```python\n(# LIGHTCLIENT_URL .*?)^```$", readme, re.M | re.S)
-    printed = io.StringIO()
-    with StandIn(served(zero).with_bundle(folder)) as url, redirect_stdout(printed):
-        monkeypatch.setenv("LIGHTCLIENT_URL", url)
-        exec(compile(block, "README.md", "exec"), {"Classifier": Classifier})
-    assert printed.getvalue() == f"{[Ranked(0, 0.5), Ranked(1, 0.5)]}\n"

@@ -1,7 +1,8 @@
-"""The README is run, with its output: every block but the docker lines and those of a Lambda.
+"""The documentation is run, with its output: every block but the docker lines.
 
-`test_containers.py` runs the service, the image and the compose file, `test_log.py` the recipe for
-Prometheus, `test_rank.py` the ranking, and `engines` the recipes for pandas and polars.
+Some blocks are run elsewhere: a Lambda function's package, image and template in `aws_lambda`, the
+service and its image in `test_containers.py`, the metrics in `test_log.py`, the signer in
+`test_other_servers.py`, tables and clusters in `engines`, and what needs TensorFlow in `heavy`.
 """
 
 import contextlib
@@ -14,7 +15,6 @@ import sys
 import venv
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -22,30 +22,29 @@ from lightclient.model.folder import DEFAULT_BUNDLE
 from lightclient.standin import Batching, StandIn
 from lightclient.standin.demo import load_demo_model
 from tests.golden import GOLDEN
+from tests.pages import PAGES, README, ROOT, Block, Page
 from tests.test_package import needs_source
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+MOST_CHARACTERS = 10_000
 # What differs from run to run; the last digits of a float, from processor to processor.
 LOCAL_SERVER = re.compile(r"http://(?:localhost|127\.0\.0\.1):\d+")
 FLOAT = re.compile(r"\d+\.\d{5,}")
-# tests/test_containers.py runs the service, tests/engines the recipes, test_log.py the metrics,
-# test_rank.py what needs a cross-encoder.
-RUN_ELSEWHERE = (
-    "# service.py", "import pandas", "import polars", "import logging", "# LIGHTCLIENT_URL",
-)  # fmt: skip
-
-
-class Block(NamedTuple):
-    kind: str
-    text: str
-
-
-def blocks_of(text: str) -> list[Block]:
-    return [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S)]
-
-
-BLOCKS = blocks_of(README)
+RUN_ELSEWHERE = {
+    "python": (
+        "# ",
+        *map("import {}".format, ("botocore", "logging", "numpy", "pandas", "polars")),
+    ),
+    "console": (
+        *("git clone", "python3 -m venv", "pip install"),
+        *("lightclient export", "lightclient serve", "lightclient classify --url", "export "),
+    ),
+}
+PAGES_WITH_PYTHON = [
+    page
+    for page in PAGES.values()
+    if any(block.kind == "python" for block in page.blocks) and page.name != "lightclient/API.md"
+]
+PAGES_WITH_COMMANDS = [page for page in PAGES.values() if page.commands()]
 
 
 def plain(text: str) -> str:
@@ -57,67 +56,65 @@ def plain(text: str) -> str:
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """What `lightclient serve --name distilbert` serves."""
-    assert "$ lightclient serve --name distilbert\n" in README
+    assert "$ lightclient serve --name distilbert " in README.text
     with StandIn({"distilbert": load_demo_model()}) as url:
         yield url
 
 
+def test_the_readme_is_short() -> None:
+    assert len(README.text) <= MOST_CHARACTERS
+
+
 def test_every_block_is_known() -> None:
-    # tests/aws_lambda runs the package of a function, its image and its template.
-    assert {block.kind for block in BLOCKS} == {
-        *("python", "text", "console", "sh", "dockerfile", "yaml")
-    }
-    shells = [block.text for block in BLOCKS if block.kind == "sh"]
-    assert all("docker" in text or "--target package" in text for text in shells)
-    assert len(BLOCKS) > 12
+    for page in PAGES.values():
+        for kind, text in page.blocks:
+            assert kind in ("python", "text", "console", "sh", "dockerfile", "yaml"), page.name
+            if kind == "sh":
+                known = ("docker run", "--target package", "pytest --serving-url", "python -m ")
+                assert any(word in text for word in known), (page.name, text)
 
 
-def test_the_python_blocks(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", PAGES_WITH_PYTHON, ids=lambda page: page.name)
+def test_the_python_blocks(
+    page: Page, server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     origin = server.split("/v1/")[0]
     monkeypatch.setenv("LIGHTCLIENT_URL", server)
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(GOLDEN / "bert-slow", tmp_path / "path" / "to" / "model" / "folder")
     shutil.copy(GOLDEN / "bert-slow" / "vocab.txt", tmp_path)
     names: dict[str, object] = {}
-    for block, following in zip(BLOCKS, [*BLOCKS[1:], Block("", "")], strict=True):
-        if block.kind != "python" or block.text.startswith(RUN_ELSEWHERE):
+    for block, following in zip(page.blocks, [*page.blocks[1:], Block("", "")], strict=True):
+        if block.kind != "python" or is_run_elsewhere(page, block):
             continue
         printed = io.StringIO()
         code = block.text.replace("http://localhost:8501", origin)
         with contextlib.redirect_stdout(printed):
-            exec(compile(code, "README.md", "exec"), names)
+            exec(compile(code, page.name, "exec"), names)
         if following.kind == "text":
             assert plain(printed.getvalue()) == plain(following.text)
 
 
-def commands() -> list[tuple[str, str]]:
-    """Each `$ command` of the console blocks with the output below it."""
-    found = []
-    for block in BLOCKS:
-        if block.kind == "console":
-            for part in re.split(r"^\$ ", block.text, flags=re.M)[1:]:
-                command, _, output = part.partition("\n")
-                found.append((command, output))
-    return found
+def is_run_elsewhere(page: Page, block: Block) -> bool:
+    return block.text.startswith(RUN_ELSEWHERE["python"]) and page.name not in (
+        *("lightclient/standin/README.md", "lightclient/QUESTIONS.md"),
+    )
 
 
-def test_the_commands(server: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", PAGES_WITH_COMMANDS, ids=lambda page: page.name)
+def test_the_commands(page: Page, server: str, tmp_path: Path) -> None:
     origin = server.split("/v1/")[0]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"LIGHTCLIENT_URL": server, "PATH": path, "COLUMNS": "80"}
-    # tests/heavy runs what needs TensorFlow.
-    elsewhere = ("pip install", "lightclient export", "lightclient serve", "export LIGHT")
-    run = [pair for pair in commands() if not pair[0].startswith(elsewhere)]
-    assert len(run) >= 6
-    shutil.copytree(ROOT / "vocab" / DEFAULT_BUNDLE, tmp_path / "models" / "distilbert")
-    for command, output in run:
+    for command, output in page.commands():
+        if command.startswith(RUN_ELSEWHERE["console"]):
+            continue
         command = command.replace("http://localhost:8501", origin)
         done = subprocess.run(
-            command, shell=True, cwd=tmp_path, env=environment, capture_output=True, check=False
-        )
-        assert (done.returncode, done.stderr) == (0, b""), command
-        if output:
-            assert plain(done.stdout.decode()) == plain(output), command
+            command, shell=True, cwd=tmp_path, env=environment, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        assert done.returncode == 0, (command, done.stdout)
+        assert plain(done.stdout.decode()) == plain(output) or not output, command
 
 
 @needs_source
@@ -127,7 +124,7 @@ def test_the_command_for_a_fresh_machine(tmp_path: Path) -> None:
     checkout = shutil.copytree(ROOT, tmp_path / "checkout", ignore=ignored)
     venv.create(tmp_path / "venv", with_pip=True)
     path = f"{tmp_path / 'venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    command, output = next(pair for pair in commands() if "lightclient demo" in pair[0])
+    command, output = next(pair for pair in README.commands() if "lightclient demo" in pair[0])
     assert command == 'pip install . && lightclient demo "I like you. I love you"'
     done = subprocess.run(
         command,
@@ -143,9 +140,8 @@ def test_the_command_for_a_fresh_machine(tmp_path: Path) -> None:
 
 
 def test_the_other_commands_that_install_are_those_that_continuous_integration_runs() -> None:
-    install = {command for command, _ in commands() if "pip install" in command}
+    install = {command for command, _ in README.commands() if "pip install" in command}
     assert install == {
-        "pip install .",
         'pip install . && lightclient demo "I like you. I love you"',
         "pip install -e '.[test]' && pytest",
         "pip install '.[export]'",
@@ -157,7 +153,7 @@ def test_the_other_commands_that_install_are_those_that_continuous_integration_r
 
 def test_the_line_for_a_real_server(tmp_path: Path) -> None:
     """In a copy of the checkout, with the model's folder in its place; on a server with a limit."""
-    text = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
+    text = PAGES["tests/README.md"].text
     (line,) = re.findall(r"^pytest --serving-url .*$", text, re.M)
     ignored = shutil.ignore_patterns("__pycache__", ".*cache", ".hypothesis")
     shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=ignored)
@@ -183,19 +179,13 @@ def test_the_line_for_a_real_server(tmp_path: Path) -> None:
 
 @needs_source
 def test_links_lead_somewhere() -> None:
-    pages = [
-        ROOT / "README.md",
-        *ROOT.glob("tests/**/README.md"),
-        *ROOT.glob("lightclient/**/*.md"),
-    ]
-    for page in pages:
-        text = page.read_text(encoding="utf-8")
-        for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
-            assert (page.parent / target).exists(), target
+    for page in PAGES.values():
+        for target in re.findall(r"\]\((?!http)([^)#]+)", page.text):
+            assert ((ROOT / page.name).parent / target).exists(), (page.name, target)
 
 
 def test_the_promises_name_tests_that_are_there() -> None:
-    text = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
+    text = PAGES["tests/README.md"].text
     named = re.findall(r"`(tests/[\w/.*]+)`", text)
     assert len(named) > 20
     for name in named:
@@ -216,9 +206,9 @@ def test_every_setting_and_error_is_told() -> None:
     from lightclient.settings import FROM_ENVIRONMENT
 
     for name in inspect.signature(lightclient.AsyncClassifier).parameters:
-        assert f"| `{name}`" in README, name
+        assert f"| `{name}`" in README.text, name
     for name in FROM_ENVIRONMENT:
-        assert f"`LIGHTCLIENT_{name.upper()}`" in README
+        assert f"`LIGHTCLIENT_{name.upper()}`" in README.text
     for name in set(re.findall(r"^class (\w+)", Path(errors.__file__).read_text("utf-8"), re.M)):
         if name not in ("TransportError", "ServerError"):
-            assert f"`{name}`" in README, name
+            assert f"`{name}`" in README.text, name

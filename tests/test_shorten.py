@@ -114,3 +114,16 @@ def test_a_word_is_read_as_far_as_wordpiece_reads_it(longest: int, tmp_path: Pat
     text = "a " * 10 + "b" * 2999 + " a" * 3000  # the long word is one token or many
     [row] = tokenize([text], bundle, LIMIT)
     assert row.input_ids == Oracle(bundle).ids(text, LIMIT)
+
+
+@pytest.mark.parametrize("direction", ["right", "left"])
+@pytest.mark.parametrize("name", KINDS)
+@settings(max_examples=15, deadline=None)
+@given(text=long_texts())
+def test_those_of_a_smaller_piece_too(name: str, direction: str, text: str) -> None:
+    """As windows try it."""
+    loaded = side(BUNDLES[name], direction == "left").loaded
+    piece = shorten(text, LIMIT, loaded, piece=2, worth_it=4)
+    kept = slice(-LIMIT, None) if direction == "left" else slice(LIMIT)
+    assert loaded.tokenizer.bare_ids(piece)[kept] == loaded.tokenizer.bare_ids(text)[kept]
+    assert piece == text or len(loaded.tokenizer.bare_ids(piece)) > LIMIT

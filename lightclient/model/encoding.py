@@ -73,8 +73,8 @@ def tokenize(
 ) -> list[Row]:
     """Turn texts into their tokens, at most `limit`; see `Tokenizer.cut`.
 
-    With `first_only`, only the first text of a pair is cut, and an empty second text is one, as in
-    the zero-shot pipeline of transformers.
+    With `first_only`, only the first text of a pair is cut, and a pair with an empty second text
+    stays a pair. Both are as in the zero-shot pipeline of transformers.
 
     Raises:
         InputError: a text has no tokens at all, or `limit` has no room for the special ones, or
@@ -113,7 +113,9 @@ def tokenize_each(
 
 def count_tokens(text: Text, bundle: Bundle) -> int:
     """How many tokens a text has, special ones included, before any is cut."""
-    [encoding] = bundle.loaded.tokenizer.encode([shorten_longer(text, sys.maxsize, bundle.loaded)])
+    if isinstance(text, tuple) and not text[1]:  # it is no pair; see `shorten_pair`
+        text = text[0]
+    [encoding] = bundle.loaded.tokenizer.encode([text])
     return len(encoding.ids)
 
 

@@ -61,11 +61,17 @@ class Tokenizer:
 
     def special_sides(self, text: str) -> tuple[int, int]:
         """How many special tokens a text gets in front of its own, and how many behind them."""
-        probe = "a" if self.bare_ids("a") else text
-        own, [encoding] = self.bare_ids(probe), self.encode([probe])
-        count = len(encoding.ids) - len(own)
-        sides = ((front, count - front) for front in range(count + 1))
-        return next(side for side in sides if encoding.ids[side[0] :][: len(own)] == own)
+        probe = "a" if self.bare_ids("a") else text  # it must have tokens
+        own, count = self.bare_ids(probe), self.special_count(pair=False)
+        [encoding] = self.encode([probe])
+        ids = encoding.ids
+        for front in range(count + 1):
+            if ids[front : len(ids) - count + front] == own:
+                return front, count - front
+        raise BundleError(
+            f"{self.document.path} does not put its special tokens around a text, so that a long "
+            "one cannot be split; let it be cut"
+        )
 
     def cut(
         self, text: Text, encoding: Any, limit: int, *, left: bool, first_only: bool = False
@@ -77,17 +83,20 @@ class Tokenizer:
         InputError says that there is no room for the special tokens, or for the second text and
         one token of the first.
         """
-        special = self.special_count(pair=not isinstance(text, str))
+        is_pair = not isinstance(text, str)
+        special = self.special_count(pair=is_pair)
         if limit < special:
             raise InputError(f"a limit of {limit} tokens has no room for {special} special ones")
-        room, is_pair = limit - special, not isinstance(text, str)
-        if first_only and is_pair and len(self.bare_ids(text[1])) >= room:
+        first_only = first_only and is_pair
+        room = limit - special - 1
+        if first_only and len(self.bare_ids(text[1])) > room:
             raise InputError(
-                f"the second text of a pair is too long: with {special} special tokens and one of "
-                f"the first text, a limit of {limit} tokens has room for {max(0, room - 1)} of it"
+                f"the second text of a pair is too long: beside {special} special tokens and one "
+                f"of the first text, a limit of {limit} has room for {max(0, room)} of it; shorten "
+                "it, or the label that it is made of"
             )
         with _our_errors():
-            return self._cut(text, encoding, limit, left, first_only and is_pair)
+            return self._cut(text, encoding, limit, left, first_only)
 
     def _load(self, document: Document) -> None:
         # In 1.0.0rc3, loading starts threads, and waits for ever for those that a fork has lost.

@@ -13,7 +13,14 @@ _PIECE = 16  # characters a token
 _WORTH_IT = 128  # characters a token; for shorter texts the two trials cost more than they save
 
 
-def shorten(text: str, limit: int, loaded: LoadedTokenizer) -> str:
+def shorten(
+    text: str,
+    limit: int,
+    loaded: LoadedTokenizer,
+    *,
+    piece: int = _PIECE,
+    worth_it: int = _WORTH_IT,
+) -> str:
     """Cut a long text to a piece whose first `limit` tokens are those of the whole text.
 
     With `cut_left`, it is the end of the text and has its last tokens. It has more than `limit`
@@ -22,11 +29,17 @@ def shorten(text: str, limit: int, loaded: LoadedTokenizer) -> str:
     The text after a piece must not influence the tokens that are kept. So the piece has twice as
     many tokens, and more than one word can have, and a piece twice as long must begin with the same
     tokens. A text without such a piece, like one endless word, is returned whole.
+
+    Args:
+        text, limit, loaded: see above.
+        piece: the characters a token of the first piece that is tried; each next one is twice as
+            long.
+        worth_it: the characters a token of a text that is worth a trial.
     """
-    if len(text) <= _WORTH_IT * limit:
+    if len(text) <= worth_it * limit:
         return text
-    size = _PIECE * max(limit, 1)
-    while _WORTH_IT // _PIECE * size < len(text):
+    size = piece * max(limit, 1)
+    while worth_it // piece * size < len(text):
         enough = limit + max(limit, loaded.longest_word + 1)
         short, long = (_piece(text, length, loaded.cut_left) for length in (size, 2 * size))
         tokens = loaded.tokenizer.bare_ids(short)

@@ -14,8 +14,8 @@ import pytest
 
 from lightclient.standin import StandIn
 from tests.aws_lambda.runtime import HANDLER, Function
+from tests.pages import PAGES, ROOT
 from tests.test_package import needs_source
-from tests.test_readme import BLOCKS, README, ROOT
 
 for module in ("awslambdaric", "cfnlint"):
     pytest.importorskip(module, reason="needs the extra: pip install '.[lambda]'")
@@ -28,14 +28,10 @@ HERE = f"3.{sys.version_info.minor}", os.uname().machine
 ZIP = "(cd package && python -m zipfile -c ../function.zip *)"
 
 
-def block(kind: str, word: str) -> str:
-    [found] = [text for name, text in BLOCKS if name == kind and word in text]
-    return found
-
-
-BUILD = block("sh", "--target package")
-IMAGE = block("dockerfile", "FROM public.ecr.aws/lambda/python:")
-TEMPLATE = block("yaml", "AWS::Serverless::Function")
+PAGE = PAGES["lightclient/aws_lambda/README.md"]
+BUILD = PAGE.block("sh", "--target package")
+IMAGE = PAGE.block("dockerfile", "FROM public.ecr.aws/lambda/python:")
+TEMPLATE = PAGE.block("yaml", "AWS::Serverless::Function")
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +137,7 @@ def test_the_image(url: str, client: Path, tmp_path: Path) -> None:
 
 @needs_source
 def test_the_layer(url: str, client: Path, tmp_path: Path) -> None:
-    assert "build into `layer/python` and zip the folder `python`" in README.replace("\n", " ")
+    assert "build into `layer/python` and zip the folder `python`" in PAGE.text.replace("\n", " ")
     assert ZIP in BUILD
     commands = BUILD.replace(ZIP, "(cd layer && python -m zipfile -c ../function.zip python)")
     layer = build(tmp_path, *HERE, commands.replace("package", "layer/python"))

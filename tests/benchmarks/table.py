@@ -1,6 +1,7 @@
-"""The results as the tables of the two READMEs."""
+"""The results as the table of the page beside this module, and in short in the README."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+import textwrap
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,39 +9,53 @@ from tests.benchmarks.figures import ARTICLE, OURS, PLAIN, decimals
 
 _COLUMNS = [PLAIN, ARTICLE]  # the other sides have a column together
 _HEAD = ["", OURS, *_COLUMNS, "other"]
+_NO_PACKAGES: dict[str, Any] = {"packages": {}}
 _MARKS = {True: " ✓", False: " ✗"}
-# The README shows these rows, the one beside this module shows all of them.
-IN_SHORT = ("cold", "lambda", "short", "model")
 _HERE = Path(__file__).parent
-FILES = {
-    _HERE / "README.md": None,
-    _HERE.parent.parent / "README.md": IN_SHORT,
-}
+TABLE, README = _HERE / "README.md", _HERE.parent.parent / "README.md"
+_BEGIN, _END = "<!-- figures -->\n", "<!-- end of figures -->"
 
 
-def publish(results: Mapping[str, Any]) -> None:
-    """Write the tables into the files, in place of those that stand there."""
-    for path, names in FILES.items():
-        text = path.read_text(encoding="utf-8")
-        before, begun, rest = text.partition(_line(_HEAD))
-        _, ended, after = rest.partition(_end(results))
-        if not begun or not ended:
-            raise ValueError(f"{path} has no table of results to replace")
-        path.write_text(before + render(results, names) + after, encoding="utf-8")
+def publish(results: Mapping[str, Any], table: Path = TABLE, readme: Path = README) -> None:
+    """Write the table and the sentences, in place of those that stand in these files."""
+    _replace(table, _line(_HEAD), _end(results), render(results))
+    _replace(readme, _BEGIN, _END, _BEGIN + in_short(results) + _END)
 
 
-def render(results: Mapping[str, Any], names: Collection[str] | None = None) -> str:
-    """Markdown: what was measured, on what, and with which command.
+def _replace(path: Path, first: str, last: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    before, begun, rest = text.partition(first)
+    _, ended, after = rest.partition(last)
+    if not begun or not ended:
+        raise ValueError(f"{path} has no results to replace")
+    path.write_text(before + new + after, encoding="utf-8")
 
-    Args:
-        results: the content of results.json.
-        names: of the rows to show, without what they must reach; None: all rows, with it.
-    """
-    shown = [rows for name, rows in results["rows"].items() if names is None or name in names]
-    lines = [_cells(row, _must if names is None else _nothing) for rows in shown for row in rows]
+
+def render(results: Mapping[str, Any]) -> str:
+    """The table of all rows in Markdown, on what they were measured, and with which command."""
+    lines = [_cells(row) for rows in results["rows"].values() for row in rows]
     table = "\n".join(map(_line, [_HEAD, ["---"] * len(_HEAD), *lines]))
-    machine = results["machine"] | ({"packages": {}} if names else {})
-    return f"{table}\n\n{machine_line(machine)} {_end(results)}"
+    return f"{table}\n\n{machine_line(results['machine'])} {_end(results)}"
+
+
+def in_short(results: Mapping[str, Any]) -> str:
+    """The figures that the README tells, as sentences."""
+    told = {name: results["rows"][name][0] for name in ("cold", "short", "model")}
+
+    def value(name: str, side: str) -> str:
+        return _value(told[name], side)
+
+    sides = OURS, ARTICLE, "the model alone"
+    model, loop, alone = (value("model", side).split()[0] for side in sides)
+    text = (
+        f"A cold start takes {value('cold', OURS)}, a plain script on the same packages "
+        f"{value('cold', PLAIN)}, and {ARTICLE} {value('cold', ARTICLE)}. A warm call takes "
+        f"{value('short', OURS)}, the script {value('short', PLAIN)}. With a DistilBERT behind "
+        f"`lightclient serve`, `classify_many` answers {model} texts a second, {ARTICLE} {loop}, "
+        f"and the model alone reaches {alone}. {machine_line(results['machine'] | _NO_PACKAGES)} "
+        f"{_end(results)}"
+    )
+    return textwrap.fill(text, 120, break_on_hyphens=False) + "\n"
 
 
 def _line(cells: list[str]) -> str:
@@ -51,12 +66,12 @@ def _end(results: Mapping[str, Any]) -> str:
     return f"Made by `{results['command']}`."
 
 
-def _cells(row: Mapping[str, Any], must: Callable[[Mapping[str, Any]], str]) -> list[str]:
+def _cells(row: Mapping[str, Any]) -> list[str]:
     cells = {"title": row["title"], OURS: "", **dict.fromkeys(_COLUMNS, "")}
-    cells[OURS] = _value(row, OURS) + must(row)
+    cells[OURS] = _value(row, OURS) + _must(row)
     others = []
     for comparison in row["comparisons"]:
-        other, text = comparison["other"], _comparison(row, comparison) + must(comparison)
+        other, text = comparison["other"], _comparison(row, comparison) + _must(comparison)
         if other in cells:
             cells[other] = text
         else:
@@ -82,10 +97,6 @@ def _value(row: Mapping[str, Any], side: str) -> str:
 
 def _must(figure: Mapping[str, Any]) -> str:
     return f" ({figure['must']}{_MARKS[figure['reached']]})" if figure["must"] else ""
-
-
-def _nothing(_: Mapping[str, Any]) -> str:
-    return ""
 
 
 def machine_line(machine: Mapping[str, Any]) -> str:

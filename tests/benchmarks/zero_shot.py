@@ -11,11 +11,15 @@ _NLI = ("contradiction", "neutral", "entailment")
 
 
 def zero_shot(session: Session) -> list[Row]:
-    """Texts a second. The other side asks as the loop of a user does: a request a text."""
+    """Texts a second.
+
+    The other sides send as many pairs in a request as transformers' pipeline computes at once: one
+    by default, or with `batch_size` as large as the labels are many, those of a text.
+    """
     served = export(session, make_model(session, "nli-source", *_NLI), "nli")
     count = session.scaled(_TEXTS)
     asked = {"count": count, "labels": _LABELS}
-    place = _NLI.index("entailment")
+    by_hand = asked | {"entailment": _NLI.index("entailment")}
     with (
         ModelServer(session, served) as server,
         session.side("client", "ours", port=server.port) as ours,
@@ -24,9 +28,19 @@ def zero_shot(session: Session) -> list[Row]:
         sides = {
             OURS: lambda: count / ours.ask("zero_shot", **asked)["wall"],
             "a request a text": lambda: (
-                count / plain.ask("zero_shot", **asked, entailment=place)["wall"]
+                count / plain.ask("zero_shot", **by_hand, at_once=len(_LABELS))["wall"]
+            ),
+            "a request a pair": lambda: (
+                count / plain.ask("zero_shot", **by_hand, at_once=1)["wall"]
             ),
         }
         samples = interleave(sides, session.rounds(_ROUNDS))
     title = f"zero-shot, {len(_LABELS)} labels, DistilBERT behind `lightclient serve`"
-    return [Row(title, "texts/s", samples, [Comparison("a request a text", "×")])]
+    return [
+        Row(
+            title,
+            "texts/s",
+            samples,
+            [Comparison("a request a text", "×"), Comparison("a request a pair", "×")],
+        )
+    ]

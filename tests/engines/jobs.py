@@ -8,16 +8,18 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import lightclient
-from tests.test_readme import blocks_of
+from tests.pages import PAGES
 
-TABLES = files("lightclient").joinpath("TABLES.md").read_text(encoding="utf-8")
-BLOCKS = [block.text for block in blocks_of(TABLES) if block.kind == "python"]
-PROGRAMS = {text.split()[1]: text for text in BLOCKS if text.startswith("# ")}
+PAGE = PAGES["lightclient/TABLES.md"]
+PROGRAMS = {
+    text.split()[1]: text
+    for kind, text in PAGE.blocks
+    if kind == "python" and text.startswith("# ")
+}
 FILES = 8
 # Added to workers.py. It notes which classifier of which process was used, and kills its process at
 # a text, once, when it has the answers and nobody else has them yet.

@@ -21,8 +21,8 @@ from lightclient import Classifier
 from lightclient.model.folder import DEFAULT_BUNDLE
 from lightclient.standin import StandIn
 from tests.engines.jobs import (
-    BLOCKS,
     FILES,
+    PAGE,
     PROGRAMS,
     classifiers_used,
     rows_of,
@@ -129,7 +129,8 @@ def test_a_classifier_pickles_small_also_when_it_has_been_used(
 def test_every_program_is_run() -> None:
     named = re.findall(r'"(\w+\.py)"', Path(__file__).read_text(encoding="utf-8"))
     assert {*named, "workers.py"} == set(PROGRAMS)
-    assert len(BLOCKS) == len(PROGRAMS) + 1  # and tests/engines/test_frames.py runs that for numpy
+    recipes = ("pandas", "polars", "numpy")  # tests/engines/test_frames.py runs these
+    assert sum(block.kind == "python" for block in PAGE.blocks) == len(PROGRAMS) + len(recipes)
 
 
 def test_arrow(url: str, folder: Path, expected: list[tuple[Any, ...]]) -> None:

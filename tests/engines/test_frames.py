@@ -10,8 +10,8 @@ import pytest
 from lightclient import Classifier, InputError
 from lightclient.standin import StandIn
 from lightclient.standin.demo import load_demo_model
-from tests.engines.jobs import BLOCKS as MORE_BLOCKS
-from tests.test_readme import BLOCKS
+from tests.engines.jobs import PAGE
+from tests.pages import README
 
 pytestmark = [pytest.mark.engines, pytest.mark.filterwarnings("ignore")]
 TEXTS = ["a gem", None, "a mess", "", "nan"]
@@ -122,11 +122,11 @@ def test_a_pair_of_columns(classifier: Classifier) -> None:
 
 
 @pytest.mark.parametrize("name", ["pandas", "polars"])
-def test_the_recipe_of_the_readme(name: str, classifier: Classifier) -> None:
+def test_the_recipe(name: str, classifier: Classifier) -> None:
     library(name)
-    [block] = [block for block in BLOCKS if block.text.startswith(f"import {name}")]
+    recipe = PAGE.block("python", f"import {name} as")
     names: dict[str, Any] = {"classifier": classifier}
-    exec(compile(block.text, "README.md", "exec"), names)
+    exec(compile(recipe, "TABLES.md", "exec"), names)
     frame = names["frame"]
     gem, mess = classifier.classify(["a gem", "a mess"])
     assert list(frame.columns) == ["text", "label", "score"]
@@ -138,10 +138,18 @@ def test_the_recipe_of_the_readme(name: str, classifier: Classifier) -> None:
         assert [None if is_nan(value) else value for value in frame[column]] == wanted
 
 
-def test_the_recipe_for_numpy(classifier: Classifier) -> None:
-    [text] = [text for text in MORE_BLOCKS if text.startswith("import numpy")]
+def test_the_recipe_of_the_readme(classifier: Classifier) -> None:
+    library("pandas")
     names: dict[str, Any] = {"classifier": classifier}
-    exec(compile(text, "TABLES.md", "exec"), names)
+    exec(compile(README.block("python", "import pandas"), "README.md", "exec"), names)
+    gem, mess = classifier.classify(["a gem", "a mess"])
+    labels = [None if is_nan(value) else value for value in names["frame"]["label"]]
+    assert labels == [gem.label, None, mess.label]
+
+
+def test_the_recipe_for_numpy(classifier: Classifier) -> None:
+    names: dict[str, Any] = {"classifier": classifier}
+    exec(compile(PAGE.block("python", "import numpy"), "TABLES.md", "exec"), names)
     gem, mess = classifier.classify(["a gem", "a mess"])
     assert names["scores"].tolist() == [gem.score, None, mess.score]
 

@@ -1,4 +1,4 @@
-"""The README's way from a Hugging Face model to an answer, as it is typed."""
+"""The way from a Hugging Face model to an answer, as it is typed."""
 
 import os
 import shlex
@@ -13,15 +13,16 @@ import pytest
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install '.[export]'")
 pytest.importorskip("transformers", reason="transformers is not installed")
 
-from tests.test_readme import commands
+from tests.pages import PAGES
 
 pytestmark = pytest.mark.heavy
 NAME = "distilbert-base-uncased-finetuned-sst-2-english"
 
 
 def typed(beginning: str) -> list[str]:
-    """The README's one command that begins like this, as a shell would split it."""
-    found = {command for command, _ in commands() if command.startswith(beginning)}
+    """The page's one command that begins like this, as a shell would split it."""
+    commands = PAGES["lightclient/export/README.md"].commands()
+    found = {command for command, _ in commands if command.startswith(beginning)}
     assert len(found) == 1
     return shlex.split(found.pop())
 

@@ -90,8 +90,8 @@ def batches(count: int, size: int = 32) -> dict[str, float]:
     return spent(run)
 
 
-def zero_shot(count: int, labels: list[str], entailment: int) -> dict[str, float]:
-    """Which of the labels fits each text: a request a text, with a pair for each of the labels.
+def zero_shot(count: int, labels: list[str], entailment: int, at_once: int) -> dict[str, float]:
+    """Which of the labels fits each text: a pair for each of them, so many in a request.
 
     The pairs and the scores are those of transformers' zero-shot pipeline, with one label a text
     (pipelines/zero_shot_classification.py). `entailment`: the place of its logit.
@@ -102,8 +102,11 @@ def zero_shot(count: int, labels: list[str], entailment: int) -> dict[str, float
     def run() -> None:
         for text in SENTENCES[:count]:
             pairs = [(text, hypothesis) for hypothesis in hypotheses]
-            reply = ask(json.dumps(payload(encode_batch(pairs))), "nli")
-            logits = np.array(json.loads(reply)["outputs"])[:, entailment]
+            outputs = []
+            for at in range(0, len(pairs), at_once):
+                reply = ask(json.dumps(payload(encode_batch(pairs[at : at + at_once]))), "nli")
+                outputs += json.loads(reply)["outputs"]
+            logits = np.array(outputs)[:, entailment]
             powers = np.exp(logits - logits.max())
             dict(zip(labels, powers / powers.sum(), strict=True))
 
