@@ -45,6 +45,7 @@ def ask_stream(
     timeout: float,
     *,
     stops_at_error: bool,
+    names_text: bool = True,
     may_be_missing: bool = False,
     within: Deadline | None = None,
     stop: Stop | None = None,
@@ -53,6 +54,7 @@ def ask_stream(
 
     `timeout` holds for each request, and `within` for all of them together. Another thread can end
     the stream by setting `stop`. What the stream gives or raises after that has no meaning.
+    `names_text`: an error says which text it is of.
     """
     started: deque[_Started] = deque()
     stop = stop or Stop()
@@ -61,9 +63,9 @@ def ask_stream(
         for chunk in read_chunks(texts, question.rows_a_text, may_be_missing=may_be_missing):
             started.append(stream.start(chunk))
             if len(started) == _CHUNKS_AT_ONCE:
-                yield from _in_order(started.popleft(), stops_at_error)
+                yield from _in_order(started.popleft(), stops_at_error, names_text)
         while started:
-            yield from _in_order(started.popleft(), stops_at_error)
+            yield from _in_order(started.popleft(), stops_at_error, names_text)
 
 
 @dataclass
@@ -72,9 +74,8 @@ class _Started:
 
     `sender`, `question`, `stop`: those of the stream. `pid`: the process that began it. `outcomes`:
     one a text, None until it is known; a foreign error if that broke a request off. `found`: by the
-    first place of a text, the outcome of each of its rows and the plan that it came by. `ended`:
-    gets an item from each request at its end. `twins`: the other places of a text that comes more
-    than once, by its first place.
+    first place of a text, the outcome of each of its rows. `ended`: gets an item from each request
+    at its end. `twins`: the other places of a text that comes more than once, by its first place.
     """
 
     chunk: Chunk
@@ -83,7 +84,7 @@ class _Started:
     stop: Stop
     pid: int
     outcomes: list[Any]
-    found: dict[int, list[tuple[Outcome, Plan] | None]] = field(default_factory=dict)
+    found: dict[int, list[Outcome | None]] = field(default_factory=dict)
     ended: "SimpleQueue[None]" = field(default_factory=SimpleQueue)
     twins: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
 
@@ -109,13 +110,12 @@ class _Started:
     def send(self, pieces: Sequence[Piece], plan: Plan) -> None:
         """Send one request, and see which texts are answered by it."""
         try:
-            outcomes, plan = self.sender.send(pieces, plan)
-            for piece, outcome in zip(pieces, outcomes, strict=True):
-                found = self.found[piece.at]
-                found[piece.number] = outcome, plan
-                # If two threads bring the last two rows, both give the text its outcome.
-                if None not in found:
-                    self.set_outcome(piece.at, self._answer(piece.text, found))
+            # A text may have failed by the request for another row of it.
+            pieces = [piece for piece in pieces if self.outcomes[piece.at] is None]
+            if pieces:
+                outcomes, plan = self.sender.send(pieces, plan)
+                for piece, outcome in zip(pieces, outcomes, strict=True):
+                    self._take(piece, outcome, plan)
         except BaseException as failure:
             for piece in pieces:
                 self.set_outcome(piece.at, failure)
@@ -123,14 +123,24 @@ class _Started:
         finally:
             self.ended.put(None)
 
-    def _answer(self, text: Text, found: Sequence[Any]) -> Any:
-        """The answer to a text, of which all rows have their outcomes."""
-        outcomes, [plan, *plans] = zip(*found, strict=True)
+    def _take(self, piece: Piece, outcome: Outcome, plan: Plan) -> None:
+        """Take the outcome of a row, which may be the last one of its text, or its error."""
+        found = self.found[piece.at]
+        found[piece.number] = outcome
+        if isinstance(outcome, LightClientError) and not isinstance(outcome, Outdated):
+            self.set_outcome(piece.at, outcome)
+        # If two threads bring the last two rows, both give the text its outcome.
+        elif None not in found:
+            self.set_outcome(piece.at, self._answer(piece.text, found, plan))
+
+    def _answer(self, text: Text, outcomes: Sequence[Any], plan: Plan) -> Any:
+        """The answer to a text, of which all rows have their outcomes, by this plan."""
+        errors = [outcome for outcome in outcomes if isinstance(outcome, LightClientError)]
+        failures = [error for error in errors if not isinstance(error, Outdated)]
+        if failures:  # another thread may have brought it just now
+            return failures[0]
         try:
-            errors = [outcome for outcome in outcomes if isinstance(outcome, LightClientError)]
-            if any(isinstance(error, Outdated) for error in errors) or any(map(plan.__ne__, plans)):
-                return self.sender.ask_again(text)
-            return errors[0] if errors else self.question.answer(outcomes, plan)
+            return self.sender.ask_again(text) if errors else self.question.answer(outcomes, plan)
         except LightClientError as error:
             return error
 
@@ -149,12 +159,13 @@ class _Started:
             self.ended.get(timeout=_LONGEST_WAIT)
 
 
-def _in_order(started: _Started, stops_at_error: bool) -> Iterator[Any]:
+def _in_order(started: _Started, stops_at_error: bool, names_text: bool) -> Iterator[Any]:
     for at in range(len(started.outcomes)):
         while (outcome := started.outcomes[at]) is None:
             started.wait()
         if isinstance(outcome, LightClientError):
-            outcome = _placed(outcome, started.chunk.start + at)
+            if names_text:
+                outcome = _placed(outcome, started.chunk.start + at)
             if stops_at_error:
                 raise outcome
         elif isinstance(outcome, BaseException):

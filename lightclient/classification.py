@@ -50,7 +50,8 @@ class Classification:
     `label`, `score`: the best one. `scores`: every label, highest first, ties in the model's
     order, so that `scores[:k]` is what the pipeline gives for `top_k=k`. `logits`: the model's
     raw output in the order of its labels. `truncated`: the text was longer than the model takes,
-    and was cut. `windows`: how many the text was read in; see `long_texts` of `Classifier`.
+    and was cut. `windows`: how many the text was read in; see `long_texts` of `Classifier`. If
+    there are several, each of `scores` and `logits` is the mean or the maximum over them.
     """
 
     label: str

@@ -73,8 +73,9 @@ class Classifier:
             left out, and `truncated` says so. "refuse": an InputError says how many tokens it has.
             "mean" or "max": it is read in windows of the model's length that overlap, at most
             65,536 tokens of it, and each label's score is the mean or the maximum over the windows;
-            if the scores of a window sum to 1, those of the text do as well. `windows` of the
-            answer says how many there were. A pair has no windows: it is cut.
+            if the labels exclude each other, the scores are then divided by their sum. `windows` of
+            the answer says how many there were. A pair has no windows: it is cut. The windows of
+            one call are sent in requests as those of `classify_many`, inside its deadline.
         stride: how many tokens two neighbouring windows share.
 
     Raises:
@@ -173,11 +174,22 @@ class Classifier:
         if not texts:
             return []
         if isinstance(question, Cut):
-            return self._predictor.ask(question, texts, deadline)
-        from lightclient.bulk import ask_stream
+            found = self._predictor.ask(question, texts, deadline)
+            if found is not None:
+                return found
+        from lightclient.bulk import ask_stream  # its threads are seldom needed
 
-        shared = question, self._predictor, deadline.seconds
-        return list(ask_stream(texts, *shared, stops_at_error=True, within=deadline, stop=stop))
+        answers = ask_stream(
+            texts,
+            question,
+            self._predictor,
+            deadline.seconds,
+            stops_at_error=True,
+            names_text=len(texts) > 1,
+            within=deadline,
+            stop=stop,
+        )
+        return list(answers)
 
     def _deadline(self, timeout: float | None, stop: Stop | None = None) -> Deadline:
         """The deadline of a call that begins now. `stop`: ends it before."""

@@ -12,8 +12,8 @@ _LONGEST_MESSAGE = 2000
 class LightClientError(Exception):
     """The root of all errors that this package raises on purpose.
 
-    `index`: the place of the text among those that `classify_many`, or `rank`, was given, else
-    None.
+    `index`: the place of the text among those that `classify_many`, or `rank`, was given, or in a
+    list with a long text; else None.
     """
 
     index: int | None = None

@@ -1,4 +1,4 @@
-"""What a text is classified as, and what becomes of one that is longer than the model reads."""
+"""What is asked about a text, where one may be longer than the model reads."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -7,17 +7,22 @@ from lightclient.classification import Classification
 from lightclient.errors import InputError
 from lightclient.model.encoding import Row, Text
 from lightclient.model.windows import split, tokens_of
-from lightclient.question import Question
 from lightclient.serving.plan import Plan
 
 LongTexts = Literal["cut", "refuse", "mean", "max"]
 Joining = Literal["mean", "max"]
+# Characters of a text that hardly ever fits, so that to try it would only take time.
+_SURELY_LONG = 100_000
 
 
 class Cut:
-    """What is left of it is classified."""
+    """What a text is classified as. Of one that is too long, the rest is left out."""
 
-    rows_a_text = 1
+    rows_a_text = 1  # most texts fit, and a chunk is bounded by its characters as well
+
+    def one_row_each(self, texts: Sequence[Text], plan: Plan) -> list[Row] | None:
+        """The rows of texts that have one each, for one request; None if they may have several."""
+        return [row for [row] in self.rows(texts, plan)]
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
         """One row a text."""
@@ -29,7 +34,7 @@ class Cut:
 
 
 class Refuse(Cut):
-    """It is an error."""
+    """What a text is classified as. One that is too long is an error."""
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
         """One row a text.
@@ -38,31 +43,43 @@ class Refuse(Cut):
             InputError: a text is too long; the message says how many tokens it has.
         """
         found = plan.tokenize(texts)
-        for text, row in zip(texts, found, strict=True):
+        for at, row in enumerate(found):
             if row.truncated:
-                count = tokens_of(text, plan.bundle)
+                what = "the text" if len(texts) == 1 else f"texts[{at}]"
                 raise InputError(
-                    f"a text has {count} tokens and the model reads {plan.limit}: make it shorter, "
-                    "or choose what becomes of it: long_texts='cut', 'mean' or 'max'"
+                    f"{what} has {tokens_of(texts[at], plan.bundle)} tokens, and the model reads "
+                    f"{plan.limit:,}: shorten it, or let long_texts= be 'cut', 'mean' or 'max'"
                 )
         return [[row] for row in found]
 
 
-class Windows:
-    """It is read in windows that overlap, whose scores become one, label by label.
+class Windows(Cut):
+    """What a text is classified as. One that is too long is read in windows that overlap.
 
-    `joining`: by their mean or their maximum. `stride`: the tokens that two neighbours share.
+    Their scores become one, label by label.
+
+    Args:
+        joining: by their mean or their maximum.
+        stride: how many tokens two neighbouring windows share.
     """
-
-    rows_a_text = 1  # most texts fit, and a chunk is bounded by its characters as well
 
     def __init__(self, joining: Joining, stride: int) -> None:
         self._joining, self._stride = joining, stride
 
+    def one_row_each(self, texts: Sequence[Text], plan: Plan) -> list[Row] | None:
+        """The rows of texts that fit; None if one is too long."""
+        texts = _without_empty(texts)
+        if any(isinstance(text, str) and len(text) > _SURELY_LONG for text in texts):
+            return None
+        rows = plan.tokenize(texts)
+        pairs = (isinstance(text, tuple) for text in texts)
+        fit = (is_pair or not row.truncated for is_pair, row in zip(pairs, rows, strict=True))
+        return rows if all(fit) else None
+
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
-        """As many rows as a text has windows."""
+        """A row for each window of a text. A pair has one row and is cut."""
         plan.check_pairs(texts)
-        return split(texts, plan.bundle, plan.limit, self._stride)
+        return split(_without_empty(texts), plan.bundle, plan.limit, self._stride)
 
     def answer(self, found: Sequence[Classification], plan: Plan) -> Classification:
         """That of the only window, or else all of them together."""
@@ -73,7 +90,12 @@ class Windows:
         return join(found, plan, self._joining)
 
 
-def make_question(long_texts: LongTexts, stride: int) -> Question:
+def _without_empty(texts: Sequence[Text]) -> list[Text]:
+    """A pair with an empty second text is no pair, so that it has windows as well."""
+    return [text if isinstance(text, str) or text[1] else text[0] for text in texts]
+
+
+def make_question(long_texts: LongTexts, stride: int) -> Cut:
     """What a classifier asks about a text."""
     if long_texts in ("mean", "max"):
         return Windows(long_texts, stride)

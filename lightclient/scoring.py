@@ -101,14 +101,14 @@ def join(
 ) -> Classification:
     """The classification of a text, of those of its windows.
 
-    Each score, and each logit, is the mean or the maximum over the windows, in float32. Scores that
-    sum to 1 in each window are divided by their sum, so that they do so again.
+    Each score, and each logit, is the mean or the maximum over the windows, in float32. If the
+    labels exclude each other, the scores are then divided by their sum.
     """
     reduce = np.maximum.reduce if joining == "max" else np.mean
     logits = np.array([window.logits for window in windows], np.float32)
     by_window = _FUNCTIONS[plan.function.name](logits)
     table = reduce(by_window, axis=0, keepdims=True)
-    if "softmax" in (plan.bundle.function, plan.function.name) and _are_distributions(by_window):
+    if _sum_to_one(by_window, plan):
         table /= np.add.reduce(table, axis=-1, keepdims=True)
     truncated = any(window.truncated for window in windows)
     joined = reduce(logits, axis=0, keepdims=True)
@@ -116,6 +116,13 @@ def join(
     return Classification(
         found.label, found.score, found.scores, found.logits, truncated, len(windows)
     )
+
+
+def _sum_to_one(table: Floats, plan: Plan) -> bool:
+    """Whether the scores of each row are the probabilities of labels that exclude each other."""
+    if plan.function.name == "none":  # they may be those of a softmax inside the model
+        return plan.bundle.function == "softmax" and _are_distributions(table)
+    return plan.function.name == "softmax"
 
 
 def score_logit(logit: float, function: str) -> float:

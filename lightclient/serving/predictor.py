@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import chain, islice
 from typing import Any, TypeVar
 
 from lightclient import errors
 from lightclient.classification import Classification
 from lightclient.http.deadline import Deadline
 from lightclient.http.transport import Reply, Transport
+from lightclient.long_texts import Cut
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Row, Text, make_batch
 from lightclient.model.files import NAMES
-from lightclient.question import Question
+from lightclient.model.windows import check_stride
 from lightclient.serving.address import parse_address
 from lightclient.serving.carried import (
     SERVED,
@@ -22,7 +22,7 @@ from lightclient.serving.carried import (
     make_bundle,
     read_files,
 )
-from lightclient.serving.plan import Plan, check_lengths, make_plan
+from lightclient.serving.plan import Plan, make_plan
 from lightclient.serving.refusal import row_limit
 from lightclient.serving.request import build_request
 from lightclient.serving.signature import BY_HAND, Signature, read_metadata
@@ -60,8 +60,9 @@ class Predictor:
             words = f"{address} has no metadata that tells the signature: {BY_HAND}"
             raise errors.InputError(words)
         self.choice = BundleChoice(settings.bundle)
-        if not self.choice.is_open:
-            check_lengths(self.choice.bundle, settings.max_length, settings.pad_to)
+        self._settings = settings
+        if not self.choice.is_open:  # what can be known before the model is asked
+            self._make_plan(Signature(), self.choice.bundle)
         self.transport = Transport(
             address.origin,
             headers=settings.headers,
@@ -73,7 +74,6 @@ class Predictor:
         )
         self.most_rows: int | None = None
         self.pad_to: int | None = None
-        self._settings = settings
         self._stated = settings.signature if isinstance(settings.signature, Signature) else None
         if self._stated and settings.bundle == SERVED:
             raise errors.InputError(
@@ -92,8 +92,11 @@ class Predictor:
         """Whether the model need not be asked for it any more."""
         return self._plan is not None or not self.choice.is_open
 
-    def ask(self, question: Question, texts: Sequence[Text], deadline: Deadline) -> list[Any]:
-        """Ask a question about texts in one request; raises what `Classifier.classify` does."""
+    def ask(self, question: Cut, texts: Sequence[Text], deadline: Deadline) -> list[Any] | None:
+        """Ask a question about texts in one request; raises what `Classifier.classify` does.
+
+        None: a text becomes several rows, which may be too many for one request.
+        """
         is_first, plan = self._plan is None, self.plan(deadline)
         if is_first and self.choice.carried:
             self._check_time(deadline, _LOADING, "call warm(timeout=...) first")
@@ -108,13 +111,14 @@ class Predictor:
         return self._ask(question, texts, plan, deadline)
 
     def _ask(
-        self, question: Question, texts: Sequence[Text], plan: Plan, deadline: Deadline
-    ) -> list[Any]:
-        by_text = question.rows(texts, plan)
+        self, question: Cut, texts: Sequence[Text], plan: Plan, deadline: Deadline
+    ) -> list[Any] | None:
+        rows = question.one_row_each(texts, plan)
         mend = "send fewer or shorter texts at once"
         self._check_time(deadline, f"tokenizing {len(texts)} texts alone", mend)
-        found = iter(self.predict(list(chain.from_iterable(by_text)), plan, deadline))
-        return [question.answer(list(islice(found, len(rows))), plan) for rows in by_text]
+        if rows is None:
+            return None
+        return [question.answer([found], plan) for found in self.predict(rows, plan, deadline)]
 
     def _check_time(self, deadline: Deadline, work: str, mend: str) -> None:
         """The tokenizer knows no deadline. Tell the user, rather than blame the server."""
@@ -201,7 +205,11 @@ class Predictor:
 
     def _make_plan(self, signature: Signature, bundle: Bundle) -> Plan:
         settings = self._settings
-        return make_plan(signature, bundle, settings.max_length, settings.pad_to, settings.function)
+        lengths = settings.max_length, settings.pad_to
+        plan = make_plan(signature, bundle, *lengths, settings.function)
+        if settings.long_texts in ("mean", "max") and plan.limit is not None:
+            check_stride(settings.stride, bundle, plan.limit)
+        return plan
 
     def next_plan(
         self, plan: Plan, error: errors.LightClientError, deadline: Deadline
