@@ -344,7 +344,7 @@ class AsyncClassifier:
         missing: OnMissing = "error",
         timeout: float | None = None,
     ) -> AsyncGenerator[Any, None]:
-        """Ask what `zero_shot` does of any number of texts, as `Classifier.zero_shot_many` does.
+        """Ask what `zero_shot` asks about any number of texts, as `Classifier.zero_shot_many` does.
 
         A stream is read and ends as that of `classify_many`.
         """

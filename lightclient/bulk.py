@@ -153,7 +153,7 @@ class _Started:
         """Wait until another request has ended, or for a while."""
         _check_process(self.pid)
         if self.stop.is_set():
-            raise LightClientError("this classify_many has been ended")
+            raise LightClientError("this stream of answers has been ended")
         # A Ctrl-C that comes just before a wait begins is dealt with only when the wait is over.
         with suppress(Empty):
             self.ended.get(timeout=_LONGEST_WAIT)
@@ -178,7 +178,7 @@ def _in_order(started: _Started, stops_at_error: bool, names_text: bool) -> Iter
 def _check_process(pid: int) -> None:
     if os.getpid() != pid:
         raise LightClientError(
-            "this classify_many was begun before a fork, and what it waits for goes on in the "
+            "this stream of answers was begun before a fork, and what it waits for goes on in the "
             "parent process only: begin another in the child"
         )
 

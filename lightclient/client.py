@@ -287,8 +287,8 @@ class Classifier:
         is_one = isinstance(texts, (str, bytes)) or getattr(texts, "ndim", 1) == 0
         if is_one or not isinstance(texts, Iterable):
             raise InputError(
-                f"classify_many takes an iterable of texts, not {type(texts).__name__}; for one "
-                "text there is classify"
+                f"texts must be an iterable of texts, not {type(texts).__name__}; for one text "
+                "there are classify and zero_shot"
             )
         check_choice("on_error", on_error, get_args(OnError))
         check_choice("missing", missing, get_args(OnMissing))
@@ -337,12 +337,14 @@ class Classifier:
     ) -> Classification | list[Classification]:
         """Classify by labels that the model has never seen, as transformers' pipeline does.
 
-        It needs a model for natural language inference. Each text is sent once a label, beside the
-        label's hypothesis. Requests are made as by `classify_many`. A text that is too long is cut.
+        It needs a model for natural language inference (NLI), which has a label that begins with
+        "entail". Each text is sent once for each label, beside the label's hypothesis; requests
+        are made as by `classify_many`. A text that is too long is cut, whatever `long_texts` says;
+        a hypothesis is not.
 
         Args:
-            texts: a text, or a list of texts.
-            labels: one or more, like `["sports", "politics"]`.
+            texts: a text, or a list of texts. None is empty or a pair.
+            labels: one or more that differ, like `["sports", "politics"]`.
             template: the hypothesis, with `{}` in the place of the label.
             multi_label: whether a text may have several labels. If not, the scores sum to 1.
             timeout: the deadline of this call in seconds; the default is the classifier's.
@@ -352,8 +354,9 @@ class Classifier:
             entailment, in the order of `labels`.
 
         Raises:
-            InputError: an argument is not what it must be.
-            SignatureError: the served model is none for natural language inference.
+            InputError: an argument is not what it must be, or a label makes a hypothesis that the
+                model has no room for.
+            SignatureError: the served model is none for NLI, or its output holds probabilities.
             Whatever `classify` raises.
         """
         deadline, question = self._deadline(timeout), ZeroShot(labels, template, multi_label)
@@ -419,9 +422,10 @@ class Classifier:
         missing: OnMissing = "error",
         timeout: float | None = None,
     ) -> Iterator[Any]:
-        """Ask what `zero_shot` does of any number of texts, lazily and in order.
+        """Ask what `zero_shot` asks about any number of texts, lazily and in order.
 
-        All texts and labels share requests, as those of `classify_many` do.
+        A text is as many rows as there are labels. The rows of all texts share requests as those
+        of `classify_many` do, and fewer texts are read ahead.
 
         Args:
             texts: any iterable, such as a column of a data frame.
@@ -546,7 +550,7 @@ def check_texts(texts: object) -> list[Text]:
     if not isinstance(texts, (str, bytes, tuple)) and isinstance(texts, Iterable):
         raise InputError(
             f"text must be a str, a pair or a list of them, not {type(texts).__name__}; "
-            "classify_many takes any iterable of texts"
+            "classify_many takes any iterable of texts, and so does zero_shot_many"
         )
     return [check_text(texts)]
 

@@ -42,7 +42,7 @@ def read_value(value: object, where: str, *, may_be_missing: bool = False) -> Te
     what = "pair with a missing value" if parts is value else f"missing value ({short_repr(value)})"
     raise InputError(
         f"{where} is a {what}; leave it out, or have None in the place of its answer: "
-        'classify_many(texts, missing="none")'
+        'missing="none"'
     )
 
 

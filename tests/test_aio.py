@@ -148,7 +148,7 @@ def test_arguments_are_checked_at_the_door() -> None:
         with pytest.raises(InputError, match=r"^timeout"):
             await classifier.classify("a", timeout=0)
         for wrong in (None, "one text", 3):
-            with pytest.raises(InputError, match="takes an iterable of texts"):
+            with pytest.raises(InputError, match="must be an iterable of texts"):
                 classifier.classify_many(wrong)  # type: ignore[call-overload]
         with pytest.raises(InputError, match=r"^on_error"):
             classifier.classify_many([], on_error="ignore")  # type: ignore[call-overload]

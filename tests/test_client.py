@@ -321,7 +321,7 @@ def test_many_is_lazy_and_in_order(classifier: Classifier) -> None:
 
 @pytest.mark.parametrize("value", ["one text", b"bytes", None, 3])
 def test_many_of_what_is_no_iterable_of_texts(classifier: Classifier, value: Any) -> None:
-    with pytest.raises(InputError, match="takes an iterable of texts"):
+    with pytest.raises(InputError, match="must be an iterable of texts"):
         classifier.classify_many(value)
 
 

@@ -237,7 +237,7 @@ def test_the_message_about_a_wide_table_is_short() -> None:
 
 
 def test_an_array_of_no_dimension_is_no_column() -> None:
-    with pytest.raises(InputError, match="takes an iterable of texts, not ndarray"):
+    with pytest.raises(InputError, match="must be an iterable of texts, not ndarray"):
         Classifier(NOWHERE).classify_many(np.array("a"))
 
 

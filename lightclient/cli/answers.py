@@ -12,27 +12,43 @@ from lightclient.errors import LightClientError, NotTensorFlowServing, SettingEr
 
 if TYPE_CHECKING:
     from lightclient.client import Classifier
+    from lightclient.zero_shot import ZeroShot
 
 # More than classify_many reads ahead, so that only rows without a text can make it so many.
 MOST_WAITING = 10_000
 
 
-def find_labels(classifier: "Classifier") -> tuple[str, ...]:
-    """The labels of the served model, which may take a question to the server."""
+def find_labels(classifier: "Classifier", zero_shot: "ZeroShot | None" = None) -> tuple[str, ...]:
+    """The labels of an answer, which may take a question to the server.
+
+    Raises:
+        SignatureError, InputError: the served model cannot answer `zero_shot`.
+    """
     from lightclient.http.deadline import Deadline
     from lightclient.http.pace import Pace
 
     deadline = Deadline(classifier.timeout, pace=Pace(1))
-    return classifier._predictor.plan(deadline).bundle.labels
+    plan = classifier._predictor.plan(deadline)
+    if zero_shot is None:
+        return plan.bundle.labels
+    zero_shot.check(plan)
+    return zero_shot.labels
 
 
 class Answers:
     """The rows with their outcomes, in order. Each is counted when the next one is asked for."""
 
     def __init__(
-        self, classifier: "Classifier", rows: Iterator[Row], tally: Tally, *, skips_errors: bool
+        self,
+        classifier: "Classifier",
+        rows: Iterator[Row],
+        tally: Tally,
+        zero_shot: "ZeroShot | None" = None,
+        *,
+        skips_errors: bool,
     ) -> None:
         self._classifier, self._rows, self._tally = classifier, rows, tally
+        self._zero_shot = zero_shot
         self._skips_errors = skips_errors
         self._waiting: deque[Row] = deque()
         self._texts = 0  # how many of those that wait have one
@@ -64,7 +80,11 @@ class Answers:
 
     def _classify(self) -> Generator[Outcome, None, None]:
         on_error: Any = "return" if self._skips_errors else "raise"
-        many = self._classifier.classify_many(self._read(), on_error=on_error)
+        texts, classifier = self._read(), self._classifier
+        if self._zero_shot is None:
+            many = classifier.classify_many(texts, on_error=on_error)
+        else:
+            many = classifier._stream(self._zero_shot, texts, on_error, "error", None)
         with closing(cast("Generator[Outcome, None, None]", many)) as outcomes:
             try:
                 for outcome in outcomes:
@@ -94,7 +114,7 @@ class Answers:
     def _ask(self) -> None:
         """Find out early what is no matter of one text: no server, no such model, a setting."""
         if not self._asked:
-            find_labels(self._classifier)
+            find_labels(self._classifier, self._zero_shot)
             self._asked = True
 
     def _name_row(self, error: LightClientError) -> None:

@@ -1,6 +1,7 @@
 """`lightclient classify`: rows in, rows with answers out, as a stream."""
 
 import argparse
+import csv
 import io
 import os
 import sys
@@ -32,6 +33,7 @@ Classify the texts of the command line, of a file, or of stdin.
   lightclient classify --file reviews.jsonl --column text --format csv > answers.csv
   cat lines.txt | lightclient classify --top-k 3
   zcat reviews.csv.gz | lightclient classify --format-in csv --column text --format jsonl
+  lightclient classify --labels "sports,politics" "the match is over"
 
 csv, jsonl and json keep all columns of a row and add label, score and truncated to them (with
 --top-k also label_2, score_2 and so on in csv, and scores in JSON). The objects of a .jsonl file
@@ -40,6 +42,10 @@ stay as they are written. A .tsv file knows no quotes: a cell is what stands bet
 With --threshold they also add labels: those that reach it, highest first. In csv it is a list of
 names in JSON, such as ["toxic", "insult"]; in JSON, objects with label and score. The list is empty
 if no label reaches it, and the cell is empty (in JSON: null) if the row has no answer.
+
+With --labels, a text is classified by these, as transformers' zero-shot-classification pipeline
+does it. That needs a model for natural language inference, one of whose labels begins with
+"entail", and the server computes a row for each label of each text.
 
 A row without a text is one with an empty or blank cell, a null, a key that is not there, a value
 that is no string, or too few cells, or a blank line of plain text or of a table with one column. It
@@ -58,6 +64,7 @@ def add_command(commands: "options.Commands") -> None:
     """Add `classify`."""
     parser = options.add_command(commands, "classify", "classify texts", _TEXT)
     _add_input_options(parser)
+    _add_zero_shot_options(parser)
     options.add_server_options(parser)
     _add_output_options(parser)
     parser.set_defaults(run=_run, usage_error=parser.error)
@@ -91,6 +98,38 @@ def _add_input_options(parser: argparse.ArgumentParser) -> None:
         help="what happens to a row without a text. skip: the row stays, without an answer; error: "
         "it ends the run; empty: it is classified as the empty text; default: %(default)s",
     )
+
+
+def _add_zero_shot_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--labels",
+        metavar="L,L",
+        type=_labels,
+        action="extend",
+        help="labels that the model has never seen, separated by commas; one that holds a comma "
+        "stands in double quotes; may be given several times",
+    )
+    parser.add_argument(
+        "--template",
+        metavar="T",
+        help="with --labels: the sentence that says of a text that a label fits, with {} in the "
+        "place of the label; default: 'This example is {}.'",
+    )
+    parser.add_argument(
+        "--multi-label",
+        action="store_true",
+        help="with --labels: a text may have several, or none; each score is then between 0 and 1 "
+        "for itself, and otherwise they sum to 1",
+    )
+
+
+def _labels(text: str) -> list[str]:
+    """The labels in one cell or more, as a line of CSV has them."""
+    try:
+        [cells] = csv.reader([text], strict=True, skipinitialspace=True)
+    except (ValueError, csv.Error) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} must be labels separated by commas") from error
+    return [cell.strip() for cell in cells]
 
 
 def _add_output_options(parser: argparse.ArgumentParser) -> None:
@@ -179,7 +218,8 @@ def _run(arguments: argparse.Namespace) -> int:
             console.say(source.notice)
         classifier = stack.enter_context(Classifier(**options.server_settings(arguments)))
         if arguments.texts:
-            find_labels(classifier)  # asks the server, so that one which is away is told soon
+            # Asks the server, so that one which is away is told soon.
+            find_labels(classifier, arguments.zero_shot)
         try:
             _Run(arguments, source, classifier, console, tally).go()
         finally:
@@ -194,6 +234,7 @@ def _settle(arguments: argparse.Namespace) -> None:
     _settle_input(arguments)
     _settle_output(arguments)
     _settle_threshold(arguments)
+    _settle_zero_shot(arguments)
 
 
 def _settle_input(arguments: argparse.Namespace) -> None:
@@ -233,6 +274,24 @@ def _settle_threshold(arguments: argparse.Namespace) -> None:
     if given and arguments.format == "table" and "top_k" in getattr(arguments, "given", ()):
         arguments.usage_error("a table shows --top-k or --threshold: give one, or another --format")
     arguments.threshold = least.get(None, least or None)
+
+
+def _settle_zero_shot(arguments: argparse.Namespace) -> None:
+    from lightclient.zero_shot import TEMPLATE, ZeroShot
+
+    arguments.zero_shot = None
+    if arguments.labels is None:
+        for name in ("template", "multi_label"):
+            if getattr(arguments, name) not in (None, False):
+                arguments.usage_error(f"--{name.replace('_', '-')} goes with --labels")
+        return
+    if arguments.missing == "empty":
+        arguments.usage_error("--missing empty does not go with --labels, which need a text")
+    template = TEMPLATE if arguments.template is None else arguments.template
+    try:
+        arguments.zero_shot = ZeroShot(arguments.labels, template, arguments.multi_label)
+    except InputError as error:
+        arguments.usage_error(str(error))
 
 
 def _ending_format(arguments: argparse.Namespace) -> str:
@@ -317,7 +376,7 @@ class _Run:
         top_k, threshold, shown = arguments.top_k, arguments.threshold, 1
         # Else the server need not be asked: nothing may be left to do.
         if top_k > 1 or isinstance(threshold, dict):
-            labels = find_labels(self._classifier)
+            labels = find_labels(self._classifier, arguments.zero_shot)
             shown = min(top_k, len(labels))
             if threshold is not None:
                 least_scores(threshold, labels)  # an error before the first row
@@ -368,7 +427,7 @@ class _Run:
         return begun
 
     def _ask(self, row: Row) -> Outcome:
-        answers = Answers(self._classifier, iter([row]), Tally(), skips_errors=True)
+        answers = self._answers(iter([row]), Tally(), skips_errors=True)
         [(_, outcome)] = answers
         return outcome
 
@@ -376,10 +435,14 @@ class _Run:
         self, form: Form, rows: Iterator[Row], out: TextIO, *, goes_on: bool = False
     ) -> None:
         skips = self._arguments.on_error == "skip"
-        answers = Answers(self._classifier, rows, self._tally, skips_errors=skips)
+        answers = self._answers(rows, self._tally, skips_errors=skips)
         # Closed here: the garbage collector could do so in a thread of the generator itself.
         with closing(iter(answers)) as found:
             write(form, found, out, goes_on=goes_on)
+
+    def _answers(self, rows: Iterator[Row], tally: Tally, *, skips_errors: bool) -> Answers:
+        zero_shot = self._arguments.zero_shot
+        return Answers(self._classifier, rows, tally, zero_shot, skips_errors=skips_errors)
 
     @contextmanager
     def _showing(self, out: TextIO) -> Iterator[None]:

@@ -348,9 +348,9 @@ def check_last(
     if not found.is_like(outcome, threshold):
         raise InputError(
             f"{path} was begun in another way: the answer to {row.place} in it is not what this "
-            "command gets now. Another --column, --function, --threshold, --url or --bundle "
-            "may have been given, or the server has a new version of the model: give what it was "
-            "begun with, or another --output"
+            "command gets now. Another --column, --function, --labels, --threshold, --url or "
+            "--bundle may have been given, or the server has a new version of the model: give what "
+            "it was begun with, or another --output"
         )
 
 
