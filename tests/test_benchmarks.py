@@ -337,8 +337,7 @@ def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_readmes_have_the_results() -> None:
-    # zero-shot is still to be measured
-    assert list(RESULTS["rows"]) == [name for name in ROWS if name != "zero-shot"]
+    assert list(RESULTS["rows"]) == list(ROWS)
     assert render(RESULTS) in TABLE.read_text(encoding="utf-8")
     assert in_short(RESULTS) in TOP_README.read_text(encoding="utf-8")
 
