@@ -449,6 +449,35 @@ def test_a_new_version_of_another_length_in_the_middle(lengths: tuple[int, int])
         assert_right([classifier.classify(text) for text in texts[:10]], texts[:10])
 
 
+def test_a_new_version_while_a_large_request_is_sent_in_parts() -> None:
+    """The server is away for one request, which then comes in parts, and has another model."""
+    length, lock = 32, threading.Lock()
+
+    def answer(request: bytes) -> bytes:
+        nonlocal length
+        with lock:
+            if request.startswith(b"GET"):
+                return metadata(length)
+            body = json.loads(request.partition(b"\r\n\r\n")[2])["inputs"]
+            rows = list(zip(body["input_ids"], body["attention_mask"], strict=True))
+            if length == 32 and 32 * len(rows) > FIRST.tokens:
+                length = 48
+                return response(503, json.dumps({"error": "it restarts"}))
+            if len(rows[0][0]) != length:
+                return response(400, json.dumps({"error": "Incompatible shapes: [1,2] vs. [1,3]"}))
+        found = [expected([token for token, on in zip(*row, strict=True) if on]) for row in rows]
+        return response(200, json.dumps({"outputs": found}))
+
+    def script(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            connection.sendall(answer(request))
+
+    texts = [text[:60] for text in texts_of_many_lengths(1500)]
+    with serving(script) as server:
+        assert_right(list(Classifier(server.url, retries=0).classify_many(texts)), texts)
+    assert length == 48
+
+
 def test_a_new_version_that_takes_less() -> None:
     texts = [" ".join(["word"] * 38) + f" {at}" for at in range(200)]
     with serving(versions((48, 2), (32, 2), after=2)) as server:
