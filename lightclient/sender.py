@@ -89,21 +89,26 @@ class Sender:
         if len(rows) > 1 and tokens > self.climb.most_tokens:
             return self.send_smaller(rows, plan)
         try:
-            try:
-                return list(self._predict(rows, plan))
-            except (*MAY_BE_OUTDATED, ServerFailed) as error:
-                # Perhaps a new version of the model has another plan. If not, find the culprit.
-                if self._predictor.next_plan(plan, error, self.new_deadline()) is not None:
-                    return [Outdated(error)] * len(rows)
-                if not isinstance(error, _PERHAPS_ONE_TEXT):
-                    raise
+            return list(self._predict(rows, plan))
         except _PERHAPS_TOO_LARGE as error:
             if len(rows) == 1 or tokens <= FIRST.tokens:
                 return [error] * len(rows)
             return self.send_smaller(rows, plan)
         except LightClientError as error:
-            return [error] * len(rows)
+            found = self._explain(error, plan)
+            if found is not error or not isinstance(error, _PERHAPS_ONE_TEXT):
+                return [found] * len(rows)
         return self._send_in_parts(rows, plan)
+
+    def _explain(self, error: LightClientError, plan: Plan) -> Outcome:
+        """The error; or that its rows are outdated; or that a new version of the model is unfit."""
+        if not isinstance(error, (*MAY_BE_OUTDATED, ServerFailed)):
+            return error
+        try:
+            new_plan = self._predictor.next_plan(plan, error, self.new_deadline())
+        except LightClientError as unfit:
+            return unfit
+        return error if new_plan is None else Outdated(error)
 
     def send_smaller(self, rows: Sequence[Row], plan: Plan) -> list[Outcome]:
         """Send the rows in requests that are no larger than the first ones of a stream were."""
@@ -126,9 +131,9 @@ class Sender:
             return list(self._predict(rows, plan))
         except _PERHAPS_ONE_TEXT as error:
             if len(rows) == 1:
-                return [error]
+                return [self._explain(error, plan)]
         except LightClientError as error:
-            return [error] * len(rows)
+            return [self._explain(error, plan)] * len(rows)
         middle = len(rows) // 2
         first = self._send_in_parts(rows[:middle], plan)
         if self._is_the_end(first[-1]):
