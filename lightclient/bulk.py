@@ -61,7 +61,7 @@ def ask_stream(
     started: deque[_Started] = deque()
     stop = stop or Stop()
     sender = Sender(predictor, timeout, within, stop, stops_at_error=stops_at_error)
-    with _Stream(sender, question, predictor, stop) as stream:
+    with _Stream(sender, question, predictor, within, stop) as stream:
         for chunk in read_chunks(texts, question.rows_a_text, may_be_missing=may_be_missing):
             started.append(stream.start(chunk))
             if len(started) == _CHUNKS_AT_ONCE:
@@ -247,10 +247,15 @@ class _Stream:
     """
 
     def __init__(
-        self, sender: Sender, question: Question, predictor: Predictor, stop: Stop
+        self,
+        sender: Sender,
+        question: Question,
+        predictor: Predictor,
+        within: Deadline | None,
+        stop: Stop,
     ) -> None:
         self._sender, self._question = sender, question
-        self._predictor, self._stop = predictor, stop
+        self._predictor, self._within, self._stop = predictor, within, stop
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._pid = os.getpid()
@@ -286,13 +291,18 @@ class _Stream:
         places = started.places()
         if not places:
             return started
+        within = None if chunk.start else self._within
+        if within and within.over:  # by what is done already
+            within = None
         try:
             plan = self._sender.plan()
+            pieces = started.pieces(places, plan)
+            if within:
+                self._predictor.check_time(within, f"tokenizing {len(places)} texts alone")
         except LightClientError as error:
             for at in places:
                 started.set_outcome(at, error)
             return started
-        pieces = started.pieces(places, plan)
         lengths = {at: len(piece.row.input_ids) for at, piece in enumerate(pieces)}
         width, most = plan.length or self._predictor.pad_to, self._predictor.most_rows
         for request in cut(lengths, width, load.tokens, most):

@@ -474,6 +474,10 @@ def test_the_timeout_holds_for_all_requests_together(nli: Path) -> None:
         found = list(classifier.zero_shot_many(TEXTS, LABELS, timeout=0.2, on_error="return"))
         assert [type(error) for error in found] == [TimedOut] * len(TEXTS)
 
+        labels = [f"label {at}" for at in range(1200)]  # of a million tokens
+        with pytest.raises(TimedOut, match="^tokenizing 1 texts alone took longer"):
+            classifier.zero_shot("the late train " * 300, labels, timeout=0.3)
+
     def slow(ids: list[int]) -> list[float]:
         time.sleep(0.001)  # so that a request takes far less than the timeout, and all take more
         return some_logits(ids)
