@@ -12,27 +12,29 @@ import os
 import sys
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightclient.chunk import Chunk, cut, read_chunks
+from lightclient.classification import Classification
 from lightclient.column import Missing
 from lightclient.errors import LightClientError
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.pace import Pace
 from lightclient.model.encoding import Row, Text
 from lightclient.question import Question
-from lightclient.sender import ABOUT_A_TEXT, Outcome, Outdated, Piece, Sender
+from lightclient.sender import ABOUT_A_TEXT, Outcome, Outdated, Sender
 from lightclient.serving.plan import Plan
-from lightclient.serving.predictor import Predictor
+from lightclient.serving.predictor import PLANS_TRIED, Predictor
 
 _Job = Callable[[], None]
+_Send = Callable[[Sequence[Row], Plan], list[Outcome]]
 
 _CHUNKS_AT_ONCE = 2
 _LONGEST_WAIT = 0.1  # seconds
@@ -58,8 +60,8 @@ def ask_stream(
     """
     started: deque[_Started] = deque()
     stop = stop or Stop()
-    sender = Sender(predictor, question, timeout, within, stop, stops_at_error=stops_at_error)
-    with _Stream(sender, question, predictor, stop) as stream:
+    sender = Sender(predictor, timeout, within, stop, stops_at_error=stops_at_error)
+    with _Stream(sender, question, predictor, within, stop) as stream:
         for chunk in read_chunks(texts, question.rows_a_text, may_be_missing=may_be_missing):
             started.append(stream.start(chunk))
             if len(started) == _CHUNKS_AT_ONCE:
@@ -68,14 +70,28 @@ def ask_stream(
             yield from _in_order(started.popleft(), stops_at_error, names_text)
 
 
+class _Piece(NamedTuple):
+    """A row of a text, to be answered.
+
+    `at`: the place of the text in its chunk. `answers`: has a place for the answer to each of its
+    rows. `number`: the place of this one.
+    """
+
+    at: int
+    answers: list[Classification | None]
+    number: int
+    row: Row
+
+
 @dataclass
 class _Started:
     """A chunk whose requests are under way.
 
     `sender`, `question`, `stop`: those of the stream. `pid`: the process that began it. `outcomes`:
-    one a text, None until it is known; a foreign error if that broke a request off. `found`: by the
-    first place of a text, the outcome of each of its rows. `ended`: gets an item from each request
-    at its end. `twins`: the other places of a text that comes more than once, by its first place.
+    one a text, None until it is known; a foreign error if that broke a request off. `answers`: the
+    list that the rows of a text have their answers in, by its first place. `ended`: gets an item
+    from each request at its end. `twins`: the other places of a text that comes more than once, by
+    its first place.
     """
 
     chunk: Chunk
@@ -84,38 +100,48 @@ class _Started:
     stop: Stop
     pid: int
     outcomes: list[Any]
-    found: dict[int, list[Outcome | None]] = field(default_factory=dict)
+    answers: dict[int, list[Classification | None]] = field(default_factory=dict)
     ended: "SimpleQueue[None]" = field(default_factory=SimpleQueue)
     twins: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
 
-    def texts(self) -> dict[int, Text]:
-        """The texts to send, by their first places. A value that is no text has its error."""
+    def places(self) -> list[int]:
+        """The first places of the texts to send. A value that is no text has its error."""
         firsts: dict[Text, int] = {}
         for at, text in enumerate(self.chunk.texts):
             if isinstance(text, (LightClientError, Missing)):
                 self.outcomes[at] = text
             elif (first := firsts.setdefault(text, at)) != at:
                 self.twins[first].append(at)
-        return {at: text for text, at in firsts.items()}
+        return list(firsts.values())
 
-    def pieces(self, texts: Mapping[int, Text], rows: Mapping[int, list[Row]]) -> list[Piece]:
-        """All rows of the texts, to be answered."""
-        self.found.update((at, [None] * len(own)) for at, own in rows.items())
-        return [
-            Piece(at, number, len(own) == 1, texts[at], row)
-            for at, own in rows.items()
-            for number, row in enumerate(own)
-        ]
+    def pieces(self, places: Iterable[int], plan: Plan) -> list[_Piece]:
+        """All rows of the texts at these places."""
+        found: list[_Piece] = []
+        for at, rows in self._make_rows(places, plan).items():
+            answers = self.answers[at] = [None] * len(rows)
+            found += [_Piece(at, answers, number, row) for number, row in enumerate(rows)]
+        return found
 
-    def send(self, pieces: Sequence[Piece], plan: Plan) -> None:
+    def _make_rows(self, places: Iterable[int], plan: Plan) -> dict[int, list[Row]]:
+        """The rows of texts; the error of a text that cannot be tokenized is its outcome."""
+        texts: dict[int, Any] = {at: self.chunk.texts[at] for at in places}
+        with suppress(LightClientError):
+            rows = self.question.rows(list(texts.values()), plan)
+            return dict(zip(texts, rows, strict=True))
+        found: dict[int, list[Row]] = {}
+        for at, text in texts.items():  # one by one, to find out which text it is
+            try:
+                [found[at]] = self.question.rows([text], plan)
+            except LightClientError as error:
+                self.set_outcome(at, error)
+        return found
+
+    def send(self, pieces: Sequence[_Piece], plan: Plan) -> None:
         """Send one request, and see which texts are answered by it."""
         try:
             # A text may have failed by the request for another row of it.
             pieces = [piece for piece in pieces if self.outcomes[piece.at] is None]
-            if pieces:
-                outcomes, plan = self.sender.send(pieces, plan)
-                for piece, outcome in zip(pieces, outcomes, strict=True):
-                    self._take(piece, outcome, plan)
+            self._send(pieces, plan, self.sender.send)
         except BaseException as failure:
             for piece in pieces:
                 self.set_outcome(piece.at, failure)
@@ -123,31 +149,49 @@ class _Started:
         finally:
             self.ended.put(None)
 
-    def _take(self, piece: Piece, outcome: Outcome, plan: Plan) -> None:
-        """Take the outcome of a row, which may be the last one of its text, or its error."""
-        found = self.found[piece.at]
-        found[piece.number] = outcome
-        if isinstance(outcome, LightClientError) and not isinstance(outcome, Outdated):
-            self.set_outcome(piece.at, outcome)
-        # If two threads bring the last two rows, both give the text its outcome.
-        elif None not in found:
-            self.set_outcome(piece.at, self._answer(piece.text, found, plan))
+    def _send(self, pieces: Sequence[_Piece], plan: Plan, send: _Send) -> None:
+        """Send pieces, and all of a text once more if one of them meets another version."""
+        for _ in range(PLANS_TRIED):
+            outcomes = send([piece.row for piece in pieces], plan) if pieces else []
+            outdated = self._take(pieces, outcomes, plan)
+            if not outdated:
+                return
+            plan, send = self.sender.plan(), self.sender.send_smaller
+            pieces = self.pieces(outdated, plan)
+        for at, error in outdated.items():
+            self.set_outcome(at, error)
 
-    def _answer(self, text: Text, outcomes: Sequence[Any], plan: Plan) -> Any:
-        """The answer to a text, of which all rows have their outcomes, by this plan."""
-        errors = [outcome for outcome in outcomes if isinstance(outcome, LightClientError)]
-        failures = [error for error in errors if not isinstance(error, Outdated)]
-        if failures:  # another thread may have brought it just now
-            return failures[0]
+    def _take(
+        self, pieces: Sequence[_Piece], outcomes: Sequence[Outcome], plan: Plan
+    ) -> dict[int, LightClientError]:
+        """Take what pieces met; return the places of texts to ask again, each with the reason."""
+        outdated: dict[int, LightClientError] = {}
+        for piece, outcome in zip(pieces, outcomes, strict=True):
+            if self.answers.get(piece.at) is not piece.answers:
+                continue  # the text is asked again already
+            if isinstance(outcome, Outdated):
+                self.answers.pop(piece.at, None)
+                outdated[piece.at] = outcome.error
+            elif isinstance(outcome, LightClientError):
+                self.set_outcome(piece.at, outcome)
+            else:
+                piece.answers[piece.number] = outcome
+                # If two threads bring the last two answers, both give the text its outcome.
+                if None not in piece.answers:
+                    self.set_outcome(piece.at, self._answer(piece.answers, plan))
+        return outdated
+
+    def _answer(self, answers: Sequence[Any], plan: Plan) -> Any:
         try:
-            return self.sender.ask_again(text) if errors else self.question.answer(outcomes, plan)
+            return self.question.answer(answers, plan)
         except LightClientError as error:
             return error
 
     def set_outcome(self, at: int, outcome: Any) -> None:
-        """The outcome of the text at this place, and of those that are equal to it."""
+        """The outcome of the text at this place, and of those equal to it, if it has none yet."""
         for place in (at, *self.twins.get(at, ())):
-            self.outcomes[place] = outcome
+            if self.outcomes[place] is None:
+                self.outcomes[place] = outcome
 
     def wait(self) -> None:
         """Wait until another request has ended, or for a while."""
@@ -203,10 +247,15 @@ class _Stream:
     """
 
     def __init__(
-        self, sender: Sender, question: Question, predictor: Predictor, stop: Stop
+        self,
+        sender: Sender,
+        question: Question,
+        predictor: Predictor,
+        within: Deadline | None,
+        stop: Stop,
     ) -> None:
         self._sender, self._question = sender, question
-        self._predictor, self._stop = predictor, stop
+        self._predictor, self._within, self._stop = predictor, within, stop
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._pid = os.getpid()
@@ -239,36 +288,26 @@ class _Stream:
         self._sender.pace.set_limit(load.requests)
         shared = self._sender, self._question, self._stop, self._pid
         started = _Started(chunk, *shared, outcomes=[None] * len(chunk.texts))
-        texts = started.texts()
-        if not texts:
+        places = started.places()
+        if not places:
             return started
+        within = None if chunk.start else self._within
+        if within and within.over:  # by what is done already
+            within = None
         try:
-            plan = self._predictor.plan(self._sender.new_deadline())
+            plan = self._sender.plan()
+            pieces = started.pieces(places, plan)
+            if within:
+                self._predictor.check_time(within, f"tokenizing {len(places)} texts alone")
         except LightClientError as error:
-            for at in texts:
+            for at in places:
                 started.set_outcome(at, error)
             return started
-        pieces = started.pieces(texts, self._make_rows(texts, plan, started))
         lengths = {at: len(piece.row.input_ids) for at, piece in enumerate(pieces)}
         width, most = plan.length or self._predictor.pad_to, self._predictor.most_rows
         for request in cut(lengths, width, load.tokens, most):
             self._do(partial(started.send, [pieces[at] for at in request], plan))
         return started
-
-    def _make_rows(
-        self, texts: Mapping[int, Text], plan: Plan, started: _Started
-    ) -> dict[int, list[Row]]:
-        """The rows of the texts; the error of a text that cannot be tokenized is its outcome."""
-        with suppress(LightClientError):
-            rows = self._question.rows(list(texts.values()), plan)
-            return dict(zip(texts, rows, strict=True))
-        found: dict[int, list[Row]] = {}
-        for at, text in texts.items():  # one by one, to find out which text it is
-            try:
-                [found[at]] = self._question.rows([text], plan)
-            except LightClientError as error:
-                started.set_outcome(at, error)
-        return found
 
     def _do(self, job: _Job) -> None:
         """Have a thread do a job, or do it here if there is no thread to be had."""

@@ -472,7 +472,8 @@ class Classifier:
                 softmax, which makes 1 of every score.
             SignatureError: the model has more than one label, or its configuration states a
                 function that this client does not have; or as `classify`.
-            Whatever else `classify` raises. `index` of the error is the document's place.
+            Whatever else `classify` raises. If there are several documents, `index` of the error is
+                the place of the one that failed.
         """
         from lightclient.rank import rank  # seldom needed
 

@@ -22,7 +22,8 @@ class Cut:
 
     def one_row_each(self, texts: Sequence[Text], plan: Plan) -> list[Row] | None:
         """The rows of texts that have one each, for one request; None if they may have several."""
-        return [row for [row] in self.rows(texts, plan)]
+        found = self.rows(texts, plan)
+        return [row for [row] in found] if all(len(rows) == 1 for rows in found) else None
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
         """One row a text."""
@@ -68,18 +69,16 @@ class Windows(Cut):
 
     def one_row_each(self, texts: Sequence[Text], plan: Plan) -> list[Row] | None:
         """The rows of texts that fit; None if one is too long."""
-        texts = _without_empty(texts)
-        if any(isinstance(text, str) and len(text) > _SURELY_LONG for text in texts):
+        if any(len(text) > _SURELY_LONG for text in texts):
             return None
-        rows = plan.tokenize(texts)
-        pairs = (isinstance(text, tuple) for text in texts)
-        fit = (is_pair or not row.truncated for is_pair, row in zip(pairs, rows, strict=True))
-        return rows if all(fit) else None
+        return super().one_row_each(texts, plan)
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
         """A row for each window of a text. A pair has one row and is cut."""
         plan.check_pairs(texts)
-        return split(_without_empty(texts), plan.bundle, plan.limit, self._stride)
+        # A pair with an empty second text is no pair, so that it has windows as well.
+        texts = [text if isinstance(text, str) or text[1] else text[0] for text in texts]
+        return split(texts, plan.bundle, plan.limit, self._stride)
 
     def answer(self, found: Sequence[Classification], plan: Plan) -> Classification:
         """That of the only window, or else all of them together."""
@@ -88,11 +87,6 @@ class Windows(Cut):
         from lightclient.scoring import join  # imported here, because it needs numpy
 
         return join(found, plan, self._joining)
-
-
-def _without_empty(texts: Sequence[Text]) -> list[Text]:
-    """A pair with an empty second text is no pair, so that it has windows as well."""
-    return [text if isinstance(text, str) or text[1] else text[0] for text in texts]
 
 
 def make_question(long_texts: LongTexts, stride: int) -> Cut:

@@ -15,15 +15,18 @@ from typing import TYPE_CHECKING, Any
 from lightclient.checks import check_whole
 from lightclient.classification import Classification
 from lightclient.column import read_text, refuse_table
-from lightclient.errors import InputError, LightClientError, SignatureError, TimedOut
+from lightclient.errors import InputError, LightClientError, SignatureError
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.messages import printable
 from lightclient.model.encoding import Row, Text, check_text
 from lightclient.serving.function import choose_for_rank
 from lightclient.serving.plan import Plan
+from lightclient.serving.predictor import Predictor
 
 if TYPE_CHECKING:
     from lightclient.client import Classifier
+
+_LIST = "pass a list, or a longer timeout"
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def rank(
     if top_k is not None:
         check_whole("top_k", top_k, 1)
     question = Fit(str(check_text(query, "query")))
-    texts: list[Any] = list(_read(documents, str(classifier._predictor.address), deadline))
+    texts: list[Any] = list(_read(documents, classifier._predictor, deadline))
     with _errors_of_documents():
         scores = classifier._ask(question, texts, deadline, stop)
     found = [Ranked(at, score) for at, score in enumerate(scores)]
@@ -95,7 +98,7 @@ def rank(
     return sorted(found, key=attrgetter("score"), reverse=True)[:top_k]
 
 
-def _read(documents: object, url: str, deadline: Deadline) -> Iterator[str]:
+def _read(documents: object, predictor: Predictor, deadline: Deadline) -> Iterator[str]:
     refuse_table(documents, "documents", "rank(query, {})")
     is_one = isinstance(documents, (str, bytes)) or getattr(documents, "ndim", 1) == 0
     if is_one or not isinstance(documents, Iterable):
@@ -104,13 +107,7 @@ def _read(documents: object, url: str, deadline: Deadline) -> Iterator[str]:
             "document into a list"
         )
     for at, document in enumerate(documents):
-        if deadline.over:
-            seconds = deadline.seconds
-            words = (
-                f"reading the documents alone took longer than the {seconds:g} s of the call: pass "
-                "a list, or a longer timeout"
-            )
-            raise TimedOut(words, url=url, attempts=0, timeout=seconds)
+        predictor.check_time(deadline, "reading the documents alone", _LIST)
         yield read_text(document, f"documents[{at}]")
 
 

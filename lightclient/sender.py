@@ -4,8 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 from lightclient.classification import Classification
 from lightclient.errors import (
@@ -24,10 +23,9 @@ from lightclient.errors import (
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.pace import Pace
 from lightclient.load import FIRST, Climb
-from lightclient.model.encoding import Row, Text
-from lightclient.question import Question
+from lightclient.model.encoding import Row
 from lightclient.serving.plan import Plan
-from lightclient.serving.predictor import MAY_BE_OUTDATED, PLANS_TRIED, Predictor
+from lightclient.serving.predictor import MAY_BE_OUTDATED, Predictor
 from lightclient.serving.refusal import refuses_lengths
 
 _PADDING_ATTEMPTS = 5
@@ -40,24 +38,16 @@ ABOUT_A_TEXT = (*_PERHAPS_ONE_TEXT, BundleError, InputError)
 _LOG = logging.getLogger("lightclient")
 
 
-class Piece(NamedTuple):
-    """A row of a text. `at`: the place of the text in its chunk; `number`: of the row in the text.
+class Outdated(NamedTuple):
+    """The outcome of a row that another version of the model may have to answer.
 
-    `is_whole`: the text has no other row.
+    `error`: what the row met.
     """
 
-    at: int
-    number: int
-    is_whole: bool
-    text: Text
-    row: Row
+    error: LightClientError
 
 
-class Outdated(LightClientError):
-    """Stands for the answer to a piece whose text must be sent again, to another version."""
-
-
-Outcome = Classification | LightClientError
+Outcome = Classification | LightClientError | Outdated
 
 
 class Sender:
@@ -71,14 +61,13 @@ class Sender:
     def __init__(
         self,
         predictor: Predictor,
-        question: Question,
         timeout: float,
         within: Deadline | None,
         stop: Stop,
         *,
         stops_at_error: bool,
     ) -> None:
-        self._predictor, self._question = predictor, question
+        self._predictor = predictor
         self._timeout, self._within, self._stop = timeout, within, stop
         self._stops_at_error = stops_at_error
         self.climb = Climb(timeout)
@@ -90,71 +79,43 @@ class Sender:
         """The deadline of a request that begins now."""
         return Deadline(self._timeout, self._stop, self._within, self.pace)
 
-    def send(self, pieces: Sequence[Piece], plan: Plan) -> tuple[list[Outcome], Plan]:
-        """The outcomes of one request, and the plan that those are answers by."""
-        rows = [piece.row for piece in pieces]
-        if len(rows) > 1 and _count_tokens(rows, plan) > self.climb.most_tokens:
-            return self._send_smaller(rows, plan), plan
+    def plan(self) -> Plan:
+        """The plan of now; raises what `Predictor.plan` does."""
+        return self._predictor.plan(self.new_deadline())
+
+    def send(self, rows: Sequence[Row], plan: Plan) -> list[Outcome]:
+        """The outcomes of one request."""
+        tokens = _count_tokens(rows, plan)
+        if len(rows) > 1 and tokens > self.climb.most_tokens:
+            return self.send_smaller(rows, plan)
         try:
-            for _ in range(PLANS_TRIED):
-                try:
-                    return list(self._predict(rows, plan)), plan
-                except (*MAY_BE_OUTDATED, ServerFailed) as error:
-                    # Perhaps a new version of the model has another plan. If not, find the culprit.
-                    new_plan = self._predictor.next_plan(plan, error, self.new_deadline())
-                    if new_plan is None and not isinstance(error, _PERHAPS_ONE_TEXT):
-                        raise
-                if new_plan is None:
-                    break
-                new_rows = self._make_rows_again(pieces, new_plan)
-                if new_rows is None:
-                    return [Outdated("another version")] * len(rows), plan
-                plan, rows = new_plan, new_rows
+            return list(self._predict(rows, plan))
         except _PERHAPS_TOO_LARGE as error:
-            if len(rows) == 1 or _count_tokens(rows, plan) <= FIRST.tokens:
-                return [error] * len(rows), plan
-            return self._send_smaller(rows, plan), plan
+            if len(rows) == 1 or tokens <= FIRST.tokens:
+                return [error] * len(rows)
+            return self.send_smaller(rows, plan)
         except LightClientError as error:
-            return [error] * len(rows), plan
-        return self._send_in_parts(rows, plan), plan
+            found = self._explain(error, plan)
+            if found is not error or not isinstance(error, _PERHAPS_ONE_TEXT):
+                return [found] * len(rows)
+        return self._send_in_parts(rows, plan)
 
-    def _make_rows_again(self, pieces: Sequence[Piece], plan: Plan) -> list[Row] | None:
-        """The rows by another plan; None if the texts do not have one row each."""
-        if not all(piece.is_whole for piece in pieces):
-            return None
-        with suppress(LightClientError):  # each text will have an error of its own
-            found = self._question.rows([piece.text for piece in pieces], plan)
-            if all(len(rows) == 1 for rows in found):
-                return [row for [row] in found]
-        return None
+    def _explain(self, error: LightClientError, plan: Plan) -> Outcome:
+        """The error; or that its rows are outdated; or that a new version of the model is unfit."""
+        if not isinstance(error, (*MAY_BE_OUTDATED, ServerFailed)):
+            return error
+        try:
+            new_plan = self._predictor.next_plan(plan, error, self.new_deadline())
+        except LightClientError as unfit:
+            return unfit
+        return error if new_plan is None else Outdated(error)
 
-    def ask_again(self, text: Text) -> Any:
-        """The answer to a text of which some rows would have met another version than others.
-
-        Raises:
-            LightClientError: what went wrong.
-        """
-        plan = self._predictor.plan(self.new_deadline())
-        for _ in range(PLANS_TRIED):
-            [rows] = self._question.rows([text], plan)
-            outcomes = self._send_smaller(rows, plan)
-            errors = [outcome for outcome in outcomes if isinstance(outcome, LightClientError)]
-            if not errors:
-                return self._question.answer(cast("list[Classification]", outcomes), plan)
-            new_plan = None
-            if isinstance(errors[0], MAY_BE_OUTDATED):
-                new_plan = self._predictor.next_plan(plan, errors[0], self.new_deadline())
-            if new_plan is None:
-                break
-            plan = new_plan
-        raise errors[0]
-
-    def _send_smaller(self, rows: Sequence[Row], plan: Plan) -> list[Outcome]:
+    def send_smaller(self, rows: Sequence[Row], plan: Plan) -> list[Outcome]:
         """Send the rows in requests that are no larger than the first ones of a stream were."""
         outcomes: list[Outcome] = []
         size = max(1, len(rows) * FIRST.tokens // _count_tokens(rows, plan))
         while len(outcomes) < len(rows):
-            outcomes += self._send_in_parts(rows[len(outcomes) :][:size], plan)
+            outcomes += self.send(rows[len(outcomes) :][:size], plan)
             last = outcomes[-1]
             if isinstance(last, _PERHAPS_TOO_LARGE) or self._is_the_end(last):
                 # It was not the size.
@@ -170,9 +131,9 @@ class Sender:
             return list(self._predict(rows, plan))
         except _PERHAPS_ONE_TEXT as error:
             if len(rows) == 1:
-                return [error]
+                return [self._explain(error, plan)]
         except LightClientError as error:
-            return [error] * len(rows)
+            return [self._explain(error, plan)] * len(rows)
         middle = len(rows) // 2
         first = self._send_in_parts(rows[:middle], plan)
         if self._is_the_end(first[-1]):

@@ -32,6 +32,8 @@ class ZeroShot:
 
     def __init__(self, labels: Sequence[str], template: str, multi_label: bool) -> None:
         self.labels, template = _check_labels(labels), _check_template(template)
+        if not isinstance(multi_label, bool):  # "no" would mean yes
+            raise InputError(f"multi_label must be True or False, not {short_repr(multi_label)}")
         self._hypotheses = [template.format(label) for label in self.labels]
         self._each_alone = multi_label or len(self.labels) == 1
         self.rows_a_text = len(self.labels)
@@ -57,8 +59,10 @@ class ZeroShot:
             InputError: a text is a pair, or is empty, or the model has no room for a hypothesis.
             SignatureError: the model cannot read pairs.
         """
+        # Each text comes once for each label, so a long one is cut to a piece before.
+        premises = (plan.shorten(_check_premise(text)) for text in texts)
         pairs: list[Text] = [
-            (_check_premise(text), hypothesis) for text in texts for hypothesis in self._hypotheses
+            (premise, hypothesis) for premise in premises for hypothesis in self._hypotheses
         ]
         try:
             rows = plan.tokenize(pairs, first_only=True)
@@ -153,7 +157,7 @@ def _check_labels(labels: object) -> tuple[str, ...]:
 def _check_template(template: object) -> str:
     try:
         is_good = isinstance(template, str) and template.format("a") != template.format("b")
-    except (ValueError, LookupError, AttributeError, TypeError):
+    except (ValueError, LookupError, AttributeError, TypeError, MemoryError):
         is_good = False
     if not is_good:
         raise InputError(

@@ -449,6 +449,47 @@ def test_a_new_version_of_another_length_in_the_middle(lengths: tuple[int, int])
         assert_right([classifier.classify(text) for text in texts[:10]], texts[:10])
 
 
+@pytest.mark.parametrize("status", [400, 503])
+def test_a_new_version_while_a_request_is_sent_in_parts(status: int) -> None:
+    """One fails because it is refused twice, or is large. Its parts meet another model."""
+    length, refused, lock = 32, 0, threading.Lock()
+
+    def answer(request: bytes) -> bytes:
+        nonlocal length, refused
+        with lock:
+            if request.startswith(b"GET"):
+                return metadata(length)
+            body = json.loads(request.partition(b"\r\n\r\n")[2])["inputs"]
+            rows = list(zip(body["input_ids"], body["attention_mask"], strict=True))
+            is_large = 32 * len(rows) > FIRST.tokens
+            is_bad = any(POISON_ID in ids for ids, _ in rows)
+            if length == 32 and (is_large if status == 503 else is_bad):
+                refused += 1
+                length = 48 if is_large or refused == 2 else 32
+                return response(status, json.dumps({"error": "not now"}))
+            if len(rows[0][0]) != length:
+                return response(400, json.dumps({"error": "Incompatible shapes: [1,2] vs. [1,3]"}))
+        found = [expected([token for token, on in zip(*row, strict=True) if on]) for row in rows]
+        return response(200, json.dumps({"outputs": found}))
+
+    def script(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            connection.sendall(answer(request))
+
+    texts = [POISON]
+
+    def read() -> Iterator[str]:
+        """Until the new version has come, which the load of a stream has to grow for."""
+        yield POISON
+        while length == 32 and len(texts) < 100_000:
+            texts.extend(f"text {len(texts)} {at}" for at in range(500))
+            yield from texts[-500:]
+
+    with serving(script) as server:
+        assert_right(list(Classifier(server.url, retries=0).classify_many(read())), texts)
+    assert length == 48
+
+
 def test_a_new_version_that_takes_less() -> None:
     texts = [" ".join(["word"] * 38) + f" {at}" for at in range(200)]
     with serving(versions((48, 2), (32, 2), after=2)) as server:

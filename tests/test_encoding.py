@@ -251,3 +251,26 @@ def test_a_batch_after_a_fork_with_parallelism_on() -> None:
     environment = os.environ | {"TOKENIZERS_PARALLELISM": "true"}
     run = [sys.executable, "-W", "ignore", "-c", CHILD]
     assert subprocess.run(run, env=environment, timeout=60, check=False).returncode == 0
+
+
+MANY_LONG_PAIRS = """
+import resource
+from lightclient import Bundle
+from lightclient.model.encoding import tokenize
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+bundle, text = Bundle.load(), "the film was good and bad " * 2_000
+tokenize([(text, "a")], bundle, 512)
+before = peak()
+rows = tokenize([(text, f"label {at}") for at in range(256)], bundle, 512, first_only=True)
+print(peak() - before)
+"""
+
+
+def test_many_long_pairs_are_tokenized_a_few_at_a_time() -> None:
+    """As those of one text with each of many labels, or of one query with each document."""
+    program = [sys.executable, "-c", MANY_LONG_PAIRS]
+    ended = subprocess.run(program, stdout=subprocess.PIPE, text=True, timeout=60, check=True)
+    assert float(ended.stdout) < 200  # MiB; all of them at once take 400

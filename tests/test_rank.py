@@ -381,7 +381,7 @@ def test_a_server_that_answers_no_more(folder: Path) -> None:
 
 
 def test_documents_without_an_end() -> None:
-    words = r"^reading the documents alone took longer than the 0\.05 s of the call"
+    words = r"^reading the documents alone took longer than the 0\.05 s of a call"
     classifier = Classifier("http://127.0.0.1:1/v1/models/m")
     with pytest.raises(TimedOut, match=words):
         classifier.rank("what", itertools.repeat("one"), timeout=0.05)

@@ -26,8 +26,10 @@ from lightclient import (
     SignatureError,
     TimedOut,
 )
-from lightclient.model.encoding import encode
+from lightclient.model.encoding import encode, tokenize
+from lightclient.serving.plan import make_plan
 from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
+from lightclient.zero_shot import TEMPLATE, ZeroShot
 from tests.scripted import read_request, serving
 from tests.test_aio import Silent, run, threads, until
 from tests.test_carried import Changing, model_folder, served
@@ -228,8 +230,10 @@ SECRET = "My name is Jane Doe."
         ({"template": "{[x]}"}, "template must be"),
         ({"template": "{.x}"}, "template must be"),
         ({"template": "{{}}"}, "template must be"),
+        ({"template": f"{{:>{2**62}}}"}, "template must be"),  # no memory has room for it
         ({"template": None}, "not None"),
         ({"template": "\ud800 {}"}, "template has a lone surrogate"),
+        ({"multi_label": "no"}, "multi_label must be True or False, not 'no'"),
         ({"timeout": 0}, "timeout must be"),
     ],
 )
@@ -404,6 +408,17 @@ def test_only_the_text_is_cut(nli: Path, model: Model) -> None:
         assert [first, *own[:room], last, *hypothesis, last] in model.rows
 
 
+@pytest.mark.parametrize("words", [60, 3_000, 30_000])
+def test_a_long_text_has_the_tokens_that_it_has_in_each_pair(words: int, nli: Path) -> None:
+    """It is cut to a piece once, before it comes in many pairs."""
+    text = "".join(f"the {at} train " for at in range(words // 3))
+    plan = make_plan(Signature(), Bundle.load(nli), max_length=40)
+    [rows] = ZeroShot(LABELS, TEMPLATE, False).rows([text], plan)
+    whole = tokenize(pairs_of(text, LABELS), plan.bundle, 40, first_only=True)
+    assert rows == whole
+    assert len(plan.shorten(text)) < 1000
+
+
 def test_a_text_and_its_labels_share_a_request(classifier: Classifier, model: Model) -> None:
     classifier.zero_shot("a text", [f"label {at}" for at in range(8)])
     assert [len(rows) for rows in model.requests] == [8]
@@ -458,6 +473,10 @@ def test_the_timeout_holds_for_all_requests_together(nli: Path) -> None:
         assert caught.value.timeout == 0.2
         found = list(classifier.zero_shot_many(TEXTS, LABELS, timeout=0.2, on_error="return"))
         assert [type(error) for error in found] == [TimedOut] * len(TEXTS)
+
+        labels = [f"label {at}" for at in range(1200)]  # of a million tokens
+        with pytest.raises(TimedOut, match=r"^tokenizing 1 texts alone took longer"):
+            classifier.zero_shot("the late train " * 300, labels, timeout=0.3)
 
     def slow(ids: list[int]) -> list[float]:
         time.sleep(0.001)  # so that a request takes far less than the timeout, and all take more

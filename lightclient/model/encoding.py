@@ -10,6 +10,10 @@ from lightclient.model.library import Text as Text
 from lightclient.model.shorten import shorten_first, shorten_longer
 from lightclient.model.tokenizer import Padding
 
+# How many texts the library is given at once. Its encodings take 150 bytes a token and more, and
+# many long pairs, as those of a text with each of many labels, would take gigabytes together.
+_AT_ONCE = 64
+
 
 class Row(NamedTuple):
     """A text's tokens, special ones included, and whether some were cut."""
@@ -93,7 +97,8 @@ def tokenize_each(
     shorter = shorten_first if first_only else shorten_longer
     inputs = [shorter(text, most, loaded) for text, most in zip(texts, limits, strict=True)]
     rows: list[Row] = []
-    encodings = loaded.tokenizer.encode(inputs)
+    parts = range(0, len(inputs), _AT_ONCE)
+    encodings = (one for at in parts for one in loaded.tokenizer.encode(inputs[at : at + _AT_ONCE]))
     for text, encoding, most in zip(inputs, encodings, limits, strict=True):
         ids, truncated = encoding.ids, False
         if len(ids) > most:

@@ -11,6 +11,8 @@ from lightclient.model.tokenizer import LoadedTokenizer
 
 _PIECE = 16  # characters a token
 _WORTH_IT = 128  # characters a token; for shorter texts the two trials cost more than they save
+# The same where a text has many tokens to keep, or comes in many pairs.
+_SMALL_PIECE, _SOON_WORTH_IT = 2, 4
 
 
 def shorten(
@@ -48,6 +50,11 @@ def shorten(
             return short
         size *= 2
     return text
+
+
+def shorten_closely(text: str, limit: int, loaded: LoadedTokenizer) -> str:
+    """The same with more trials, to a piece that is as short as can be."""
+    return shorten(text, limit, loaded, piece=_SMALL_PIECE, worth_it=_SOON_WORTH_IT)
 
 
 def shorten_longer(text: Text, limit: int, loaded: LoadedTokenizer) -> Text:

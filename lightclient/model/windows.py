@@ -6,7 +6,7 @@ from lightclient.checks import check_whole
 from lightclient.errors import InputError
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Row, Text, count_tokens, tokenize, tokenize_each
-from lightclient.model.shorten import shorten
+from lightclient.model.shorten import shorten_closely
 from lightclient.model.tokenizer import LoadedTokenizer
 
 # The most tokens of a text that are read, special ones included: a book of 150 pages, or 128
@@ -15,9 +15,6 @@ MOST_TOKENS = 65_536
 # Usual texts have four or five characters a token. This bounds those with hardly any tokens, and
 # those that cannot be shortened, like one endless word.
 _MOST_CHARACTERS = 16  # a token
-# A million tokens take two seconds and 600 MB in tokenizers 0.23, so that a piece of a text is
-# tried first, from a few hundred thousand characters on.
-_PIECE, _WORTH_IT = 2, 4  # characters a token; see `shorten`
 
 
 def split(texts: Sequence[Text], bundle: Bundle, limit: int | None, stride: int) -> list[list[Row]]:
@@ -84,7 +81,8 @@ def _read(text: Text, most: int, loaded: LoadedTokenizer) -> Text:
         return text
     size = _MOST_CHARACTERS * most
     text = text[-size:] if loaded.cut_left else text[:size]
-    return shorten(text, most, loaded, piece=_PIECE, worth_it=_WORTH_IT)
+    # A million tokens take two seconds and 600 MB in tokenizers 0.23.
+    return shorten_closely(text, most, loaded)
 
 
 def _windows(

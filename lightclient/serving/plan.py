@@ -8,6 +8,7 @@ from lightclient import errors
 from lightclient.checks import check_whole
 from lightclient.model.bundle import Bundle, FunctionName
 from lightclient.model.encoding import Row, Text, tokenize
+from lightclient.model.shorten import shorten_closely
 from lightclient.serving.function import Function, choose_function
 from lightclient.serving.signature import Signature
 
@@ -39,6 +40,10 @@ class Plan(NamedTuple):
         """
         self.check_pairs(texts)
         return tokenize(texts, self.bundle, self.limit, first_only=first_only)
+
+    def shorten(self, text: str) -> str:
+        """A piece of a long text that is tokenized several times, with the same tokens to keep."""
+        return text if self.limit is None else shorten_closely(text, self.limit, self.bundle.loaded)
 
     def check_pairs(self, texts: Sequence[Text]) -> None:
         """Check that the model can read the texts, if there are pairs.

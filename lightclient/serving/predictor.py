@@ -36,6 +36,7 @@ MAY_BE_OUTDATED = (
     errors.SignatureNotFound,
 )
 PLANS_TRIED = 4
+FEWER = "send fewer or shorter texts at once, or pass a longer timeout"
 _LOADING = "loading the bundle that the model carries"
 _T = TypeVar("_T")
 _Item = TypeVar("_Item")
@@ -99,7 +100,7 @@ class Predictor:
         """
         is_first, plan = self._plan is None, self.plan(deadline)
         if is_first and self.choice.carried:
-            self._check_time(deadline, _LOADING, "call warm(timeout=...) first")
+            self.check_time(deadline, _LOADING, "call warm(timeout=...) first")
         for _ in range(PLANS_TRIED - 1):
             try:
                 return self._ask(question, texts, plan, deadline)
@@ -114,14 +115,17 @@ class Predictor:
         self, question: Cut, texts: Sequence[Text], plan: Plan, deadline: Deadline
     ) -> list[Any] | None:
         rows = question.one_row_each(texts, plan)
-        mend = "send fewer or shorter texts at once"
-        self._check_time(deadline, f"tokenizing {len(texts)} texts alone", mend)
+        self.check_time(deadline, f"tokenizing {len(texts)} texts alone")
         if rows is None:
             return None
         return [question.answer([found], plan) for found in self.predict(rows, plan, deadline)]
 
-    def _check_time(self, deadline: Deadline, work: str, mend: str) -> None:
-        """The tokenizer knows no deadline. Tell the user, rather than blame the server."""
+    def check_time(self, deadline: Deadline, work: str, mend: str = FEWER) -> None:
+        """Check that work which knows no deadline left some time.
+
+        Raises:
+            TimedOut: it did not; the message names the work, rather than blame the server.
+        """
         if deadline.over:
             seconds = deadline.seconds
             words = f"{work} took longer than the {seconds:g} s of a call: {mend}"
