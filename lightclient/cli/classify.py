@@ -53,7 +53,7 @@ stays, without an answer, unless --missing says otherwise. The end of the run te
 were, and the first one. The numbers of rows count the header: row 2 is the first one below it.
 
 Texts are read ahead: 64 at first, then up to 1,024 at a time, and sent in several requests at once;
-the answers come in the order of the rows, the first ones after 64 texts or the end of the input. A
+the answers come in the order of the rows, the first ones after 192 texts or the end of the input. A
 server that is away or overloaded is tried again until --timeout is over. What broke off with
 --output goes on where it stopped when the same command is given with --resume, and the same input
 (--format jsonl or csv): no row is lost and none is answered twice.
