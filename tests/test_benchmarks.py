@@ -347,7 +347,7 @@ def test_new_results_take_the_place_of_the_old(tmp_path: Path) -> None:
     old = "<!-- figures -->\n%s<!-- end of figures -->\n"
     page.write_text(f"before\n\n{render(RESULTS)}\n\nafter\n", encoding="utf-8")
     readme.write_text(f"before\n{old % 'old'}after\n", encoding="utf-8")
-    rows = {name: RESULTS["rows"][name] for name in ("cold", "short", "model")}
+    rows = {name: RESULTS["rows"][name] for name in ("cold", "model")}
     table.publish(RESULTS | {"rows": rows}, page, readme)
     text = page.read_text(encoding="utf-8")
     assert text == f"before\n\n{render(RESULTS | {'rows': rows})}\n\nafter\n"
@@ -362,7 +362,7 @@ def test_new_results_take_the_place_of_the_old(tmp_path: Path) -> None:
 
 def test_the_readme_s_figures_are_those_of_the_table() -> None:
     text = " ".join(in_short(RESULTS).split())
-    for name, side in (("cold", "lightclient"), ("cold", "plain script"), ("short", "lightclient")):
+    for name, side in (("cold", "lightclient"), ("cold", "plain script")):
         row = RESULTS["rows"][name][0]
         value = row["values"][side]
         assert f"{value:,.{decimals(value)}f} {row['unit']}" in text

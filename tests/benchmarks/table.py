@@ -40,7 +40,7 @@ def render(results: Mapping[str, Any]) -> str:
 
 def in_short(results: Mapping[str, Any]) -> str:
     """The figures that the README tells, as sentences."""
-    told = {name: results["rows"][name][0] for name in ("cold", "short", "model")}
+    told = {name: results["rows"][name][0] for name in ("cold", "model")}
 
     def value(name: str, side: str) -> str:
         return _value(told[name], side)
@@ -49,8 +49,7 @@ def in_short(results: Mapping[str, Any]) -> str:
     model, loop, alone = (value("model", side).split()[0] for side in sides)
     text = (
         f"A cold start takes {value('cold', OURS)}, a plain script on the same packages "
-        f"{value('cold', PLAIN)}, and {ARTICLE} {value('cold', ARTICLE)}. A warm call takes "
-        f"{value('short', OURS)}, the script {value('short', PLAIN)}. With a DistilBERT behind "
+        f"{value('cold', PLAIN)}, and {ARTICLE} {value('cold', ARTICLE)}. With a DistilBERT behind "
         f"`lightclient serve`, `classify_many` answers {model} texts a second, {ARTICLE} {loop}, "
         f"and the model alone reaches {alone}. {machine_line(results['machine'] | _NO_PACKAGES)} "
         f"{_end(results)}"
