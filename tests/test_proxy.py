@@ -3,6 +3,7 @@
 import base64
 import logging
 import pickle
+import signal
 import socket
 import struct
 import time
@@ -39,12 +40,17 @@ MODEL = "http://model.example:8501/v1/models/m"
 @contextmanager
 def real_proxy(*options: str) -> Iterator[str]:
     """Host and port of a proxy that wants credentials, and so answers only who asks it rightly."""
+    # It takes the signals of the process, and later tests want Ctrl-C back.
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
     with proxy.Proxy([
         "--hostname", "127.0.0.1", "--port", "0", "--num-workers", "1", "--num-acceptors", "1",
         "--threadless", "--local-executor", "1", "--log-level", "CRITICAL",
         "--basic-auth", CREDENTIALS, *options,
     ]) as running:  # fmt: skip
         yield f"127.0.0.1:{running.flags.port}"
+    for number, handler in handlers.items():
+        if signal.getsignal(number) != handler:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")
