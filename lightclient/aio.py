@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 from lightclient.checks import check_whole
 from lightclient.classification import Classification
-from lightclient.client import Classifier, OnError, OnMissing, Texts, check_one, check_texts
+from lightclient.client import Classifier, OnError, OnMissing, Texts
 from lightclient.errors import LightClientError, TimedOut
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.headers import Headers, Token
@@ -25,6 +25,7 @@ from lightclient.question import Question
 from lightclient.relay import Feed, Relay
 from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
+from lightclient.texts import check_one, check_texts
 from lightclient.threads import Pool
 from lightclient.zero_shot import TEMPLATE, ZeroShot
 
@@ -171,40 +172,25 @@ class AsyncClassifier:
 
     @overload
     def classify_many(
-        self,
-        texts: Iterable[Text] | AsyncIterable[Text],
-        *,
-        on_error: Literal["raise"] = "raise",
-        missing: Literal["error"] = "error",
-        timeout: float | None = None,
-    ) -> AsyncGenerator[Classification, None]: ...
+        self, texts: Iterable[Text] | AsyncIterable[Text], *, on_error: Literal["raise"] = "raise",
+        missing: Literal["error"] = "error", timeout: float | None = None,
+    ) -> AsyncGenerator[Classification, None]: ...  # fmt: skip
     @overload
     def classify_many(
-        self,
-        texts: Iterable[Text] | AsyncIterable[Text],
-        *,
-        on_error: Literal["return"],
-        missing: Literal["error"] = "error",
-        timeout: float | None = None,
-    ) -> AsyncGenerator[Classification | LightClientError, None]: ...
+        self, texts: Iterable[Text] | AsyncIterable[Text], *, on_error: Literal["return"],
+        missing: Literal["error"] = "error", timeout: float | None = None,
+    ) -> AsyncGenerator[Classification | LightClientError, None]: ...  # fmt: skip
     @overload
     def classify_many(
-        self,
-        texts: Iterable[Text | None] | AsyncIterable[Text | None],
-        *,
-        on_error: Literal["raise"] = "raise",
-        missing: Literal["none"],
+        self, texts: Iterable[Text | None] | AsyncIterable[Text | None], *,
+        on_error: Literal["raise"] = "raise", missing: Literal["none"],
         timeout: float | None = None,
-    ) -> AsyncGenerator[Classification | None, None]: ...
+    ) -> AsyncGenerator[Classification | None, None]: ...  # fmt: skip
     @overload
     def classify_many(
-        self,
-        texts: Iterable[Text | None] | AsyncIterable[Text | None],
-        *,
-        on_error: Literal["return"],
-        missing: Literal["none"],
-        timeout: float | None = None,
-    ) -> AsyncGenerator[Classification | LightClientError | None, None]: ...
+        self, texts: Iterable[Text | None] | AsyncIterable[Text | None], *,
+        on_error: Literal["return"], missing: Literal["none"], timeout: float | None = None,
+    ) -> AsyncGenerator[Classification | LightClientError | None, None]: ...  # fmt: skip
     def classify_many(
         self,
         texts: Iterable[Text | None] | AsyncIterable[Text | None],
@@ -249,24 +235,14 @@ class AsyncClassifier:
 
     @overload
     async def zero_shot(
-        self,
-        texts: str,
-        labels: Sequence[str],
-        *,
-        template: str = TEMPLATE,
-        multi_label: bool = False,
-        timeout: float | None = None,
-    ) -> Classification: ...
+        self, texts: str, labels: Sequence[str], *, template: str = TEMPLATE,
+        multi_label: bool = False, timeout: float | None = None,
+    ) -> Classification: ...  # fmt: skip
     @overload
     async def zero_shot(
-        self,
-        texts: list[str],
-        labels: Sequence[str],
-        *,
-        template: str = TEMPLATE,
-        multi_label: bool = False,
-        timeout: float | None = None,
-    ) -> list[Classification]: ...
+        self, texts: list[str], labels: Sequence[str], *, template: str = TEMPLATE,
+        multi_label: bool = False, timeout: float | None = None,
+    ) -> list[Classification]: ...  # fmt: skip
     async def zero_shot(
         self,
         texts: str | list[str],
@@ -287,52 +263,28 @@ class AsyncClassifier:
 
     @overload
     def zero_shot_many(
-        self,
-        texts: Iterable[str] | AsyncIterable[str],
-        labels: Sequence[str],
-        *,
-        template: str = TEMPLATE,
-        multi_label: bool = False,
-        on_error: Literal["raise"] = "raise",
-        missing: Literal["error"] = "error",
-        timeout: float | None = None,
-    ) -> AsyncGenerator[Classification, None]: ...
+        self, texts: Iterable[str] | AsyncIterable[str], labels: Sequence[str], *,
+        template: str = TEMPLATE, multi_label: bool = False, on_error: Literal["raise"] = "raise",
+        missing: Literal["error"] = "error", timeout: float | None = None,
+    ) -> AsyncGenerator[Classification, None]: ...  # fmt: skip
     @overload
     def zero_shot_many(
-        self,
-        texts: Iterable[str] | AsyncIterable[str],
-        labels: Sequence[str],
-        *,
-        template: str = TEMPLATE,
-        multi_label: bool = False,
-        on_error: Literal["return"],
-        missing: Literal["error"] = "error",
-        timeout: float | None = None,
-    ) -> AsyncGenerator[Classification | LightClientError, None]: ...
+        self, texts: Iterable[str] | AsyncIterable[str], labels: Sequence[str], *,
+        template: str = TEMPLATE, multi_label: bool = False, on_error: Literal["return"],
+        missing: Literal["error"] = "error", timeout: float | None = None,
+    ) -> AsyncGenerator[Classification | LightClientError, None]: ...  # fmt: skip
     @overload
     def zero_shot_many(
-        self,
-        texts: Iterable[str | None] | AsyncIterable[str | None],
-        labels: Sequence[str],
-        *,
-        template: str = TEMPLATE,
-        multi_label: bool = False,
-        on_error: Literal["raise"] = "raise",
-        missing: Literal["none"],
-        timeout: float | None = None,
-    ) -> AsyncGenerator[Classification | None, None]: ...
+        self, texts: Iterable[str | None] | AsyncIterable[str | None], labels: Sequence[str], *,
+        template: str = TEMPLATE, multi_label: bool = False, on_error: Literal["raise"] = "raise",
+        missing: Literal["none"], timeout: float | None = None,
+    ) -> AsyncGenerator[Classification | None, None]: ...  # fmt: skip
     @overload
     def zero_shot_many(
-        self,
-        texts: Iterable[str | None] | AsyncIterable[str | None],
-        labels: Sequence[str],
-        *,
-        template: str = TEMPLATE,
-        multi_label: bool = False,
-        on_error: Literal["return"],
-        missing: Literal["none"],
-        timeout: float | None = None,
-    ) -> AsyncGenerator[Classification | LightClientError | None, None]: ...
+        self, texts: Iterable[str | None] | AsyncIterable[str | None], labels: Sequence[str], *,
+        template: str = TEMPLATE, multi_label: bool = False, on_error: Literal["return"],
+        missing: Literal["none"], timeout: float | None = None,
+    ) -> AsyncGenerator[Classification | LightClientError | None, None]: ...  # fmt: skip
     def zero_shot_many(
         self,
         texts: Iterable[str | None] | AsyncIterable[str | None],
@@ -372,7 +324,9 @@ class AsyncClassifier:
 
         stop = Stop()
         deadline = self._classifier._deadline(timeout, stop)
-        work = partial(rank, self._classifier, query, documents, top_k, deadline, stop)
+        ask = partial(self._classifier._ask, deadline=deadline, stop=stop)
+        predictor = self._classifier._predictor
+        work = partial(rank, ask, predictor, query, documents, top_k, deadline)
         found: list[Ranked] = await self._do(work, deadline, stop)
         return found
 

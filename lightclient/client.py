@@ -1,7 +1,7 @@
 """`Classifier`, and `classify` for those who need no object of their own."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
@@ -14,12 +14,13 @@ from lightclient.http.headers import Headers, Token
 from lightclient.imports import import_numpy_meanwhile
 from lightclient.long_texts import Cut, LongTexts, make_question
 from lightclient.model.bundle import Bundle, FunctionName
-from lightclient.model.encoding import Text, check_text, count_tokens
+from lightclient.model.encoding import Text, count_tokens
 from lightclient.question import Question
 from lightclient.serving.predictor import Predictor
 from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
 from lightclient.settings import Settings, check_timeout, read_settings, read_variables
+from lightclient.texts import check_one, check_texts
 from lightclient.zero_shot import TEMPLATE, ZeroShot
 
 if TYPE_CHECKING:
@@ -198,40 +199,24 @@ class Classifier:
 
     @overload
     def classify_many(
-        self,
-        texts: Iterable[Text],
-        *,
-        on_error: Literal["raise"] = "raise",
-        missing: Literal["error"] = "error",
-        timeout: float | None = None,
-    ) -> Iterator[Classification]: ...
+        self, texts: Iterable[Text], *, on_error: Literal["raise"] = "raise",
+        missing: Literal["error"] = "error", timeout: float | None = None,
+    ) -> Iterator[Classification]: ...  # fmt: skip
     @overload
     def classify_many(
-        self,
-        texts: Iterable[Text],
-        *,
-        on_error: Literal["return"],
-        missing: Literal["error"] = "error",
-        timeout: float | None = None,
-    ) -> Iterator[Classification | LightClientError]: ...
+        self, texts: Iterable[Text], *, on_error: Literal["return"],
+        missing: Literal["error"] = "error", timeout: float | None = None,
+    ) -> Iterator[Classification | LightClientError]: ...  # fmt: skip
     @overload
     def classify_many(
-        self,
-        texts: Iterable[Text | None],
-        *,
-        on_error: Literal["raise"] = "raise",
-        missing: Literal["none"],
-        timeout: float | None = None,
-    ) -> Iterator[Classification | None]: ...
+        self, texts: Iterable[Text | None], *, on_error: Literal["raise"] = "raise",
+        missing: Literal["none"], timeout: float | None = None,
+    ) -> Iterator[Classification | None]: ...  # fmt: skip
     @overload
     def classify_many(
-        self,
-        texts: Iterable[Text | None],
-        *,
-        on_error: Literal["return"],
-        missing: Literal["none"],
-        timeout: float | None = None,
-    ) -> Iterator[Classification | LightClientError | None]: ...
+        self, texts: Iterable[Text | None], *, on_error: Literal["return"],
+        missing: Literal["none"], timeout: float | None = None,
+    ) -> Iterator[Classification | LightClientError | None]: ...  # fmt: skip
     def classify_many(
         self,
         texts: Iterable[Text | None],
@@ -308,24 +293,14 @@ class Classifier:
 
     @overload
     def zero_shot(
-        self,
-        texts: str,
-        labels: Sequence[str],
-        *,
-        template: str = TEMPLATE,
-        multi_label: bool = False,
-        timeout: float | None = None,
-    ) -> Classification: ...
+        self, texts: str, labels: Sequence[str], *, template: str = TEMPLATE,
+        multi_label: bool = False, timeout: float | None = None,
+    ) -> Classification: ...  # fmt: skip
     @overload
     def zero_shot(
-        self,
-        texts: list[str],
-        labels: Sequence[str],
-        *,
-        template: str = TEMPLATE,
-        multi_label: bool = False,
-        timeout: float | None = None,
-    ) -> list[Classification]: ...
+        self, texts: list[str], labels: Sequence[str], *, template: str = TEMPLATE,
+        multi_label: bool = False, timeout: float | None = None,
+    ) -> list[Classification]: ...  # fmt: skip
     def zero_shot(
         self,
         texts: str | list[str],
@@ -365,52 +340,28 @@ class Classifier:
 
     @overload
     def zero_shot_many(
-        self,
-        texts: Iterable[str],
-        labels: Sequence[str],
-        *,
-        template: str = TEMPLATE,
-        multi_label: bool = False,
-        on_error: Literal["raise"] = "raise",
-        missing: Literal["error"] = "error",
-        timeout: float | None = None,
-    ) -> Iterator[Classification]: ...
+        self, texts: Iterable[str], labels: Sequence[str], *, template: str = TEMPLATE,
+        multi_label: bool = False, on_error: Literal["raise"] = "raise",
+        missing: Literal["error"] = "error", timeout: float | None = None,
+    ) -> Iterator[Classification]: ...  # fmt: skip
     @overload
     def zero_shot_many(
-        self,
-        texts: Iterable[str],
-        labels: Sequence[str],
-        *,
-        template: str = TEMPLATE,
-        multi_label: bool = False,
-        on_error: Literal["return"],
-        missing: Literal["error"] = "error",
-        timeout: float | None = None,
-    ) -> Iterator[Classification | LightClientError]: ...
+        self, texts: Iterable[str], labels: Sequence[str], *, template: str = TEMPLATE,
+        multi_label: bool = False, on_error: Literal["return"],
+        missing: Literal["error"] = "error", timeout: float | None = None,
+    ) -> Iterator[Classification | LightClientError]: ...  # fmt: skip
     @overload
     def zero_shot_many(
-        self,
-        texts: Iterable[str | None],
-        labels: Sequence[str],
-        *,
-        template: str = TEMPLATE,
-        multi_label: bool = False,
-        on_error: Literal["raise"] = "raise",
-        missing: Literal["none"],
+        self, texts: Iterable[str | None], labels: Sequence[str], *, template: str = TEMPLATE,
+        multi_label: bool = False, on_error: Literal["raise"] = "raise", missing: Literal["none"],
         timeout: float | None = None,
-    ) -> Iterator[Classification | None]: ...
+    ) -> Iterator[Classification | None]: ...  # fmt: skip
     @overload
     def zero_shot_many(
-        self,
-        texts: Iterable[str | None],
-        labels: Sequence[str],
-        *,
-        template: str = TEMPLATE,
-        multi_label: bool = False,
-        on_error: Literal["return"],
-        missing: Literal["none"],
+        self, texts: Iterable[str | None], labels: Sequence[str], *, template: str = TEMPLATE,
+        multi_label: bool = False, on_error: Literal["return"], missing: Literal["none"],
         timeout: float | None = None,
-    ) -> Iterator[Classification | LightClientError | None]: ...
+    ) -> Iterator[Classification | LightClientError | None]: ...  # fmt: skip
     def zero_shot_many(
         self,
         texts: Iterable[str | None],
@@ -477,7 +428,9 @@ class Classifier:
         """
         from lightclient.rank import rank  # seldom needed
 
-        return rank(self, query, documents, top_k, self._deadline(timeout))
+        deadline = self._deadline(timeout)
+        ask = partial(self._ask, deadline=deadline)
+        return rank(ask, self._predictor, query, documents, top_k, deadline)
 
     def count_tokens(self, text: Text, *, timeout: float | None = None) -> int:
         """Count the tokens of a text or a pair, special ones included, before any is cut.
@@ -537,37 +490,6 @@ class Classifier:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Classifier":
         return self.__copy__()
-
-
-def check_texts(texts: object) -> list[Text]:
-    """The texts of one call, which are one text, a pair, or a list of them.
-
-    Raises:
-        InputError: they are not; the message names the one that is no text.
-    """
-    refuse_table(texts)
-    if isinstance(texts, list):
-        return [check_text(text, f"texts[{at}]") for at, text in enumerate(texts)]
-    if not isinstance(texts, (str, bytes, tuple)) and isinstance(texts, Iterable):
-        raise InputError(
-            f"text must be a str, a pair or a list of them, not {type(texts).__name__}; "
-            "classify_many takes any iterable of texts, and so does zero_shot_many"
-        )
-    return [check_text(texts)]
-
-
-def check_one(text: object) -> Text:
-    """The one text, or pair, whose tokens are counted.
-
-    Raises:
-        InputError: it is neither.
-    """
-    if isinstance(text, (str, bytes, tuple)):
-        return check_text(text)
-    raise InputError(
-        f"count_tokens takes one text or a pair, not {type(text).__name__}; for a list of them: "
-        "[classifier.count_tokens(text) for text in texts]"
-    )
 
 
 @overload

@@ -6,25 +6,22 @@ cross_encoder/model.py, `CrossEncoder.rank`.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightclient.checks import check_whole
 from lightclient.classification import Classification
 from lightclient.column import read_text, refuse_table
 from lightclient.errors import InputError, LightClientError, SignatureError
-from lightclient.http.deadline import Deadline, Stop
+from lightclient.http.deadline import Deadline
 from lightclient.messages import printable
 from lightclient.model.encoding import Row, Text, check_text
 from lightclient.serving.function import choose_for_rank
 from lightclient.serving.plan import Plan
 from lightclient.serving.predictor import Predictor
-
-if TYPE_CHECKING:
-    from lightclient.client import Classifier
 
 _LIST = "pass a list, or a longer timeout"
 
@@ -77,22 +74,22 @@ class Fit:
 
 
 def rank(
-    classifier: "Classifier",
+    ask: Callable[[Fit, list[Any]], list[float]],
+    predictor: Predictor,
     query: str,
     documents: Iterable[str],
     top_k: int | None,
     deadline: Deadline,
-    stop: Stop | None = None,
 ) -> list[Ranked]:
-    """Do what `Classifier.rank` says. `stop`: that of the deadline."""
+    """Do what `Classifier.rank` says. `ask`: asks a question about texts, inside the deadline."""
     if not isinstance(query, str):
         raise InputError(f"query must be a str, not {type(query).__name__}")
     if top_k is not None:
         check_whole("top_k", top_k, 1)
     question = Fit(str(check_text(query, "query")))
-    texts: list[Any] = list(_read(documents, classifier._predictor, deadline))
+    texts: list[Any] = list(_read(documents, predictor, deadline))
     with _errors_of_documents():
-        scores = classifier._ask(question, texts, deadline, stop)
+        scores = ask(question, texts)
     found = [Ranked(at, score) for at, score in enumerate(scores)]
     # Python's sort is stable, in reverse too: documents that tie stay in the order given.
     return sorted(found, key=attrgetter("score"), reverse=True)[:top_k]

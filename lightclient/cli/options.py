@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any
 
 from lightclient.errors import InputError
@@ -103,3 +104,8 @@ def server_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """The settings that a command line gives; None for those that it leaves out."""
     names = ("url", "bundle", "timeout", "function", "pad_to")
     return {name: getattr(arguments, name) for name in names}
+
+
+def is_typed(arguments: argparse.Namespace) -> bool:
+    """Whether somebody types the texts in."""
+    return not (arguments.file or arguments.texts) and sys.stdin.isatty()
