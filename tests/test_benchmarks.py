@@ -281,7 +281,7 @@ def test_zero_shot_sends_a_pair_for_each_label(
             assert program.ask("zero_shot", **asked, **more)["wall"] > 0
     tokenizer = Tokenizer.from_file(str(TOKENIZER))
     expected = [
-        tokenizer.encode(text, f"This example is {label}.").ids
+        tokenizer.encode_batch([(text, f"This example is {label}.")])[0].ids
         for text in texts.different(ZERO_SHOT_TEXTS)
         for label in ZERO_SHOT_LABELS
     ]

@@ -113,7 +113,8 @@ def classifier(url: str) -> Iterator[Classifier]:
 
 
 def sigmoid(logit: float) -> float:
-    return float(1 / (1 + np.exp(-np.float32(logit), dtype=np.float32)))
+    one = np.ones(1, np.float32)  # numpy 1.x makes float64 of a scalar and a number
+    return float((one / (one + np.exp(-one * np.float32(logit))))[0])
 
 
 def test_the_best_comes_first(classifier: Classifier) -> None:
