@@ -24,9 +24,9 @@ _BUSY = 0.5
 _TEXT = """\
 Measures lightclient beside a plain script on the same packages and beside the article's client, in
 environments and processes of their own, and prints a table. Without a ROW it measures all of them
-and writes results.json, the tables of the two READMEs, and the pictures, if matplotlib is there
-(the extra `bench`). Needs the package index; the rows `model` and `zero-shot` need 2.3 GB for
-TensorFlow.
+and writes results.json, the table beside this module, the figures of the README, and the pictures,
+if matplotlib is there (the extra `bench`). Needs the package index; the rows `model` and
+`zero-shot` need 2.3 GB for TensorFlow.
 """
 _Measure = Callable[[Session], list[Row]]
 
