@@ -23,6 +23,8 @@ from lightclient.serving.reply import Floats, read_logits
 _make_score: Callable[[tuple[str, float]], Score] = partial(tuple.__new__, Score)
 _by_score = itemgetter(1)
 _NEARLY = 1e-6  # how far the sum of float32 probabilities may be from 1
+# exp(-2 * _SMALL) is a normal number of float32, so that nothing can overflow or underflow.
+_FEW, _SMALL = 8, 40.0
 
 
 def classify_reply(reply: Reply, plan: Plan, truncated: Sequence[bool]) -> list[Classification]:
@@ -51,10 +53,12 @@ def _check_belief(values: Floats, plan: Plan) -> None:
 
 
 def _are_distributions(values: Floats) -> bool:
-    if values.min() < 0 or values.max() > 1:  # nearly all logits are, so the rest is seldom needed
+    first = values[0].tolist()
+    if min(first) < 0 or max(first) > 1:  # nearly all logits are, so the rest is seldom needed
         return False
     sums = values.sum(axis=-1, dtype=np.float64)
-    return bool((abs(sums - 1) <= _NEARLY).all())
+    within = values.min() >= 0 and values.max() <= 1
+    return bool(within and (abs(sums - 1) <= _NEARLY).all())
 
 
 def _doubt(found: str) -> SignatureError:
@@ -139,11 +143,18 @@ def sigmoid(logits: Floats) -> Floats:
 
 def softmax(logits: Floats) -> Floats:
     """exp(x - max) / Σ exp(x - max) over the labels of each row."""
+    # errstate takes as long as all the rest, and the logits of one text hardly ever need it.
+    if logits.size <= _FEW and max(map(abs, logits.ravel().tolist())) < _SMALL:
+        return _softmax(logits)
     with np.errstate(all="ignore"):  # the difference may be infinite, and a power too small: 0
-        # The functions behind the arrays' methods max and sum, which would cost a call more each.
-        found = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
-        np.exp(found, out=found)
-        found /= np.add.reduce(found, axis=-1, keepdims=True)
+        return _softmax(logits)
+
+
+def _softmax(logits: Floats) -> Floats:
+    # The functions behind the arrays' methods max and sum, which would cost a call more each.
+    found: Floats = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
+    np.exp(found, out=found)
+    found /= np.add.reduce(found, axis=-1, keepdims=True)
     return found
 
 

@@ -4,13 +4,15 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lightclient.standin import StandIn
 
 PREPARE = """
-import os, resource, signal, sys, threading
+import os, resource, signal, sys, threading, time
 from lightclient import Classifier, Signature
 assert "numpy" not in sys.modules
 
@@ -126,3 +128,38 @@ def test_classifiers_that_begin_together(url: str) -> None:
         url,
     )
     assert done.stdout == "POSITIVE 8\n", done.stderr
+
+
+def test_it_does_not_hold_up_the_first_request(tmp_path: Path) -> None:
+    """The import waits here for the request, so that a request which waits for it never comes."""
+    asked = tmp_path / "asked"
+
+    def model(inputs: Any) -> Any:
+        asked.touch()
+        return {"logits": [[-4.0, 4.0] for _ in inputs["input_ids"]]}
+
+    with StandIn({"m": model}) as url:
+        done = run(
+            f"""
+            from importlib.machinery import PathFinder
+
+            class Late:
+                def find_spec(self, name, path=None, target=None):
+                    if name == "numpy":
+                        spec = PathFinder.find_spec(name)
+                        self.load, spec.loader.exec_module = spec.loader.exec_module, self.wait
+                        return spec
+
+                def wait(self, module):
+                    while not os.path.exists({str(asked)!r}):
+                        time.sleep(0.001)
+                    self.load(module)
+
+            signal.alarm(20)
+            sys.meta_path.insert(0, Late())
+            classifier = Classifier(sys.argv[1])
+            print(right())
+            """,
+            url,
+        )
+    assert done.stdout == "True\n", done.stderr

@@ -32,6 +32,13 @@ class MalformedAnswer(http.client.HTTPException):
     """An answer that breaks the rules of HTTP, or that TensorFlow Serving never gives."""
 
 
+class _Headers(http.client.HTTPMessage):
+    """Headers as they came. HTTPMessage itself looks all of them over again at each question."""
+
+    def items(self) -> list[tuple[str, str]]:
+        return list(self.raw_items())
+
+
 class StrictResponse(http.client.HTTPResponse):
     """http.client's reader of answers, with a strict reading of their heads.
 
@@ -84,7 +91,7 @@ class StrictResponse(http.client.HTTPResponse):
             lines.append(line)
             if not line.endswith(b"\n") or len(lines) > _MOST_HEADERS:
                 raise MalformedAnswer("a head that is too long, or does not end")
-        found = http.client.HTTPMessage()
+        found = _Headers()
         for header in map(_HEADER_LINE.fullmatch, lines):
             if header is None:
                 raise MalformedAnswer("a line of the head is no header")

@@ -198,7 +198,9 @@ class Transport:
                     del response  # it would hold on to this frame, and the frame to it
             _refuse_redirect(response, url)
             content = _body(response, url, exchange.most_bytes)
-            return Reply(response.status, content, url, attempt, _retry_after(response))
+            is_good = response.status == HTTPStatus.OK
+            pause = None if is_good else _retry_after(response)
+            return Reply(response.status, content, url, attempt, pause)
 
     def _exchange(
         self,

@@ -154,11 +154,14 @@ class Predictor:
     def _predict(self, rows: Sequence[Row], plan: Plan, deadline: Deadline) -> list[Classification]:
         batch = make_batch(rows, plan.bundle, plan.length)
         request = build_request(batch, plan.signature, self._settings.form)
-        from lightclient.scoring import classify_reply  # imported here, because it needs numpy
 
-        return self._post(
-            request, deadline, lambda reply: classify_reply(reply, plan, batch.truncated)
-        )
+        def score(reply: Reply) -> list[Classification]:
+            # Imported when the answer is here, so that numpy's import can go on until then.
+            from lightclient.scoring import classify_reply
+
+            return classify_reply(reply, plan, batch.truncated)
+
+        return self._post(request, deadline, score)
 
     def _post(self, request: bytes, deadline: Deadline, read: Callable[[Reply], _T]) -> _T:
         """Send a predict request and read the reply.
