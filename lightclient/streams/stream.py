@@ -5,7 +5,7 @@ share a request. A request is bounded by tokens and not by texts, so that it tak
 with short texts as with long ones, and the same deadline fits both.
 
 How many tokens a request has and how many requests are under way follows from the answers; see
-`lightclient.load`. Texts that are equal and stand in the same chunk are asked once.
+`load.py`. Texts that are equal and stand in the same chunk are asked once.
 """
 
 import os
@@ -21,17 +21,17 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from lightclient.chunk import Chunk, cut, read_chunks
 from lightclient.classification import Classification
-from lightclient.column import Missing
 from lightclient.errors import LightClientError
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.pace import Pace
 from lightclient.model.encoding import Row, Text
-from lightclient.question import Question
-from lightclient.sender import ABOUT_A_TEXT, Outcome, Outdated, Sender
+from lightclient.questions.question import Question
 from lightclient.serving.plan import Plan
 from lightclient.serving.predictor import PLANS_TRIED, Predictor
+from lightclient.streams.chunk import Chunk, cut, read_chunks
+from lightclient.streams.sender import ABOUT_A_TEXT, Outcome, Outdated, Sender
+from lightclient.texts import Missing
 
 _Job = Callable[[], None]
 _Send = Callable[[Sequence[Row], Plan], list[Outcome]]

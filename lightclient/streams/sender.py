@@ -22,11 +22,11 @@ from lightclient.errors import (
 )
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.pace import Pace
-from lightclient.load import FIRST, Climb
 from lightclient.model.encoding import Row
 from lightclient.serving.plan import Plan
 from lightclient.serving.predictor import MAY_BE_OUTDATED, Predictor
 from lightclient.serving.refusal import refuses_lengths
+from lightclient.streams.load import FIRST, Climb
 
 _PADDING_ATTEMPTS = 5
 # One text can cause these errors for its whole request. All others come from the connection or the

@@ -12,25 +12,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 from weakref import WeakSet
 
+from lightclient.aio.relay import Feed, Relay
+from lightclient.aio.threads import Pool
 from lightclient.checks import check_whole
 from lightclient.classification import Classification
 from lightclient.client import Classifier, OnError, OnMissing, Texts
 from lightclient.errors import LightClientError, TimedOut
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.headers import Headers, Token
-from lightclient.long_texts import LongTexts
 from lightclient.model.bundle import Bundle, FunctionName
 from lightclient.model.encoding import Text
-from lightclient.question import Question
-from lightclient.relay import Feed, Relay
+from lightclient.questions.long_texts import LongTexts
+from lightclient.questions.question import Question
+from lightclient.questions.zero_shot import TEMPLATE, ZeroShot
 from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
 from lightclient.texts import check_one, check_texts
-from lightclient.threads import Pool
-from lightclient.zero_shot import TEMPLATE, ZeroShot
 
 if TYPE_CHECKING:
-    from lightclient.rank import Ranked
+    from lightclient.questions.rank import Ranked
 
 _POLL = 0.005  # seconds
 _LEFT_AFTER = 1.0  # seconds; the requests of a stream end in less
@@ -320,7 +320,7 @@ class AsyncClassifier:
             TimedOut: also if `max_concurrency` calls were under way until the deadline.
             Whatever `Classifier.rank` raises.
         """
-        from lightclient.rank import rank  # seldom needed
+        from lightclient.questions.rank import rank  # seldom needed
 
         stop = Stop()
         deadline = self._classifier._deadline(timeout, stop)
