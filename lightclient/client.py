@@ -174,7 +174,7 @@ class Classifier:
         if not texts:
             return []
         if isinstance(question, Cut):
-            found = self._predictor.ask(question, texts, deadline)
+            found = self._predictor.ask(question.one_row_each, texts, deadline)
             if found is not None:
                 return found
         from lightclient.streams.stream import ask_stream  # its threads are seldom needed
