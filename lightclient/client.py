@@ -168,7 +168,6 @@ class Classifier:
         question: Question,
         texts: list[Text],
         deadline: Deadline,
-        stop: Stop | None = None,
     ) -> list[Any]:
         """The answers to the texts of one call, in one request if each of them is one row."""
         if not texts:
@@ -187,7 +186,7 @@ class Classifier:
             stops_at_error=True,
             names_text=len(texts) > 1,
             within=deadline,
-            stop=stop,
+            stop=deadline.stop,
         )
         return list(answers)
 
@@ -425,9 +424,13 @@ class Classifier:
             Whatever else `classify` raises. If there are several documents, `index` of the error is
                 the place of the one that failed.
         """
+        return self._rank(query, documents, top_k, self._deadline(timeout))
+
+    def _rank(
+        self, query: str, documents: Iterable[str], top_k: int | None, deadline: Deadline
+    ) -> "list[Ranked]":
         from lightclient.questions.rank import rank  # seldom needed
 
-        deadline = self._deadline(timeout)
         ask = partial(self._ask, deadline=deadline)
         return rank(ask, self._predictor, query, documents, top_k, deadline)
 
@@ -445,8 +448,7 @@ class Classifier:
             InputError: the text, or the timeout, is not what it must be.
             Whatever `classify` raises when it asks for the bundle.
         """
-        deadline = self._deadline(timeout)
-        return self._count_tokens(check_one(text), deadline)
+        return self._count_tokens(check_one(text), self._deadline(timeout))
 
     def _count_tokens(self, text: Text, deadline: Deadline) -> int:
         predictor = self._predictor
