@@ -20,6 +20,7 @@ from lightclient.model.bundle import Bundle
 from lightclient.serving.plan import Plan
 from lightclient.serving.reply import Floats, read_logits
 
+# The same as Score(label, score), without a call of Python for each.
 _make_score: Callable[[tuple[str, float]], Score] = partial(tuple.__new__, Score)
 _by_score = itemgetter(1)
 _NEARLY = 1e-6  # how far the sum of float32 probabilities may be from 1
@@ -34,22 +35,25 @@ def classify_reply(reply: Reply, plan: Plan, truncated: Sequence[bool]) -> list[
         SignatureError: the output holds probabilities and nobody said so, or the other way round.
         Whatever `read_logits` raises.
     """
-    bundle, function = plan.bundle, plan.function
-    logits = read_logits(reply, len(truncated), len(bundle.labels), plan.signature.output)
-    if function.believed is not None:
-        _check_belief(logits, plan)
-    return classify_logits(logits, bundle, truncated, function.name)
+    logits = read_logits(reply, len(truncated), len(plan.bundle.labels), plan.signature.output)
+    _check_belief(logits, plan)
+    return classify_logits(logits, plan.bundle, truncated, plan.function.name)
 
 
 def _check_belief(values: Floats, plan: Plan) -> None:
     """Check that the output holds what it is believed to hold: probabilities, or else logits."""
-    output = plan.signature.output
-    if plan.function.believed == "probabilities":
-        if not ((values >= 0) & (values <= 1)).all():
-            raise _doubt(f"the output {output!r} holds values outside 0 to 1, whatever its name is")
-    elif values.shape[1] > 1 and _are_distributions(values):
+    output, believed = plan.signature.output, plan.function.believed
+    if believed == "probabilities" and not ((values >= 0) & (values <= 1)).all():
+        found = f"the output {output!r} holds values outside 0 to 1, whatever its name is"
+    elif believed == "logits" and values.shape[1] > 1 and _are_distributions(values):
         name = "the model's output" if output is None else f"the output {output!r}"
-        raise _doubt(f"each row of {name} is between 0 and 1 and sums to 1, as probabilities do")
+        found = f"each row of {name} is between 0 and 1 and sums to 1, as probabilities do"
+    else:
+        return
+    raise SignatureError(
+        f"{found}. Say what it holds: function='none' (--function none) for probabilities, "
+        "'softmax' or 'sigmoid' for logits"
+    )
 
 
 def _are_distributions(values: Floats) -> bool:
@@ -61,23 +65,12 @@ def _are_distributions(values: Floats) -> bool:
     return bool(within and (abs(sums - 1) <= _NEARLY).all())
 
 
-def _doubt(found: str) -> SignatureError:
-    return SignatureError(
-        f"{found}. Say what it holds: function='none' (--function none) for probabilities, "
-        "'softmax' or 'sigmoid' for logits"
-    )
-
-
 def classify_logits(
     logits: Floats, bundle: Bundle, truncated: Sequence[bool], function: str | None = None
 ) -> list[Classification]:
-    """Score the rows of one reply.
+    """Score the rows of one reply: finite float32, one row a text and one column a label.
 
-    Args:
-        logits: float32, one row a text and one column a label, all finite.
-        bundle: the labels.
-        truncated: one bool a text.
-        function: the name of the function that makes the scores; None: the pipeline's choice.
+    `function`: the name of the one that makes the scores; None: the pipeline's choice.
     """
     return _classify(_FUNCTIONS[function or bundle.function](logits), logits, bundle, truncated)
 
@@ -89,7 +82,7 @@ def _classify(
     columns = table.shape[1]
     labels = cycle(bundle.labels[:columns])
     every = map(_make_score, zip(labels, table.ravel().tolist(), strict=False))
-    by_row = zip(*[every] * columns, strict=True)  # takes as many of them for each row
+    by_row = zip(*[every] * columns, strict=True)  # one iterator many times: a row is so many items
     found = []
     for scores, raw, cut in zip(by_row, logits.tolist(), truncated, strict=True):
         if columns != 2 or scores[0].score < scores[1].score:
@@ -103,10 +96,9 @@ def _classify(
 def join(
     windows: Sequence[Classification], plan: Plan, joining: Literal["mean", "max"]
 ) -> Classification:
-    """The classification of a text, of those of its windows.
+    """The classification of a text, of those of its windows, computed in float32.
 
-    Each score, and each logit, is the mean or the maximum over the windows, in float32. If the
-    labels exclude each other, the scores are then divided by their sum.
+    It is as `long_texts` of `Classifier` says.
     """
     reduce = np.maximum.reduce if joining == "max" else np.mean
     logits = np.array([window.logits for window in windows], np.float32)

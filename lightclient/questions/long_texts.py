@@ -38,11 +38,7 @@ class Refuse(Cut):
     """What a text is classified as. One that is too long is an error."""
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
-        """One row a text.
-
-        Raises:
-            InputError: a text is too long; the message says how many tokens it has.
-        """
+        """One row a text; an InputError says how many tokens one has that is too long."""
         found = plan.tokenize(texts)
         for at, row in enumerate(found):
             if row.truncated:
@@ -57,11 +53,8 @@ class Refuse(Cut):
 class Windows(Cut):
     """What a text is classified as. One that is too long is read in windows that overlap.
 
-    Their scores become one, label by label.
-
-    Args:
-        joining: by their mean or their maximum.
-        stride: how many tokens two neighbouring windows share.
+    Their scores become one, label by label, by their mean or maximum. Two neighbouring windows
+    share `stride` tokens.
     """
 
     def __init__(self, joining: Joining, stride: int) -> None:
@@ -69,9 +62,8 @@ class Windows(Cut):
 
     def one_row_each(self, texts: Sequence[Text], plan: Plan) -> list[Row] | None:
         """The rows of texts that fit; None if one is too long."""
-        if any(len(text) > _SURELY_LONG for text in texts):
-            return None
-        return super().one_row_each(texts, plan)
+        is_long = any(len(text) > _SURELY_LONG for text in texts)
+        return None if is_long else super().one_row_each(texts, plan)
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
         """A row for each window of a text. A pair has one row and is cut."""
@@ -84,7 +76,7 @@ class Windows(Cut):
         """That of the only window, or else all of them together."""
         if len(found) == 1:
             return found[0]
-        from lightclient.scoring import join  # imported here, because it needs numpy
+        from lightclient.scoring import join  # not at the top: it imports numpy
 
         return join(found, plan, self._joining)
 

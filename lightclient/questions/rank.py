@@ -54,11 +54,7 @@ class Fit:
         return [[row] for row in rows]
 
     def answer(self, found: Sequence[Classification], plan: Plan) -> float:
-        """The score.
-
-        Raises:
-            SignatureError, InputError: the model has several labels; or as `choose_for_rank`.
-        """
+        """The score, by the function that `choose_for_rank` chooses."""
         [logit, *others] = found[0].logits
         if others:
             names = printable(", ".join(plan.bundle.labels), 200)
@@ -68,7 +64,7 @@ class Fit:
                 "the labels from classify((query, document)), or zero_shot if the model is for "
                 "natural language inference"
             )
-        from lightclient.scoring import score_logit  # imported here, because it needs numpy
+        from lightclient.scoring import score_logit  # not at the top: it imports numpy
 
         return score_logit(logit, choose_for_rank(plan.function, plan.bundle))
 
