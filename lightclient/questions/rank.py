@@ -7,7 +7,6 @@ cross_encoder/model.py, `CrossEncoder.rank`.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -84,8 +83,11 @@ def rank(
         check_whole("top_k", top_k, 1)
     question = Fit(str(check_text(query, "query")))
     texts: list[Any] = list(_read(documents, predictor, deadline))
-    with _errors_of_documents():
+    try:
         scores = ask(question, texts)
+    except LightClientError as error:  # which calls a text of the stream what it is there
+        error.args = (re.sub(r"^texts\[", "documents[", str(error)),)
+        raise
     found = [Ranked(at, score) for at, score in enumerate(scores)]
     # Python's sort is stable, in reverse too: documents that tie stay in the order given.
     return sorted(found, key=attrgetter("score"), reverse=True)[:top_k]
@@ -102,13 +104,3 @@ def _read(documents: object, predictor: Predictor, deadline: Deadline) -> Iterat
     for at, document in enumerate(documents):
         predictor.check_time(deadline, "reading the documents alone", _LIST)
         yield read_text(document, f"documents[{at}]")
-
-
-@contextmanager
-def _errors_of_documents() -> Iterator[None]:
-    """Have errors call a text of the stream the document that it is."""
-    try:
-        yield
-    except LightClientError as error:
-        error.args = (re.sub(r"^texts\[", "documents[", str(error)),)
-        raise

@@ -31,11 +31,7 @@ class Carried(NamedTuple):
 
 
 def find_carried(signatures: Iterable[str]) -> Carried | None:
-    """Find what a model carries by the names of its signatures (see `lightclient.model.files`).
-
-    Raises:
-        SignatureError: it carries several bundles.
-    """
+    """Find what a model carries by the names of its signatures (see `lightclient.model.files`)."""
     marked = [found for name in signatures if (found := _MARKED.fullmatch(name))]
     if len(marked) > 1:
         names = printable(", ".join(sorted(found[0] for found in marked)))
@@ -114,10 +110,8 @@ class BundleChoice:
 def told(bundle: Bundle) -> str:
     """What is known of the default bundle, for a user who may have another model."""
     labels = printable(", ".join(bundle.labels), 200)
-    return (
-        f"labels {labels}, from the bundle that ships with lightclient: pass bundle= if this is "
-        "another model"
-    )
+    where = "from the bundle that ships with lightclient"
+    return f"labels {labels}, {where}: pass bundle= if this is another model"
 
 
 def build_bundle_request(carried: Carried, names: Sequence[str]) -> bytes:
@@ -147,11 +141,7 @@ def read_files(reply: Reply, carried: Carried, names: Sequence[str]) -> list[byt
 
 
 def make_bundle(contents: Sequence[bytes], carried: Carried, url: str, name: str) -> Bundle:
-    """Make the bundle of a served model of the contents of its files.
-
-    Raises:
-        BundleError: they are broken, or not those of the fingerprint.
-    """
+    """Make the bundle of a served model of the contents of its files."""
     files = {file: content for file, content in zip(NAMES, contents, strict=True) if content}
     if carried.fingerprint not in (None, fingerprint(files)):
         raise BundleError(

@@ -60,10 +60,6 @@ def choose_for_rank(function: Function, bundle: Bundle) -> FunctionName:
 
     The model's own choice is that of sentence-transformers 5.7, cross_encoder/model.py,
     get_default_activation_fn.
-
-    Raises:
-        InputError: the user said softmax, which makes 1 of any single logit.
-        SignatureError: the model's own choice is none of these functions.
     """
     if function.for_rank == "softmax":
         raise InputError(

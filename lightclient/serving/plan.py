@@ -80,11 +80,7 @@ def make_plan(
 
 
 def check_lengths(bundle: Bundle, max_length: object, pad_to: object) -> None:
-    """Check `max_length` and `pad_to` against the bundle.
-
-    Raises:
-        InputError: no whole number, too small for one token of text, or more than the model has.
-    """
+    """Check that both, if given, have room for a token of text, and that the model has as many."""
     least = bundle.loaded.tokenizer.special_count(pair=False) + 1
     most = math.inf if bundle.max_length is None else bundle.max_length
     reason = f": less has no room for text, and the model of {bundle.name!r} takes no more"

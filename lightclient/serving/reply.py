@@ -21,11 +21,7 @@ Floats: TypeAlias = "NDArray[np.float32]"
 def read_logits(reply: Reply, rows: int, labels: int, output: str | None = None) -> Floats:
     """Read the logits of a predict reply.
 
-    Args:
-        reply: the server's answer.
-        rows: how many texts were sent.
-        labels: how many logits each must have.
-        output: the output's name, where the model has several.
+    `output`: its name, where the model has several.
 
     Returns:
         float32 of shape [rows, labels], all finite.

@@ -83,9 +83,7 @@ class Metadata(NamedTuple):
 def read_metadata(reply: Reply, name: str | None = None) -> Metadata:
     """Read the answer to `GET /v1/models/M/metadata` (g3doc/api_rest.md).
 
-    Args:
-        reply: the server's answer.
-        name: the signature to take; None takes `serving_default`, or the only one there is.
+    `name`: the signature to take; None takes `serving_default`, or the only one there is.
 
     Raises:
         SignatureError: the answer is no metadata, or has no such signature, or this client cannot
@@ -103,11 +101,7 @@ def read_metadata(reply: Reply, name: str | None = None) -> Metadata:
 
 
 def find_signature(definitions: Mapping[str, Any], name: str | None = None) -> Metadata:
-    """Find the signature to call among all of a model, which are in protobuf's JSON.
-
-    Raises:
-        SignatureError: as `read_metadata`.
-    """
+    """Find the signature to call among all of a model, which are in protobuf's JSON."""
     carried = find_carried(definitions)
     name = _choose(definitions, name, carried)
     inputs, outputs = definitions[name]["inputs"], definitions[name]["outputs"]
