@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from lightclient.checks import check_choice, check_whole
 from lightclient.errors import InputError, SettingError
 from lightclient.http.headers import Headers, Token
 from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle, FunctionName
-from lightclient.questions.long_texts import LongTexts
 from lightclient.serving.function import FUNCTIONS
 from lightclient.serving.request import FORMS, Form
 from lightclient.serving.signature import Signature
 
+LongTexts = Literal["cut", "refuse", "mean", "max"]
 # The settings that the environment may give, as LIGHTCLIENT_ and the name in capitals.
 FROM_ENVIRONMENT = ("url", "bundle", "timeout", "token", "ca_certs", "client_cert", "function")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -152,6 +152,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
 def check_timeout(value: Any) -> float:
     """Give back a timeout in seconds. It must be above 0, and a year at most."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    # NaN fails both comparisons, and an int of thousands of digits is compared without an error.
     if not is_number or not 0 < value <= _LONGEST:
         raise InputError(
             f"timeout must be a number of seconds above 0, a year at most, not {short_repr(value)}"

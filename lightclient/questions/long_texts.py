@@ -8,8 +8,8 @@ from lightclient.errors import InputError
 from lightclient.model.encoding import Row, Text
 from lightclient.model.windows import split, tokens_of
 from lightclient.serving.plan import Plan
+from lightclient.settings import LongTexts
 
-LongTexts = Literal["cut", "refuse", "mean", "max"]
 Joining = Literal["mean", "max"]
 # Characters of a text that hardly ever fits, so that to try it would only take time.
 _SURELY_LONG = 100_000

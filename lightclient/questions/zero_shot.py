@@ -90,6 +90,7 @@ def _find_labels(plan: Plan) -> tuple[int, int]:
             "zero-shot needs the model's logits, not the probabilities that its output holds "
             f"({plan.function.reason}); export the model with its logits"
         )
+    # The pipeline takes an end of the list that entailment is not at for contradiction.
     return found[0], -1 if found[0] == 0 else 0
 
 
@@ -121,6 +122,8 @@ def _check_labels(labels: object) -> tuple[str, ...]:
 
 
 def _check_template(template: object) -> str:
+    # One that gives the same for any label has no place for it. format() fails in many ways, and
+    # with MemoryError for a width like {:>4611686018427387904}.
     try:
         is_good = isinstance(template, str) and template.format("a") != template.format("b")
     except (ValueError, LookupError, AttributeError, TypeError, MemoryError):

@@ -38,8 +38,8 @@ PLANS_TRIED = 4
 FEWER = "send fewer or shorter texts at once, or pass a longer timeout"
 # Makes one row of each text; None if one has several, which may be too many for a request.
 MakeRows = Callable[[Sequence[Text], Plan], list[Row] | None]
+_S = TypeVar("_S")
 _T = TypeVar("_T")
-_Item = TypeVar("_Item")
 
 
 class Predictor:
@@ -53,7 +53,8 @@ class Predictor:
     """
 
     # Nothing has a lock here. Threads whose first calls begin together may each ask the server for
-    # what it tells of the model, and all get the same.
+    # what it tells of the model, and all get the same. An attribute that several of them set is
+    # read once, and what was read is used to the end.
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self.address = settings, parse_address(settings.url)
@@ -106,25 +107,22 @@ class Predictor:
         None: `make_rows` gave None, and nothing was asked.
         """
         is_first, plan = self._plan is None, self.plan(deadline)
+        # The first call alone may have loaded a bundle, which takes seconds if it is large.
         if is_first and self.choice.carried:
             work = "loading the bundle that the model carries"
             self.check_time(deadline, work, "call warm(timeout=...) first")
-        for _ in range(PLANS_TRIED - 1):
+        tries_left = PLANS_TRIED
+        while True:
+            tries_left -= 1
             try:
-                return self._ask(make_rows, texts, plan, deadline)
+                rows = make_rows(texts, plan)
+                self.check_time(deadline, f"tokenizing {len(texts)} texts alone")
+                return None if rows is None else self.predict(rows, plan, deadline)
             except MAY_BE_OUTDATED as error:
-                new_plan = self.next_plan(plan, error, deadline)
+                new_plan = self.next_plan(plan, error, deadline) if tries_left else None
                 if new_plan is None:
                     raise
                 plan = new_plan
-        return self._ask(make_rows, texts, plan, deadline)
-
-    def _ask(
-        self, make_rows: MakeRows, texts: Sequence[Text], plan: Plan, deadline: Deadline
-    ) -> list[Classification] | None:
-        rows = make_rows(texts, plan)
-        self.check_time(deadline, f"tokenizing {len(texts)} texts alone")
-        return None if rows is None else self.predict(rows, plan, deadline)
 
     def check_time(self, deadline: Deadline, work: str, mend: str = FEWER) -> None:
         """Raise TimedOut if work that knows no deadline left no time.
@@ -140,9 +138,7 @@ class Predictor:
         """Ask the server for the logits of rows, and score them."""
         return self._in_parts(rows, lambda part: self._predict(part, plan, deadline))
 
-    def _in_parts(
-        self, items: Sequence[_Item], ask: Callable[[Sequence[_Item]], list[_T]]
-    ) -> list[_T]:
+    def _in_parts(self, items: Sequence[_S], ask: Callable[[Sequence[_S]], list[_T]]) -> list[_T]:
         """Ask for all in one request, or in several if the server takes no more rows in one."""
         found: list[_T] = []
         while len(found) < len(items):
@@ -151,6 +147,7 @@ class Predictor:
                 found += ask(part)
             except errors.BadRequest as error:
                 limit = row_limit(error)
+                # To send the same part again because of a senseless limit would never end.
                 if limit is None or not 0 < limit < len(part):
                     raise
                 self.most_rows = min(limit, self.most_rows or limit)

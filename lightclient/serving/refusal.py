@@ -88,12 +88,10 @@ def read_json(reply: Reply) -> dict[str, Any]:
 
 
 def _message(answer: object) -> object:
-    """The server's words in `{"error": text}`.
-
-    Vertex AI writes `{"error": {"message": text}}`, and SageMaker `{"message": text}`.
-    """
+    """The server's words in `{"error": text}`."""
     if not isinstance(answer, dict):
         return None
+    # Vertex AI writes {"error": {"message": text}}, and SageMaker {"message": text}.
     message = answer.get("error") or answer.get("Message") or answer.get("message")
     return message.get("message") if isinstance(message, dict) else message
 

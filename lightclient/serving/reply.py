@@ -53,6 +53,8 @@ def _tensor(reply: Reply, output: str | None) -> Any:
     if key not in answer:
         raise foreign(reply, "without 'outputs' or 'predictions'")
     found = answer[key]
+    # The names are there only if the model has several outputs: of all rows in a columnar answer,
+    # and of each in a row answer.
     if isinstance(found, dict):
         return _named(reply, found, output)
     if isinstance(found, list) and found and {dict} == set(map(type, found)):

@@ -13,7 +13,7 @@ from lightclient.serving.carried import Carried, find_carried
 from lightclient.serving.refusal import read_json
 
 DEFAULT_NAME = "serving_default"
-INIT_OP = "__saved_model_init_op"
+_INIT_OP = "__saved_model_init_op"
 BY_HAND = (
     "state the signature by hand, like Classifier(url, form='row', signature=Signature("
     "input_ids='input_ids', attention_mask='attention_mask'))"
@@ -122,11 +122,8 @@ def find_signature(definitions: Mapping[str, Any], name: str | None = None) -> M
 
 
 def _choose(definitions: Mapping[str, Any], name: str | None, carried: Carried | None) -> str:
-    """The signature of this name; the one that is bound to the bundle, if there is such a one.
-
-    A version with another bundle refuses a request to a bound name (see `lightclient.model.files`).
-    """
-    names = set(definitions) - {INIT_OP, SIGNATURE, carried and carried.signature}
+    """The signature of this name; the one that is bound to the bundle, if there is such a one."""
+    names = set(definitions) - {_INIT_OP, SIGNATURE, carried and carried.signature}
     end = bound("", carried.fingerprint) if carried and carried.fingerprint else None
     plain = {key for key in names if not (end and key.endswith(end))} or names
     if name is None:
@@ -136,6 +133,8 @@ def _choose(definitions: Mapping[str, Any], name: str | None, carried: Carried |
             f"the model has no signature {name!r}; it has {_names(plain)}: pass one of them as "
             "signature="
         )
+    # A version with another bundle has no signature of the bound name, and refuses the request. So
+    # no text gets labels, or token ids, of another version.
     return f"{name}{end}" if f"{name}{end}" in names else name
 
 
@@ -190,5 +189,5 @@ def _names(names: Iterable[str]) -> str:
 
 def _shape(tensor: Mapping[str, Any]) -> list[int]:
     """The shape, -1 where free; two free dimensions where even the rank is."""
-    shape = tensor["tensor_shape"]
+    shape = tensor["tensor_shape"]  # its sizes are strings, as protobuf's JSON has int64
     return [-1, -1] if shape.get("unknown_rank") else [int(dim["size"]) for dim in shape["dim"]]
