@@ -21,7 +21,7 @@ class Score(NamedTuple):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Any:
         """Tell pydantic, and with it FastAPI, that a score is read and written as an object."""
-        from pydantic_core import core_schema as made
+        from pydantic_core import core_schema as made  # there if somebody calls this
 
         fields = {
             "label": made.typed_dict_field(made.str_schema()),
@@ -91,7 +91,7 @@ class Classification:
 
     def as_dict(self) -> dict[str, Any]:
         """The classification in plain JSON types."""
-        scores = [score._asdict() for score in self.scores]
+        scores = [score._asdict() for score in self.scores]  # json writes a tuple as a list
         return vars(self) | {"scores": scores, "logits": list(self.logits)}
 
     def __repr__(self) -> str:
@@ -115,7 +115,7 @@ def least_scores(threshold: Threshold, labels: Iterable[str]) -> Mapping[str, fl
     least = check_threshold(threshold)
     if not isinstance(least, Mapping):
         return dict.fromkeys(labels, least)
-    known = dict.fromkeys(labels)
+    known = dict.fromkeys(labels)  # a model's config may give two labels one name
     missing = [label for label in known if label not in least]
     unknown = [label for label in least if label not in known]
     found = [f"it lacks {some_of(missing)}"] * bool(missing)

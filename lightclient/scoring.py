@@ -6,6 +6,7 @@ equal bit for bit. With another rounding, two scores that tie in the pipeline wo
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import cycle
 from operator import itemgetter
@@ -104,17 +105,15 @@ def join(
     logits = np.array([window.logits for window in windows], np.float32)
     by_window = _FUNCTIONS[plan.function.name](logits)
     table = reduce(by_window, axis=0, keepdims=True)
-    if _sum_to_one(by_window, plan):
+    if _exclude_each_other(by_window, plan):
         table /= np.add.reduce(table, axis=-1, keepdims=True)
     truncated = any(window.truncated for window in windows)
     joined = reduce(logits, axis=0, keepdims=True)
     [found] = _classify(table, joined, plan.bundle, [truncated])
-    return Classification(
-        found.label, found.score, found.scores, found.logits, truncated, len(windows)
-    )
+    return replace(found, windows=len(windows))
 
 
-def _sum_to_one(table: Floats, plan: Plan) -> bool:
+def _exclude_each_other(table: Floats, plan: Plan) -> bool:
     """Whether the scores of each row are the probabilities of labels that exclude each other."""
     if plan.function.name == "none":  # they may be those of a softmax inside the model
         return plan.bundle.function == "softmax" and _are_distributions(table)

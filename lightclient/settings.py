@@ -114,8 +114,8 @@ def _is_found_by_name(value: Any) -> bool:
 def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
     """Read each setting from the arguments, or else the environment, or else its default.
 
-    An argument that is None, and an empty variable, count as absent. A variable that an argument
-    replaces is not looked at. `environ` is `os.environ` if left out.
+    An argument that is None, and an empty variable, count as absent. `environ` is `os.environ` if
+    left out.
 
     Raises:
         InputError: a setting is not what it must be. The parts that use the URL, the bundle, the
@@ -124,6 +124,7 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Set
     """
     environ = os.environ if environ is None else environ
     found = {name: value for name, value in given.items() if value is not None}
+    # A variable that an argument replaces may be broken, so it is not even read.
     for name in set(FROM_ENVIRONMENT) - found.keys():
         if value := environ.get(f"LIGHTCLIENT_{name.upper()}"):
             found[name] = _READERS.get(name, str)(value)

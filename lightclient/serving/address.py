@@ -96,7 +96,7 @@ def _check_form(url: str | None) -> str:
         )
     if not isinstance(url, str):
         raise InputError(f"url must be a str like {_SHAPE}, not {type(url).__name__}")
-    url = url.strip()
+    url = url.strip()  # a variable that was read from a file ends with a line break
     if not url.isascii() or not url.isprintable() or " " in url:
         raise InputError(f"url has a space, a control or a non-ASCII character; write {_SHAPE}")
     # The URL may hold a password or a key until this is checked, so no message quotes it before.

@@ -142,6 +142,7 @@ def read_files(reply: Reply, carried: Carried, names: Sequence[str]) -> list[byt
 
 def make_bundle(contents: Sequence[bytes], carried: Carried, url: str, name: str) -> Bundle:
     """Make the bundle of a served model of the contents of its files."""
+    # The signature gives no bytes for a file that the bundle has not.
     files = {file: content for file, content in zip(NAMES, contents, strict=True) if content}
     if carried.fingerprint not in (None, fingerprint(files)):
         raise BundleError(

@@ -150,6 +150,7 @@ class Predictor:
                 # To send the same part again because of a senseless limit would never end.
                 if limit is None or not 0 < limit < len(part):
                     raise
+                # Another thread may have learnt of a lower one meanwhile.
                 self.most_rows = min(limit, self.most_rows or limit)
         return found
 
@@ -199,7 +200,7 @@ class Predictor:
             metadata.carried, str(self.address), lambda carried: self._fetch(carried, deadline)
         )
         self._plan = plan = self._make_plan(metadata.signature, bundle)
-        return plan
+        return plan  # not self._plan, which another thread may have changed meanwhile
 
     def _fetch(self, carried: Carried, deadline: Deadline) -> Bundle:
         """Fetch the bundle that the model carries."""
@@ -237,7 +238,7 @@ class Predictor:
         try:
             new_plan = self._look_up(deadline)
         except (errors.TransportError, errors.ServerError):
-            return None
+            return None  # the first error tells more than that the server cannot be asked now
         # Several servers behind one address may have different versions, and then the same plan is
         # worth another try.
         may_help = new_plan != plan or isinstance(error, errors.SignatureNotFound)
