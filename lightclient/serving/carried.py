@@ -68,15 +68,15 @@ class BundleChoice:
         """
         if carried is None:
             return self._without(url)
-        was_known, self.carried = self.carried is not None, carried
+        self.carried = carried
         if not self.is_open:
             return self._given(carried.fingerprint or fetch(carried).fingerprint, url)
         # Two are kept, as a new version may answer from one server and the old one from the next.
-        kept = {kept.fingerprint: kept for kept in (self._former, self.bundle, self._own)}
-        found = kept.get(carried.fingerprint or "") or fetch(carried)
+        known = {known.fingerprint: known for known in (self._former, self.bundle, self._own)}
+        found = known.get(carried.fingerprint or "") or fetch(carried)
         if found is not self.bundle:
             self._former, self.bundle = self.bundle, found
-        if self._is_news(found) and was_known:
+        if self._is_news(found) and len(self._told) > 1:
             labels = printable(", ".join(found.labels), 200)
             _LOG.warning("%s has a new version with another bundle: labels %s", url, labels)
         return found  # not self.bundle, which another thread may have changed meanwhile
