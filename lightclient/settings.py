@@ -31,8 +31,6 @@ _LONGEST = 366 * 24 * 3600  # far beyond it, the waits of the system overflow
 class EnvironmentToken(str):
     """The token of LIGHTCLIENT_TOKEN. A pickle of it names the variable and not its value."""
 
-    __slots__ = ()
-
     def __reduce__(self) -> tuple[Any, ...]:
         return read_token, ()
 
