@@ -7,8 +7,6 @@ equal bit for bit. With another rounding, two scores that tie in the pipeline wo
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
-from itertools import cycle
 from operator import itemgetter
 from typing import Literal
 
@@ -21,8 +19,6 @@ from lightclient.model.bundle import Bundle
 from lightclient.serving.plan import Plan
 from lightclient.serving.reply import Floats, read_logits
 
-# The same as Score(label, score), without a call of Python for each.
-_make_score: Callable[[tuple[str, float]], Score] = partial(tuple.__new__, Score)
 _by_score = itemgetter(1)
 _NEARLY = 1e-6  # how far the sum of float32 probabilities may be from 1
 # exp(-2 * _SMALL) is a normal number of float32, so that nothing can overflow or underflow.
@@ -80,17 +76,12 @@ def _classify(
     table: Floats, logits: Floats, bundle: Bundle, truncated: Sequence[bool]
 ) -> list[Classification]:
     """The classifications of rows; `table` has their scores, in the order of the labels."""
-    columns = table.shape[1]
-    labels = cycle(bundle.labels[:columns])
-    every = map(_make_score, zip(labels, table.ravel().tolist(), strict=False))
-    by_row = zip(*[every] * columns, strict=True)  # one iterator many times: a row is so many items
     found = []
-    for scores, raw, cut in zip(by_row, logits.tolist(), truncated, strict=True):
-        if columns != 2 or scores[0].score < scores[1].score:
-            # Python's sort is stable, in reverse too: ties stay in the order of the labels.
-            scores = tuple(sorted(scores, key=_by_score, reverse=True))
+    for row, raw, cut in zip(table.tolist(), logits.tolist(), truncated, strict=True):
+        # Python's sort is stable, in reverse too: ties stay in the order of the labels.
+        scores = sorted(map(Score, bundle.labels, row), key=_by_score, reverse=True)
         label, score = scores[0]
-        found.append(Classification(label, score, scores, tuple(raw), cut))
+        found.append(Classification(label, score, tuple(scores), tuple(raw), cut))
     return found
 
 

@@ -39,7 +39,7 @@ class Refuse(Cut):
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
         """One row a text; an InputError says how many tokens one has that is too long."""
-        found = plan.tokenize(texts)
+        found = plan.tokenize(texts)  # a row that was cut no longer tells how long its text was
         for at, row in enumerate(found):
             if row.truncated:
                 what = "the text" if len(texts) == 1 else f"texts[{at}]"

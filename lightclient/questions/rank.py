@@ -101,6 +101,6 @@ def _read(documents: object, predictor: Predictor, deadline: Deadline) -> Iterat
             f"documents must be an iterable of str, not {type(documents).__name__}; put a single "
             "document into a list"
         )
-    for at, document in enumerate(documents):
+    for at, document in enumerate(documents):  # which may be read from a slow source
         predictor.check_time(deadline, "reading the documents alone", _LIST)
         yield read_text(document, f"documents[{at}]")

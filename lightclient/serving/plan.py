@@ -67,6 +67,7 @@ def make_plan(
             f"the model gives {signature.classes} logits, the bundle {bundle.name!r} has "
             f"{len(bundle.labels)} labels; pass the model's own folder as bundle="
         )
+    # Rows that the model takes in one length only are padded to it anyway.
     length = signature.length or pad_to
     if pad_to not in (None, length):
         raise InputError(f"pad_to={pad_to}, but the model takes rows of {length} tokens")

@@ -53,8 +53,7 @@ class Predictor:
     """
 
     # Nothing has a lock here. Threads whose first calls begin together may each ask the server for
-    # what it tells of the model, and all get the same. An attribute that several of them set is
-    # read once, and what was read is used to the end.
+    # what it tells of the model, and all get the same.
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self.address = settings, parse_address(settings.url)
@@ -213,11 +212,10 @@ class Predictor:
         return make_bundle(contents, carried, str(self.address), str(self.address.model))
 
     def _make_plan(self, signature: Signature, bundle: Bundle) -> Plan:
-        settings = self._settings
-        lengths = settings.max_length, settings.pad_to
-        plan = make_plan(signature, bundle, *lengths, settings.function)
-        if settings.long_texts in ("mean", "max") and plan.limit is not None:
-            check_stride(settings.stride, bundle, plan.limit)
+        given = self._settings
+        plan = make_plan(signature, bundle, given.max_length, given.pad_to, given.function)
+        if given.long_texts in ("mean", "max") and plan.limit is not None:
+            check_stride(given.stride, bundle, plan.limit)
         return plan
 
     def next_plan(

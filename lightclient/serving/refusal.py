@@ -107,6 +107,7 @@ def foreign(reply: Reply, what: str) -> errors.NotTensorFlowServing:
 
 def _refusal(reply: Reply, message: object) -> errors.LightClientError:
     if not isinstance(message, str):
+        # A proxy's own page comes without that JSON, and its status is all that it tells.
         if reply.status not in _OF_PROXIES and reply.status < 500:
             return foreign(reply, "without the JSON error of TensorFlow Serving")
         message = ""
@@ -126,6 +127,7 @@ def _refusal(reply: Reply, message: object) -> errors.LightClientError:
 def _cause(status: int, message: str) -> tuple[type[errors.LightClientError], str]:
     if status >= 500 and status not in _CAUSES:
         return errors.ServerFailed, "The server failed; its log tells why."
+    # Most refusals have status 400, so that only their words tell them apart; "" is in any.
     words = (known for known in _CAUSES if isinstance(known, str) and known in message)
     return _CAUSES[status if status in _CAUSES else next(words)]
 

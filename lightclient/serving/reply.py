@@ -92,7 +92,8 @@ def _check_shape(reply: Reply, found: Any, rows: int, labels: int) -> None:
 
 
 def _are_rows(found: list[Any], labels: int) -> bool:
-    """Whether these are lists of floats. An array would take booleans for numbers."""
+    # All rows at once, which is faster than one by one. The types are compared exactly, because an
+    # array would take booleans for numbers.
     return (
         set(map(type, found)) == {list}
         and set(map(len, found)) == {labels}

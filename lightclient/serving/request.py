@@ -57,7 +57,7 @@ def _templates(batch: Batch, token: str, filler: object) -> list[str]:
     for length in set(lengths):
         tokens, padding = f"{token}," * length, f"{filler}," * (batch.length - length)
         row = padding + tokens if batch.padding.left else tokens + padding
-        by_length[length] = f"[{row[:-1]}]"
+        by_length[length] = f"[{row[:-1]}]"  # without the last comma
     return [by_length[length] for length in lengths]
 
 

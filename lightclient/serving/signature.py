@@ -123,6 +123,7 @@ def find_signature(definitions: Mapping[str, Any], name: str | None = None) -> M
 
 def _choose(definitions: Mapping[str, Any], name: str | None, carried: Carried | None) -> str:
     """The signature of this name; the one that is bound to the bundle, if there is such a one."""
+    # Those of the bundle and of the model's start take no texts.
     names = set(definitions) - {_INIT_OP, SIGNATURE, carried and carried.signature}
     end = bound("", carried.fingerprint) if carried and carried.fingerprint else None
     plain = {key for key in names if not (end and key.endswith(end))} or names
@@ -151,7 +152,7 @@ def _find_inputs(inputs: Mapping[str, Any], name: str) -> tuple[str, str | None,
 
 
 def _find_output(outputs: Mapping[str, Any], name: str) -> str:
-    if "logits" in outputs:
+    if "logits" in outputs:  # an export of transformers may give hidden states beside them
         return "logits"
     if len(outputs) != 1:
         raise SignatureError(
