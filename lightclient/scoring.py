@@ -21,8 +21,6 @@ from lightclient.serving.reply import Floats, read_logits
 
 _by_score = itemgetter(1)
 _NEARLY = 1e-6  # how far the sum of float32 probabilities may be from 1
-# exp(-2 * _SMALL) is a normal number of float32, so that nothing can overflow or underflow.
-_FEW, _SMALL = 8, 40.0
 
 
 def classify_reply(reply: Reply, plan: Plan, truncated: Sequence[bool]) -> list[Classification]:
@@ -125,18 +123,10 @@ def sigmoid(logits: Floats) -> Floats:
 
 def softmax(logits: Floats) -> Floats:
     """exp(x - max) / Σ exp(x - max) over the labels of each row."""
-    # errstate takes as long as all the rest, and the logits of one text hardly ever need it.
-    if logits.size <= _FEW and max(map(abs, logits.ravel().tolist())) < _SMALL:
-        return _softmax(logits)
-    with np.errstate(all="ignore"):  # the difference may be infinite, and a power too small: 0
-        return _softmax(logits)
-
-
-def _softmax(logits: Floats) -> Floats:
     # The functions behind the arrays' methods max and sum, which would cost a call more each.
-    found: Floats = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
-    np.exp(found, out=found)
-    found /= np.add.reduce(found, axis=-1, keepdims=True)
+    with np.errstate(all="ignore"):  # the difference may be infinite, and a power too small: 0
+        found: Floats = np.exp(logits - np.maximum.reduce(logits, axis=-1, keepdims=True))
+        found /= np.add.reduce(found, axis=-1, keepdims=True)
     return found
 
 
