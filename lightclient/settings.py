@@ -16,11 +16,11 @@ from lightclient.errors import InputError, SettingError
 from lightclient.http.headers import Headers, Token
 from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle, FunctionName
-from lightclient.serving.function import FUNCTIONS
 from lightclient.serving.request import FORMS, Form
 from lightclient.serving.signature import Signature
 
 LongTexts = Literal["cut", "refuse", "mean", "max"]
+_FUNCTIONS: tuple[FunctionName, ...] = get_args(FunctionName)
 # The settings that the environment may give, as LIGHTCLIENT_ and the name in capitals.
 FROM_ENVIRONMENT = ("url", "bundle", "timeout", "token", "ca_certs", "client_cert", "function")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -71,7 +71,7 @@ class Settings:
         check_choice("form", self.form, FORMS)
         check_choice("long_texts", self.long_texts, get_args(LongTexts))
         if self.function is not None:
-            check_choice("function", self.function, FUNCTIONS)
+            check_choice("function", self.function, _FUNCTIONS)
         for name in ("max_length", "pad_to"):
             if (value := getattr(self, name)) is not None:
                 check_whole(name, value, 1)
@@ -137,9 +137,9 @@ def _seconds(text: str) -> float:
 
 
 def _function(text: str) -> str:
-    if text in FUNCTIONS:
+    if text in _FUNCTIONS:
         return text
-    names = ", ".join(FUNCTIONS)
+    names = ", ".join(_FUNCTIONS)
     raise SettingError(f"LIGHTCLIENT_FUNCTION must be one of {names}, not {short_repr(text)}")
 
 

@@ -1,13 +1,11 @@
 """Which function makes scores of a served model's output."""
 
 import re
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from lightclient.errors import InputError, SignatureError
 from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle, FunctionName
-
-FUNCTIONS: tuple[FunctionName, ...] = get_args(FunctionName)
 
 # Names of outputs that hold probabilities: those that people give, and those that Keras makes of a
 # last layer (applications/, and the names of keras.activations). Keras adds a number to the second
