@@ -1,7 +1,7 @@
 """JSON in and out: requests into values, answers and quotations into text.
 
-Python's `json` reads, and what it finds wrong is told in the form of RapidJSON 1.1.0, the parser of
-the real server. Text is laid out as RapidJSON's PrettyWriter does it.
+Python's `json` reads, and what it finds wrong is told in the words of RapidJSON 1.1.0, the parser
+of the real server. Text is laid out as RapidJSON's PrettyWriter does it.
 """
 
 import json
@@ -16,6 +16,7 @@ _DECODER = json.JSONDecoder()
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 _QUOTED_CHARACTERS = 256  # kMaxJsonDebugStringBytes in tensorflow_serving/util/json_tensor.cc
 _HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 # The commonest complaints of Python's parser, in the words of rapidjson/error/en.h.
 _COMPLAINTS = {
     "Expecting value": "Invalid value.",
@@ -33,48 +34,37 @@ def read(body: bytes) -> Any:
     """
     if not body:
         raise StatusError("JSON Parse error: The document is empty")
+    text = body.decode("utf-8-sig", errors="surrogateescape").lstrip(" \t\r\n")
     try:
-        return _parse(body.decode("utf-8-sig", errors="surrogateescape"))
-    except RecursionError:
-        raise StatusError("JSON Parse error: The document is nested too deeply.") from None
-
-
-def _parse(text: str) -> Any:
-    try:
-        value = _first_value(text)
+        value, _ = _DECODER.raw_decode(text)
         if _HALF_A_PAIR.search(text):
+            # Half a pair could not be written into an answer that quotes it.
             _ENCODER.encode(value).encode(errors="surrogateescape")
+    except RecursionError:
+        complaint = "The document is nested too deeply."
     except json.JSONDecodeError as error:
         complaint = f"{_complaint(error)} at offset: {error.pos}"
     except UnicodeEncodeError:
         complaint = "The surrogate pair in string is invalid."
-    except ValueError:  # thousands of digits
+    except ValueError:  # Python reads no number of thousands of digits
         complaint = "Number too big to be stored in double."
     else:
         return value
     raise StatusError(f"JSON Parse error: {complaint}")
 
 
-def _first_value(text: str) -> Any:
-    start = len(text) - len(text.lstrip(" \t\r\n"))
-    return _DECODER.raw_decode(text, start)[0]
-
-
 def _complaint(error: json.JSONDecodeError) -> str:
     if error.msg != "Expecting ',' delimiter":
         return _COMPLAINTS.get(error.msg, error.msg.removesuffix(" at"))
-    if _is_in_array(error.doc[: error.pos]):
+    opened: list[str] = []
+    for mark in _STRING_OR_BRACKET.findall(error.doc, 0, error.pos):
+        if mark in "[{":
+            opened.append(mark)
+        elif mark in "]}":
+            opened.pop()
+    if opened[-1] == "[":
         return "Missing a comma or ']' after an array element."
     return "Missing a comma or '}' after an object member."
-
-
-def _is_in_array(start: str) -> bool:
-    """Whether the start of a document breaks off in an array: then `]` is right there."""
-    try:
-        _first_value(start + "]")
-    except json.JSONDecodeError as error:
-        return error.pos > len(start)
-    return True
 
 
 class Written(str):

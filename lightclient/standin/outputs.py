@@ -5,6 +5,7 @@ MakeRowFormatJsonFromTensors and MakeColumnarFormatJsonFromTensors.
 """
 
 import base64
+import math
 from typing import Any
 
 import numpy as np
@@ -40,18 +41,15 @@ def rows_text(outputs: Arrays) -> str:
 def columns_text(outputs: Arrays) -> str:
     """Write `{"outputs": ...}`: the tensor itself, or an object of tensors if there are several."""
     columns = {name: _nested(name, tensor) for name, tensor in outputs.items()}
-    if len(columns) == 1:
-        (only,) = columns.values()
-        return pretty({"outputs": only})
-    return pretty({"outputs": columns})
+    return pretty({"outputs": columns if len(columns) > 1 else columns.popitem()[1]})
 
 
 def _check_rows(outputs: Arrays) -> None:
-    count = -1
+    count = None
     for name, tensor in outputs.items():
         if not tensor.shape:
             raise StatusError(f"Tensor name: {name} has no shape information ")
-        if count >= 0 and len(tensor) != count:
+        if count not in (None, len(tensor)):
             raise StatusError(
                 f"Tensor name: {name} has inconsistent batch size: {len(tensor)} expecting: {count}"
             )
@@ -68,7 +66,7 @@ def _values(name: str, flat: NDArray[Any]) -> list[Any]:
     if flat.dtype == np.float16 and flat.size:
         raise StatusError("Failed to write JSON value for tensor type: half")
     if flat.dtype.name in _FULL:
-        return _decimals(_flush_denormals(flat), _FULL[flat.dtype.name])
+        return _decimals(flat)
     if flat.dtype != object:
         return list(flat.tolist())
     if name.endswith("_bytes"):
@@ -76,23 +74,17 @@ def _values(name: str, flat: NDArray[Any]) -> list[Any]:
     return [value.decode(errors="surrogateescape") for value in flat]
 
 
-def _flush_denormals(flat: NDArray[Any]) -> NDArray[Any]:
-    """Zero for what is too small for a normal float, since TensorFlow's threads compute so."""
-    return np.where(np.abs(flat) < np.finfo(flat.dtype).tiny, np.copysign(0, flat), flat)
-
-
-def _decimals(flat: NDArray[Any], full: str) -> list[Any]:
+def _decimals(flat: NDArray[Any]) -> list[Any]:
     """WriteDecimal: six digits, or all of them if six do not lead back; never a bare integer."""
-    numbers = flat.tolist()
-    texts = [f"{number:.6g}" for number in numbers]
-    with np.errstate(over="ignore"):
-        back = np.array(list(map(float, texts))).astype(flat.dtype)
-    for index in np.flatnonzero(back != flat).tolist():
-        texts[index] = format(numbers[index], full)
-    return [Written(_with_point(text)) for text in texts]
-
-
-def _with_point(text: str) -> str:
-    if text.lstrip("-").isdecimal():
-        return text + ".0"
-    return _NOT_FINITE.get(text, text)
+    exact, full, least = flat.dtype.type, _FULL[flat.dtype.name], np.finfo(flat.dtype).tiny
+    found = []
+    for number in flat.tolist():
+        if abs(number) < least:  # TensorFlow's threads compute with zero in its place
+            number = math.copysign(0.0, number)
+        text = f"{number:.6g}"
+        if exact(float(text)) != number:
+            text = format(number, full)
+        if text.lstrip("-").isdecimal():
+            text += ".0"
+        found.append(Written(_NOT_FINITE.get(text, text)))
+    return found
