@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import selectors
 import socket
 import threading
 import time
@@ -13,6 +12,7 @@ from lightclient.standin.protocol import Answer, Request, html
 from lightclient.standin.wire import HEAD_BYTES, WireError, head_bytes, read_request
 
 AT_ONCE = 64  # connections; further ones wait
+ACCEPT_SECONDS = 0.2  # how often the end is looked for while nobody connects
 ROOM_SECONDS = 0.05  # how long they wait before an idle connection has to make room
 QUIET_SECONDS = 60.0  # how long a socket may neither give nor take a byte
 LINGER_SECONDS = 2.0  # how long the rest of a refused request is read, so that its answer arrives
@@ -33,60 +33,47 @@ class Connections:
         self._idle: dict[socket.socket, None] = {}  # the longest idle one first
         self._crowded = False
         self._closing = False
-        self._wake_in, self._wake_out = socket.socketpair()
         self._acceptor = _start_thread(self._accept_all)
 
     def close(self) -> None:
         """End every connection, then every thread; idle and half-sent ones do not hold it up."""
         with self._lock:
             self._closing = True
-            for connection in self._threads:
+            for connection in (self._listener, *self._threads):
                 _hang_up(connection)
             threads = [self._acceptor, *self._threads.values()]
-        self._wake_in.send(b"x")
         end = time.monotonic() + END_SECONDS
         for thread in threads:
             thread.join(max(0.0, end - time.monotonic()))
-        for ours in (self._listener, self._wake_in, self._wake_out):
-            ours.close()
+        self._listener.close()
         if any(thread.is_alive() for thread in threads):
             LOG.warning("a model was still computing after %s s: its thread is left", END_SECONDS)
 
     def _accept_all(self) -> None:
-        self._listener.setblocking(False)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._listener, selectors.EVENT_READ)
-            selector.register(self._wake_out, selectors.EVENT_READ)
-            while not self._closing:
-                selector.select()
-                if self._take_slot() and not self._accept():
-                    self._slots.release()
+        # `_hang_up` wakes whoever accepts on Linux. Elsewhere, it is this time-out that ends it.
+        self._listener.settimeout(ACCEPT_SECONDS)
+        while not self._closing:
+            with contextlib.suppress(OSError):  # nobody came, or no file descriptor is left
+                connection, _ = self._listener.accept()
+                if not self._start(connection):
+                    connection.close()
 
-    def _take_slot(self) -> bool:
-        """Wait for one of the places; False if the end comes first.
+    def _start(self, connection: socket.socket) -> bool:
+        """Give the connection a thread, once there is a place for it; False if the end is first.
 
         While all are taken, a connection that is idle is ended, and those that are busy end with
         their next answer.
         """
         while not self._slots.acquire(timeout=ROOM_SECONDS):
-            if self._closing:
-                return False
             self._crowded = True
             with self._lock:
-                for connection in list(self._idle)[:1]:
-                    _hang_up(connection)
+                for idle in list(self._idle)[:1]:
+                    _hang_up(idle)
+            if self._closing:
+                return False
         self._crowded = False
-        return True
-
-    def _accept(self) -> bool:
-        """Give a thread to the connection that came; False if there is none any more."""
-        try:
-            connection, _ = self._listener.accept()
-        except OSError:  # nothing there, gone again, or no file descriptor left
-            return False
         with self._lock:
             if self._closing:
-                connection.close()
                 return False
             # A thread does not remove itself: `close` must find it until it has truly ended.
             alive = {ours: its for ours, its in self._threads.items() if its.is_alive()}
@@ -142,7 +129,7 @@ def _start_thread(target: Callable[..., None], *arguments: object) -> threading.
 
 
 def _hang_up(connection: socket.socket) -> None:
-    """Wake whoever reads from or writes to it."""
+    """Wake whoever waits for it."""
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
 
