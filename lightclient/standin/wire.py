@@ -12,6 +12,7 @@ from lightclient.standin.protocol import REASONS, Answer, Request
 BODY_BYTES = 64 * 1024 * 1024
 HEAD_BYTES = 1024 * 1024  # the real server has no limit, which nothing here could bear
 _VERSION = re.compile(r"HTTP/1\.([0-9])")
+_FOLD = re.compile(r"[ \t]*\n[ \t]+")
 _BODILESS = ("HEAD", "TRACE")
 _DIGITS = re.compile(r"[0-9]{1,19}")
 _CHUNK_SIZE = re.compile(r"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
@@ -47,25 +48,19 @@ def read_request(first_line: bytes, stream: BinaryIO, send: Callable[[bytes], ob
 
 
 def _read_headers(stream: BinaryIO, left: int) -> dict[str, str]:
-    """Read the header lines, of `left` bytes at most.
-
-    A line that begins with a space continues the value before it, as in libevent
-    (evhttp_append_to_last_header).
-    """
-    headers: dict[str, list[str]] = {}
-    latest: list[str] = []
+    """Read the header lines, of `left` bytes at most. Of two with one name, the first counts."""
+    lines = []
     while line := _text(stream.readline(left), left):
         left = max(0, left - len(line) - 2)
+        lines.append(line)
+    headers: dict[str, str] = {}
+    # A line that begins with a space continues the value before it (evhttp_append_to_last_header).
+    for line in _FOLD.sub(" ", "\n".join(lines)).split("\n") if lines else ():
         name, colon, value = line.partition(":")
-        is_folded = line[0] in " \t"
-        if not (latest if is_folded else colon and name):
+        if not colon or not name[:1].strip():
             raise WireError(400)
-        if is_folded:
-            latest.append(line.strip())
-        else:
-            latest = [value.strip()]
-            headers.setdefault(name.strip().lower(), latest)
-    return {name: " ".join(parts) for name, parts in headers.items()}
+        headers.setdefault(name.strip().lower(), value.strip())
+    return headers
 
 
 def _length(headers: Mapping[str, str]) -> int:
