@@ -70,10 +70,12 @@ def respond(models: Mapping[str, ServedModel], request: Request) -> Answer:
     try:
         return _json(200, _dispatch(models, request, path))
     except StatusError as error:
-        return _error(HTTP_STATUS[error.code], error.message)
+        return _json(HTTP_STATUS[error.code], pretty({"error": error.message}))
     except Exception as error:  # noqa: BLE001  a failing model must not cut the connection
-        _log(error)
-        return _error(500, f"{type(error).__name__}: {error}")
+        # Its message is kept out of the log, since it may quote the request.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        LOG.error("%s in %s, line %s", type(error).__name__, place.filename, place.lineno)
+        return _json(500, pretty({"error": f"{type(error).__name__}: {error}"}))
 
 
 def html(status: int) -> Answer:
@@ -89,20 +91,9 @@ def _json(status: int, text: str) -> Answer:
     return Answer(status, "application/json", text.encode(errors="surrogateescape"))
 
 
-def _error(status: int, message: str) -> Answer:
-    return _json(status, pretty({"error": message}))
-
-
-def _log(error: Exception) -> None:
-    """Log what failed and where, without the message, since that may quote the request."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    LOG.error("%s in %s, line %s", type(error).__name__, place.filename, place.lineno)
-
-
 def _dispatch(models: Mapping[str, ServedModel], request: Request, path: str) -> str:
     if request.method == "POST" and (found := POST.fullmatch(path)):
-        spec = ModelSpec.of(found)
-        document = read(_body(request))
+        spec, document = ModelSpec.of(found), read(_body(request))
         version = number_of(models, spec)
         if found[4] == "predict":
             return predict(models[spec.name].versions[version], document)
