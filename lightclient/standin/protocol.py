@@ -72,10 +72,10 @@ def respond(models: Mapping[str, ServedModel], request: Request) -> Answer:
     except StatusError as error:
         return _json(HTTP_STATUS[error.code], pretty({"error": error.message}))
     except Exception as error:  # noqa: BLE001  a failing model must not cut the connection
-        # Its message is kept out of the log, since it may quote the request.
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        LOG.error("%s in %s, line %s", type(error).__name__, place.filename, place.lineno)
-        return _json(500, pretty({"error": f"{type(error).__name__}: {error}"}))
+        kind, place = type(error).__name__, traceback.extract_tb(error.__traceback__)[-1]
+        # The log gets no message, since that may quote the request.
+        LOG.error("%s in %s, line %s", kind, place.filename, place.lineno)  # noqa: TRY400
+        return _json(500, pretty({"error": f"{kind}: {error}"}))
 
 
 def html(status: int) -> Answer:
