@@ -129,7 +129,7 @@ class _Queue:
                 code="UNAVAILABLE",
             )
         if self._waiting:
-            self._waiting[-1].is_full.set()
+            self._waiting[-1].is_full.set()  # nothing joins it any more
         self._waiting.append(_Batch())
 
     def _run_batch(self, batch: _Batch) -> None:

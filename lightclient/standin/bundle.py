@@ -19,8 +19,11 @@ _OF_A_BUNDLE = re.compile(rf"{SIGNATURE}|.+-[0-9a-f]{{16}}")
 def add_bundle(
     signatures: Mapping[str, SignatureDef], folder: str | Path | None
 ) -> dict[str, SignatureDef]:
-    """Add the signatures of a bundle to those of a version, in place of another bundle's."""
-    files = read_bundle_files(folder)
+    """Add the signatures of a bundle to those of a version, in place of another bundle's.
+
+    Raises BundleError for a folder that is no bundle, and InputError for what is no folder.
+    """
+    files = _read_files(folder)
     own, mark = bundle_signature(files), fingerprint(files)
     found = {key: value for key, value in signatures.items() if not _OF_A_BUNDLE.fullmatch(key)}
     if _PREDICT in found:
@@ -41,8 +44,7 @@ def bundle_signature(files: Files) -> SignatureDef:
     return SignatureDef(run, {FILE: strings}, {CONTENT: strings})
 
 
-def read_bundle_files(folder: str | Path | None) -> dict[str, bytes]:
-    """Read what a bundle's signature gives out. Raises BundleError, and InputError."""
+def _read_files(folder: str | Path | None) -> dict[str, bytes]:
     path = find_folder(folder)
     try:
         files = read_files(path)

@@ -85,6 +85,7 @@ class Connections:
             # OSError: the client has gone, keeps silent, or `close` ended the connection.
             with contextlib.suppress(OSError, EOFError):
                 connection.settimeout(QUIET_SECONDS)
+                # Without this, an answer may wait until the client has confirmed the one before it.
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with connection.makefile("rb") as stream:
                     while self._exchange(connection, stream):
@@ -130,7 +131,7 @@ def _start_thread(target: Callable[..., None], *arguments: object) -> threading.
 
 def _hang_up(connection: socket.socket) -> None:
     """Wake whoever waits for it."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # the other side may have hung up already
         connection.shutdown(socket.SHUT_RDWR)
 
 

@@ -52,6 +52,7 @@ def from_columns(value: Any, inputs: Mapping[str, TensorSpec]) -> Arrays:
                 "input tensors required as per tensorinfo_map"
             )
         value = dict.fromkeys(inputs, value)
+    # Unlike a row, columns may hold inputs that nobody knows.
     for name in inputs:
         if name not in value:
             raise StatusError(f"Missing named input: {name} in 'inputs' object.")

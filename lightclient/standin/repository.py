@@ -64,7 +64,7 @@ class SavedModels(Repository):
         """
         if self._watcher is not None:
             return
-        tensorflow()
+        tensorflow()  # first, since without it every version would be told to be broken
         try:
             self._look()
         except OSError as error:
@@ -106,6 +106,7 @@ class SavedModels(Repository):
         """Load what has come, newest first, then unload what has gone."""
         found = versions_in(self._folder)
         new = sorted(found.keys() - self._versions.keys(), reverse=True)
+        # Before they are loaded: what is written meanwhile counts as a change.
         marks = {number: _marks(found[number]) for number in new}
         for number in new:
             if self._tried.get(number) != marks[number]:

@@ -77,6 +77,7 @@ class StandIn:
         is running already goes on as it is.
         """
         if self._connections is None:
+            # The port opens when all is loaded, as that of the real server does.
             self._repository.start()
             try:
                 listener = _listen(*self._wanted)

@@ -13,8 +13,8 @@ BODY_BYTES = 64 * 1024 * 1024
 HEAD_BYTES = 1024 * 1024  # the real server has no limit, which nothing here could bear
 _VERSION = re.compile(r"HTTP/1\.([0-9])")
 _FOLD = re.compile(r"[ \t]*\n[ \t]+")
-_BODILESS = ("HEAD", "TRACE")
-_DIGITS = re.compile(r"[0-9]{1,19}")
+_BODILESS = ("HEAD", "TRACE")  # libevent reads no body after them, whatever their headers say
+_DIGITS = re.compile(r"[0-9]{1,19}")  # Python refuses to read numbers of thousands of digits
 _CHUNK_SIZE = re.compile(r"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
 
 
@@ -41,6 +41,7 @@ def read_request(first_line: bytes, stream: BinaryIO, send: Callable[[bytes], ob
     framing = {} if method in _BODILESS else headers
     chunked = framing.get("transfer-encoding", "").lower() == "chunked"
     length = 0 if chunked else _length(framing)
+    # curl waits a second for this word before it sends a long body.
     if (chunked or length) and minor and headers.get("expect", "").lower() == "100-continue":
         send(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = _read_chunks(stream) if chunked else _read_exactly(stream, length)
@@ -88,7 +89,7 @@ def _read_chunks(stream: BinaryIO) -> bytes:
         if stream.readline(3).strip(b"\r\n"):
             raise WireError(400)
     while _text(stream.readline(HEAD_BYTES), HEAD_BYTES):
-        pass  # trailers
+        pass  # trailers, which nothing here looks at
     return bytes(body)
 
 
