@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightclient.standin.jsontext import pretty
-from lightclient.standin.models import DTYPES, SignatureDef, TensorSpec, VersionState
+from lightclient.standin.models import DTYPES, ServedModel, SignatureDef, TensorSpec
+from lightclient.standin.modelspec import ModelSpec, number_of
+from lightclient.standin.status import StatusError
 
 _INIT = "__saved_model_init_op"
 _NO_OP = {
@@ -14,11 +16,17 @@ _NO_OP = {
 }
 
 
-def status_text(states: Mapping[int, VersionState]) -> str:
-    """Write the states of versions, in this order.
+def status_text(models: Mapping[str, ServedModel], spec: ModelSpec) -> str:
+    """Write the states of the versions that are meant, newest first; raises StatusError.
 
-    Source: tensorflow_serving/model_servers/get_model_status_impl.cc.
+    Source: tensorflow_serving/model_servers/get_model_status_impl.cc. A label is not looked at.
     """
+    states = models[spec.name].states() if spec.name in models else {}
+    if spec.version is not None:
+        states = {number: state for number, state in states.items() if number == spec.version}
+    if not states:
+        asked = "any versions" if spec.version is None else f"version {spec.version}"
+        raise StatusError(f"Could not find {asked} of model {spec.name}", code="NOT_FOUND")
     found = [
         {
             "version": str(version),  # protobuf writes 64-bit integers as strings
@@ -30,18 +38,21 @@ def status_text(states: Mapping[int, VersionState]) -> str:
     return pretty({"model_version_status": found})
 
 
-def metadata_text(name: str, version: int, definitions: Mapping[str, Any]) -> str:
-    """Write what a model's signatures take and return.
+def metadata_text(models: Mapping[str, ServedModel], spec: ModelSpec) -> str:
+    """Write what a model's signatures take and return; raises StatusError.
 
     Source: ToJsonString in tensorflow_serving/model_servers/http_rest_api_util.cc.
     """
-    spec = {"name": name, "version": str(version), "signature_name": ""}
+    version = number_of(models, spec)
+    model = models[spec.name]
+    definitions = model.definitions.get(version) or _definitions(model.versions[version])
+    told = {"name": spec.name, "version": str(version), "signature_name": ""}
     # Twice the same name: the message SignatureDefMap has one field, called like the key of it.
     metadata = {"signature_def": {"signature_def": definitions}}
-    return pretty({"model_spec": spec, "metadata": metadata})
+    return pretty({"model_spec": told, "metadata": metadata})
 
 
-def definitions_of(signatures: Mapping[str, SignatureDef]) -> dict[str, Any]:
+def _definitions(signatures: Mapping[str, SignatureDef]) -> dict[str, Any]:
     """Describe signatures as a SavedModel that holds them would.
 
     The names of the tensors are those that tf.saved_model.save gives.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from lightclient.standin.jsontext import pretty, read
-from lightclient.standin.metadata import definitions_of, metadata_text, status_text
+from lightclient.standin.metadata import metadata_text, status_text
 from lightclient.standin.models import ServedModel
 from lightclient.standin.modelspec import GET, POST, ModelSpec, number_of
 from lightclient.standin.prediction import predict
@@ -105,7 +105,7 @@ def _dispatch(models: Mapping[str, ServedModel], request: Request, path: str) ->
         spec = ModelSpec.of(found)
         if not spec.name:
             raise StatusError("Missing model name in request.")
-        return _metadata(models, spec) if found[4] == "metadata" else _status(models, spec)
+        return metadata_text(models, spec) if found[4] else status_text(models, spec)
     raise StatusError(f"Malformed request: {request.method} {path}")
 
 
@@ -122,20 +122,3 @@ def _body(request: Request) -> bytes:
     except zlib.error:
         return b""
     return body if inflater.eof and not inflater.unused_data else b""
-
-
-def _status(models: Mapping[str, ServedModel], spec: ModelSpec) -> str:
-    states = models[spec.name].states() if spec.name in models else {}
-    if spec.version is not None:
-        states = {number: state for number, state in states.items() if number == spec.version}
-    if not states:
-        asked = "any versions" if spec.version is None else f"version {spec.version}"
-        raise StatusError(f"Could not find {asked} of model {spec.name}", code="NOT_FOUND")
-    return status_text(states)
-
-
-def _metadata(models: Mapping[str, ServedModel], spec: ModelSpec) -> str:
-    version = number_of(models, spec)
-    model = models[spec.name]
-    definitions = model.definitions.get(version) or definitions_of(model.versions[version])
-    return metadata_text(spec.name, version, definitions)
