@@ -12,7 +12,7 @@ from lightclient.standin.protocol import REASONS, Answer, Request
 BODY_BYTES = 64 * 1024 * 1024
 HEAD_BYTES = 1024 * 1024  # the real server has no limit, which nothing here could bear
 _VERSION = re.compile(r"HTTP/1\.([0-9])")
-_FOLD = re.compile(r"[ \t]*\n[ \t]+")
+_FOLD = re.compile(r"\n[ \t]+")
 _BODILESS = ("HEAD", "TRACE")  # libevent reads no body after them, whatever their headers say
 _DIGITS = re.compile(r"[0-9]{1,19}")  # Python refuses to read numbers of thousands of digits
 _CHUNK_SIZE = re.compile(r"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
