@@ -26,13 +26,14 @@ class WireError(Exception):
         self.status = status
 
 
-def read_request(first_line: bytes, stream: BinaryIO, send: Callable[[bytes], object]) -> Request:
-    """Read the rest of a request off the stream.
+def read_request(stream: BinaryIO, send: Callable[[bytes], object]) -> Request:
+    """Read a request off the stream.
 
     If the client waits for a word before it sends the body, this is passed to `send`. Raises
-    WireError if this is no request, EOFError if the client left in the middle of it, and OSError.
+    WireError if this is no request, EOFError if the client left before its end, and OSError.
     """
-    method, _, rest = _text(first_line, HEAD_BYTES).partition(" ")
+    first_line = _line(stream, HEAD_BYTES)
+    method, _, rest = first_line.partition(" ")
     target, _, version = rest.strip(" ").rpartition(" ")
     found = _VERSION.fullmatch(version)
     if not found or not target:
@@ -51,7 +52,7 @@ def read_request(first_line: bytes, stream: BinaryIO, send: Callable[[bytes], ob
 def _read_headers(stream: BinaryIO, left: int) -> dict[str, str]:
     """Read the header lines, of `left` bytes at most. Of two with one name, the first counts."""
     lines = []
-    while line := _text(stream.readline(left), left):
+    while line := _line(stream, left):
         left = max(0, left - len(line) - 2)
         lines.append(line)
     headers: dict[str, str] = {}
@@ -88,20 +89,21 @@ def _read_chunks(stream: BinaryIO) -> bytes:
         body += _read_exactly(stream, size)
         if stream.readline(3).strip(b"\r\n"):
             raise WireError(400)
-    while _text(stream.readline(HEAD_BYTES), HEAD_BYTES):
+    while _line(stream, HEAD_BYTES):
         pass  # trailers, which nothing here looks at
     return bytes(body)
 
 
 def _chunk_size(stream: BinaryIO) -> int:
-    found = _CHUNK_SIZE.fullmatch(_text(stream.readline(HEAD_BYTES), HEAD_BYTES))
+    found = _CHUNK_SIZE.fullmatch(_line(stream, HEAD_BYTES))
     if not found:
         raise WireError(400)
     return int(found[1], 16)
 
 
-def _text(line: bytes, limit: int) -> str:
-    """A line that was read with this limit, without its end."""
+def _line(stream: BinaryIO, limit: int) -> str:
+    """The next line, of `limit` bytes at most, without its end."""
+    line = stream.readline(limit)
     if not line.endswith(b"\n"):
         if len(line) >= limit:
             raise WireError(400)
