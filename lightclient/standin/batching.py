@@ -185,10 +185,7 @@ def _pad(tensor: NDArray[Any], longest: Sequence[int]) -> NDArray[Any]:
 def _split(outputs: Arrays, batch: _Batch) -> list[Arrays]:
     """Give each request its rows."""
     for tensor in outputs.values():
-        if not tensor.shape:
-            words = "Batched output tensor has 0 dimensions"
-            raise StatusError(words, code="FAILED_PRECONDITION")
-        if len(tensor) != batch.rows:
+        if tensor.shape[:1] != (batch.rows,):
             raise StatusError(
                 "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension "
                 "sizes of the input tensors",
