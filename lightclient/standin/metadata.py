@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lightclient.standin.jsontext import pretty
 from lightclient.standin.models import DTYPES, ServedModel, SignatureDef, TensorSpec
 from lightclient.standin.modelspec import ModelSpec, number_of
 from lightclient.standin.status import StatusError
@@ -16,8 +15,8 @@ _NO_OP = {
 }
 
 
-def status_text(models: Mapping[str, ServedModel], spec: ModelSpec) -> str:
-    """Write the states of the versions that are meant, newest first; raises StatusError.
+def status_of(models: Mapping[str, ServedModel], spec: ModelSpec) -> dict[str, Any]:
+    """Tell the states of the versions that are meant, newest first; raises StatusError.
 
     Source: tensorflow_serving/model_servers/get_model_status_impl.cc. A label is not looked at.
     """
@@ -35,11 +34,11 @@ def status_text(models: Mapping[str, ServedModel], spec: ModelSpec) -> str:
         }
         for version, state in states.items()
     ]
-    return pretty({"model_version_status": found})
+    return {"model_version_status": found}
 
 
-def metadata_text(models: Mapping[str, ServedModel], spec: ModelSpec) -> str:
-    """Write what a model's signatures take and return; raises StatusError.
+def metadata_of(models: Mapping[str, ServedModel], spec: ModelSpec) -> dict[str, Any]:
+    """Tell what a model's signatures take and return; raises StatusError.
 
     Source: ToJsonString in tensorflow_serving/model_servers/http_rest_api_util.cc.
     """
@@ -49,7 +48,7 @@ def metadata_text(models: Mapping[str, ServedModel], spec: ModelSpec) -> str:
     told = {"name": spec.name, "version": str(version), "signature_name": ""}
     # Twice the same name: the message SignatureDefMap has one field, called like the key of it.
     metadata = {"signature_def": {"signature_def": definitions}}
-    return pretty({"model_spec": told, "metadata": metadata})
+    return {"model_spec": told, "metadata": metadata}
 
 
 def _definitions(signatures: Mapping[str, SignatureDef]) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from lightclient.standin.status import StatusError
 
 # No number of 20 digits or more is a version: they are 64-bit integers.
 _SPEC = r"/v1/models{}(?:/versions/([0-9]{{1,19}})|/labels/([^/:]+))?{}"
-# kPredictionApiGegex and kModelStatusApiRegex in model_servers/http_rest_api_util.cc. The last
-# group is the method, or "metadata" or nothing.
-POST = re.compile(_SPEC.format("/([^/:]+)", ":(classify|regress|predict)"))
+# kPredictionApiGegex and kModelStatusApiRegex in model_servers/http_rest_api_util.cc. `classify`
+# and `regress` are left out, since no model here has signatures for them.
+POST = re.compile(_SPEC.format("/([^/:]+)", ":predict"))
 GET = re.compile(_SPEC.format("(?:/([^/:]+))?", "(?:/(metadata))?"))
 
 

@@ -8,12 +8,12 @@ import numpy as np
 from lightclient.standin.inputs import from_columns, from_rows
 from lightclient.standin.jsontext import quotation
 from lightclient.standin.models import Arrays, SignatureDef
-from lightclient.standin.outputs import columns_text, rows_text
+from lightclient.standin.outputs import as_columns, as_rows
 from lightclient.standin.status import StatusError
 
 
-def predict(signatures: Mapping[str, SignatureDef], document: Any) -> str:
-    """Answer the JSON value of a request with the model's outputs, as JSON text.
+def predict(signatures: Mapping[str, SignatureDef], document: Any) -> dict[str, Any]:
+    """Answer the JSON value of a request with the JSON value of the model's outputs.
 
     Raises StatusError if the request is wrong or the model says so, and whatever else the model
     raises.
@@ -24,10 +24,11 @@ def predict(signatures: Mapping[str, SignatureDef], document: Any) -> str:
     if "instances" in document:
         _check_instances(document)
         arrays = from_rows(document["instances"], signature.inputs)
-        return rows_text(run_model(signature, arrays))
+        return {"predictions": as_rows(run_model(signature, arrays))}
     if "inputs" not in document:
         raise StatusError("Missing 'inputs' or 'instances' key")
-    return columns_text(run_model(signature, from_columns(document["inputs"], signature.inputs)))
+    arrays = from_columns(document["inputs"], signature.inputs)
+    return {"outputs": as_columns(run_model(signature, arrays))}
 
 
 def _signature(signatures: Mapping[str, SignatureDef], document: dict[str, Any]) -> SignatureDef:
