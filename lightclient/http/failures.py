@@ -2,7 +2,7 @@
 
 import re
 import ssl
-from http.client import BadStatusLine, HTTPException, IncompleteRead, UnknownProtocol
+from http.client import BadStatusLine, HTTPException, IncompleteRead
 from socket import EAI_AGAIN, gaierror
 
 from urllib3.exceptions import HTTPError, ProxyError
@@ -15,24 +15,23 @@ from lightclient.errors import (
     ReplyTooLarge,
     TimedOut,
 )
-from lightclient.http.connection import MalformedAnswer
 from lightclient.http.exchange import Exchange
+from lightclient.http.response import MalformedAnswer
 
 # All that urllib3's urlopen lets out. A ValueError comes from http.client, where an answer is
 # broken in a way that it does not foresee.
 FAILURES = (HTTPError, HTTPException, OSError, ValueError)
 # The alerts by which a server refuses its client (RFC 8446, 6.2).
 _ABOUT_CERTIFICATES = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)")
+# http.client tells the status of a proxy's answer only in words.
+_REFUSAL = re.compile(r"Tunnel connection failed: (\d+)")
 
 
 def failure_of(error: Exception, url: str, exchange: Exchange) -> LightClientError:
-    """The error of ours for one of `FAILURES` that ended `exchange`, which asked for `url`.
-
-    Its cause is the error of the system or of TLS behind it. Other foreign errors may quote what
-    the server sent, and are left out.
-    """
+    """The error of ours for one of `FAILURES` that ended `exchange`, which asked for `url`."""
     cause = _root(error)
     failure = _failure(error, cause, url, exchange)
+    # An error of the system or of TLS says no more than its number; others may quote the answer.
     failure.__cause__ = cause if getattr(cause, "errno", None) is not None else None
     return failure
 
@@ -40,31 +39,37 @@ def failure_of(error: Exception, url: str, exchange: Exchange) -> LightClientErr
 def _failure(
     error: Exception, cause: BaseException | None, url: str, exchange: Exchange
 ) -> LightClientError:
+    reason = getattr(cause, "strerror", None) or type(cause).__name__
     if exchange.too_large:
         return too_large(url, exchange.most_bytes)
     if exchange.deadline.over:
         return _timed_out(url, exchange)
     if isinstance(error, ProxyError):
-        return CannotConnect(f"{url}: no way through the proxy {_about_the_proxy(cause)}", url=url)
-    if isinstance(cause, ssl.SSLError) and (exchange.connecting or _about_certificates(cause)):
-        return CannotConnect(f"{url}: no TLS ({_reason(cause)}): {_mend_tls(cause)}", url=url)
-    if isinstance(cause, (OSError, IncompleteRead)):
-        if exchange.connecting:
-            return _unconnected(cause, url)
-        return ConnectionLost(
-            f"{url}: the connection broke before the answer ({_reason(cause)}): did the server "
-            "stop, or does a proxy in between close connections?",
-            url=url,
-        )
-    return NotTensorFlowServing(f"{url} {_about_the_answer(cause)}", url=url)
+        return CannotConnect(_about_the_proxy(url, cause, reason), url=url)
+    about_certificates = bool(_ABOUT_CERTIFICATES.search(reason))
+    if isinstance(cause, ssl.SSLError) and (exchange.connecting or about_certificates):
+        mend = _mend_tls(cause, about_certificates)
+        return CannotConnect(f"{url}: no TLS ({reason}): {mend}", url=url)
+    if not isinstance(cause, (OSError, IncompleteRead)):
+        return NotTensorFlowServing(f"{url} {_about_the_answer(cause)}", url=url)
+    if exchange.connecting:
+        words = f"cannot connect to {url} ({reason}): {_mend_address(cause)}"
+        return CannotConnect(words, url=url)
+    return ConnectionLost(
+        f"{url}: the connection broke before the answer ({reason}): did the server stop, or does "
+        "a proxy in between close connections?",
+        url=url,
+    )
 
 
-def would_recur(error: LightClientError) -> bool:
-    """Whether another attempt would fail in the same way."""
-    cause = _root(error.__cause__)
+def may_pass(error: LightClientError) -> bool:
+    """Whether another attempt may succeed where this one failed."""
+    cause = error.__cause__
     if isinstance(cause, gaierror):
-        return cause.errno != EAI_AGAIN
-    return isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError)
+        return cause.errno == EAI_AGAIN
+    if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
+        return False
+    return isinstance(error, (CannotConnect, ConnectionLost))
 
 
 def too_large(url: str, limit: int) -> ReplyTooLarge:
@@ -83,10 +88,6 @@ def _root(error: BaseException | None) -> BaseException | None:
     return error
 
 
-def _reason(error: BaseException | None) -> str:
-    return getattr(error, "strerror", None) or type(error).__name__
-
-
 def _timed_out(url: str, exchange: Exchange) -> TimedOut:
     stage = "connecting" if exchange.connecting else "waiting for the answer"
     seconds = exchange.deadline.seconds
@@ -98,40 +99,34 @@ def _timed_out(url: str, exchange: Exchange) -> TimedOut:
     )
 
 
-def _about_the_proxy(cause: BaseException | None) -> str:
-    # http.client tells the status of the proxy's answer only in words.
-    refusal = re.search(r"Tunnel connection failed: (\d+)", str(cause))
-    said = f"it answered {refusal[1]}" if refusal else _reason(cause)
+def _about_the_proxy(url: str, cause: BaseException | None, reason: str) -> str:
+    refusal = _REFUSAL.search(str(cause))
+    said = f"it answered {refusal[1]}" if refusal else reason
     return (
-        f"that HTTP_PROXY or HTTPS_PROXY names ({said}): check its address and credentials, or "
-        "name the server's host in NO_PROXY"
+        f"{url}: no way through the proxy that HTTP_PROXY or HTTPS_PROXY names ({said}): check its "
+        "address and credentials, or name the server's host in NO_PROXY"
     )
 
 
-def _about_certificates(error: ssl.SSLError) -> bool:
-    return bool(_ABOUT_CERTIFICATES.search(_reason(error)))
-
-
-def _mend_tls(cause: ssl.SSLError) -> str:
+def _mend_tls(cause: ssl.SSLError, about_certificates: bool) -> str:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return "the server's certificate is not trusted; pass ca_certs= with the CA that signed it"
-    if _about_certificates(cause):
+    if about_certificates:
         return "the server wants a client certificate, or another than this; pass client_cert="
     return "does this port speak TLS, 1.2 or newer? If not, write http://"
 
 
-def _unconnected(cause: BaseException, url: str) -> CannotConnect:
-    mend = (
-        "the host's name does not resolve; check it"
-        if isinstance(cause, gaierror)
-        else "is the server up, has it loaded the model (its port opens only then), and is the "
-        "port right (8501 for REST)?"
+def _mend_address(cause: BaseException) -> str:
+    if isinstance(cause, gaierror):
+        return "the host's name does not resolve; check it"
+    return (
+        "is the server up, has it loaded the model (its port opens only then), and is the port "
+        "right (8501 for REST)?"
     )
-    return CannotConnect(f"cannot connect to {url} ({_reason(cause)}): {mend}", url=url)
 
 
 def _about_the_answer(cause: BaseException | None) -> str:
-    if isinstance(cause, (BadStatusLine, UnknownProtocol)):
+    if isinstance(cause, BadStatusLine):
         return (
             "does not speak HTTP: is this the REST port (8501), not gRPC's (8500), and is it not "
             "TLS (https://)?"

@@ -21,18 +21,34 @@ class _Timed:
     """Makes a socket class take an `Exchange` as its timeout and ask it before every wait."""
 
     exchange: Exchange
+    _unsent = b""
 
-    def settimeout(self, value: "float | Exchange | None") -> None:
-        if isinstance(value, Exchange):
-            self.exchange = value
-        else:
-            super().settimeout(value)  # type: ignore[misc]
+    def settimeout(self, exchange: Exchange) -> None:
+        self.exchange = exchange
 
     def gettimeout(self) -> Any:
         """The exchange. The ssl module copies it to the socket that it makes of this one."""
         return self.exchange
 
+    def sendall(self, data: bytes, flags: int = 0, /) -> None:
+        """Hold the bytes back until an answer is read.
+
+        urllib3 gives head and body apart, and one write of both saves a packet and a wake-up.
+        """
+        self._unsent += data
+
+    def _send_all(self) -> None:
+        rest, self._unsent = memoryview(self._unsent), b""
+        # The server may have answered before it closed the connection, so its answer is read.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            while rest:
+                super().settimeout(self.exchange.next_wait())  # type: ignore[misc]
+                with suppress(TimeoutError):  # whether any time is left, the exchange says
+                    rest = rest[super().send(rest) :]  # type: ignore[misc]
+
     def recv_into(self, *args: Any) -> int:
+        if self._unsent:
+            self._send_all()
         while True:
             super().settimeout(self.exchange.next_wait())  # type: ignore[misc]
             if _QUICKACK is not None and self.exchange.received:
@@ -40,21 +56,10 @@ class _Timed:
                 # until the one before is acknowledged. Linux puts that off by 40 ms unless it is
                 # told to be quick, and it forgets, so tell it before every further read.
                 self.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)  # type: ignore[attr-defined]
-            try:
+            with suppress(TimeoutError):
                 size: int = super().recv_into(*args)  # type: ignore[misc]
-            except TimeoutError:
-                continue  # whether any time is left, the exchange says
-            self.exchange.count(size)
-            return size
-
-    def sendall(self, data: Any, flags: int = 0, /) -> None:
-        rest = memoryview(data)
-        while rest:
-            super().settimeout(self.exchange.next_wait())  # type: ignore[misc]
-            try:
-                rest = rest[super().send(rest, flags) :]  # type: ignore[misc]
-            except TimeoutError:
-                continue
+                self.exchange.count(size)
+                return size
 
 
 class TimedSocket(_Timed, socket.socket):
@@ -87,20 +92,20 @@ def dial(host: str, port: int, exchange: Exchange) -> TimedSocket:
         OSError: nobody answers at any of them. TimeoutError: the deadline passed.
         socket.gaierror: the name has no address.
     """
-    failure: OSError = OSError(f"{host} has no address")
-    addresses = resolve(host, port, exchange.deadline)
+    failure = OSError(f"{host} has no address")
+    addresses = _resolve(host, port, exchange.deadline)
     for at, (family, kind, protocol, _, address) in enumerate(addresses):
         sock = TimedSocket(family, kind, protocol)
+        sock.settimeout(exchange)
         try:
+            # Each gets its share of the time, so that one which is silent leaves some for the next.
             _connect(sock, address, exchange.deadline.part(len(addresses) - at))
+            return sock
         except BaseException as error:
             sock.close()
             if not isinstance(error, OSError):
                 raise
             failure = error
-        else:
-            sock.settimeout(exchange)
-            return sock
     raise failure
 
 
@@ -116,21 +121,22 @@ def _connect(sock: socket.socket, address: Any, deadline: Deadline) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
-    """Look a host name up in a thread of its own, since the system's look-up knows no deadline.
-
-    Raises:
-        socket.gaierror: there is no such name. TimeoutError: the deadline passed.
-    """
-    with suppress(socket.gaierror, UnicodeError):  # a number needs no look-up
+def _resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
+    """The addresses of a host, from a thread, since the system's look-up knows no deadline."""
+    try:  # a number needs no look-up
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    outcome: list[Any] = []
+    except UnicodeError:
+        raise socket.gaierror(socket.EAI_NONAME, "the host name cannot be looked up") from None
+    except socket.gaierror:
+        pass
+    found: list[Any] = []
+    failures: list[OSError] = []
 
     def look_up() -> None:
         try:
-            outcome.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            outcome.append(error)
+            found.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except OSError as error:
+            failures.append(error)
 
     thread = threading.Thread(target=look_up, name="lightclient-resolve", daemon=True)
     try:
@@ -139,9 +145,6 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
         raise OSError(str(error)) from error
     while thread.is_alive():
         thread.join(deadline.next_wait())
-    [found] = outcome
-    if isinstance(found, UnicodeError):
-        raise socket.gaierror(socket.EAI_NONAME, "the host name cannot be looked up")
-    if isinstance(found, OSError):
-        raise found
-    return list(found)
+    if failures:
+        raise failures[0]
+    return found
