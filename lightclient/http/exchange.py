@@ -1,7 +1,6 @@
 """One request and its answer: the time and the bytes that it may take, and what became of it."""
 
 from errno import EAGAIN
-from typing import IO
 
 from urllib3 import Timeout
 
@@ -15,22 +14,18 @@ class Exchange(Timeout):
     """What urllib3 and http.client hand down to the socket in place of a number of seconds.
 
     A number would bound each single wait, and a server that sends a byte a second would never be
-    late. urllib3 and http.client do not look into this object, and the socket asks it before each
-    wait.
+    late. The socket asks this object before each wait instead; nobody else looks into it.
     """
 
     def __init__(self, deadline: Deadline, most_bytes: int) -> None:
         super().__init__()
         self.deadline = deadline
         self.most_bytes = most_bytes  # of the body
+        self.received = 0
+        self.too_large = False
         self.dialled = False  # a connection had to be opened
         self.connecting = False  # and is not open yet
-        self.received = 0
-        self.ended = False  # the server has closed its side
         self.complete = False  # the whole answer is here, so no read waits for more
-        self.surplus = False  # bytes came beyond it
-        self.too_large = False
-        self.reader: IO[bytes] | None = None  # reads the answer from the socket
 
     def clone(self) -> "Exchange":
         """The exchange itself, so that urllib3 hands on this object and no copy of it."""
@@ -39,25 +34,12 @@ class Exchange(Timeout):
     connect_timeout = read_timeout = property(clone)
 
     def expect(self, size: int) -> None:
-        """Check a size that the server announces, before any memory is set aside for it.
+        """Refuse bytes beyond the limit: as they come, or as the server announces them.
 
         Raises:
-            OSError: it is more than the largest body.
+            OSError: `size` more are too many.
         """
-        self._refuse(size > self.most_bytes)
-
-    def count(self, size: int) -> None:
-        """Count bytes that came; 0 is the end of the data.
-
-        Raises:
-            OSError: they are more than one exchange may have.
-        """
-        self.ended = size == 0
-        self.received += size
-        self._refuse(self.received > self.most_bytes + _FRAMING_BYTES)
-
-    def _refuse(self, too_large: bool) -> None:
-        if too_large:
+        if self.received + size > self.most_bytes + _FRAMING_BYTES:
             self.too_large = True
             raise OSError("the answer has more bytes than one may have")
 

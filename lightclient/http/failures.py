@@ -7,14 +7,7 @@ from socket import EAI_AGAIN, gaierror
 
 from urllib3.exceptions import HTTPError, ProxyError
 
-from lightclient.errors import (
-    CannotConnect,
-    ConnectionLost,
-    LightClientError,
-    NotTensorFlowServing,
-    ReplyTooLarge,
-    TimedOut,
-)
+from lightclient import errors
 from lightclient.http.exchange import Exchange
 from lightclient.http.response import MalformedAnswer
 
@@ -27,7 +20,7 @@ _ABOUT_CERTIFICATES = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILU
 _REFUSAL = re.compile(r"Tunnel connection failed: (\d+)")
 
 
-def failure_of(error: Exception, url: str, exchange: Exchange) -> LightClientError:
+def failure_of(error: Exception, url: str, exchange: Exchange) -> errors.LightClientError:
     """The error of ours for one of `FAILURES` that ended `exchange`, which asked for `url`."""
     cause = _root(error)
     failure = _failure(error, cause, url, exchange)
@@ -38,44 +31,44 @@ def failure_of(error: Exception, url: str, exchange: Exchange) -> LightClientErr
 
 def _failure(
     error: Exception, cause: BaseException | None, url: str, exchange: Exchange
-) -> LightClientError:
+) -> errors.LightClientError:
     reason = getattr(cause, "strerror", None) or type(cause).__name__
     if exchange.too_large:
         return too_large(url, exchange.most_bytes)
     if exchange.deadline.over:
         return _timed_out(url, exchange)
     if isinstance(error, ProxyError):
-        return CannotConnect(_about_the_proxy(url, cause, reason), url=url)
+        return errors.CannotConnect(_about_the_proxy(url, cause, reason), url=url)
     about_certificates = bool(_ABOUT_CERTIFICATES.search(reason))
     if isinstance(cause, ssl.SSLError) and (exchange.connecting or about_certificates):
         mend = _mend_tls(cause, about_certificates)
-        return CannotConnect(f"{url}: no TLS ({reason}): {mend}", url=url)
+        return errors.CannotConnect(f"{url}: no TLS ({reason}): {mend}", url=url)
     if not isinstance(cause, (OSError, IncompleteRead)):
-        return NotTensorFlowServing(f"{url} {_about_the_answer(cause)}", url=url)
+        return errors.NotTensorFlowServing(f"{url} {_about_the_answer(cause)}", url=url)
     if exchange.connecting:
         words = f"cannot connect to {url} ({reason}): {_mend_address(cause)}"
-        return CannotConnect(words, url=url)
-    return ConnectionLost(
+        return errors.CannotConnect(words, url=url)
+    return errors.ConnectionLost(
         f"{url}: the connection broke before the answer ({reason}): did the server stop, or does "
         "a proxy in between close connections?",
         url=url,
     )
 
 
-def may_pass(error: LightClientError) -> bool:
+def may_pass(error: errors.LightClientError) -> bool:
     """Whether another attempt may succeed where this one failed."""
     cause = error.__cause__
     if isinstance(cause, gaierror):
         return cause.errno == EAI_AGAIN
     if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
         return False
-    return isinstance(error, (CannotConnect, ConnectionLost))
+    return isinstance(error, (errors.CannotConnect, errors.ConnectionLost))
 
 
-def too_large(url: str, limit: int) -> ReplyTooLarge:
+def too_large(url: str, limit: int) -> errors.ReplyTooLarge:
     """The error for an answer of more than `limit` bytes."""
     words = f"{url} answered with more than {limit} bytes; is it the right server?"
-    return ReplyTooLarge(words, url=url, limit=limit)
+    return errors.ReplyTooLarge(words, url=url, limit=limit)
 
 
 def _root(error: BaseException | None) -> BaseException | None:
@@ -88,10 +81,10 @@ def _root(error: BaseException | None) -> BaseException | None:
     return error
 
 
-def _timed_out(url: str, exchange: Exchange) -> TimedOut:
+def _timed_out(url: str, exchange: Exchange) -> errors.TimedOut:
     stage = "connecting" if exchange.connecting else "waiting for the answer"
     seconds = exchange.deadline.seconds
-    return TimedOut(
+    return errors.TimedOut(
         f"{url} gave no whole answer within {seconds:g} s (while {stage}): is this the REST port, "
         "and no firewall in the way? Else pass a longer timeout, or fewer texts at once",
         url=url,

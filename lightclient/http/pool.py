@@ -39,27 +39,15 @@ class _Connection(HTTPConnection):
             raise NewConnectionError(self, "nobody answers") from error
 
     def connect(self) -> None:
-        exchange = cast(Exchange, self.timeout)
-        try:
-            super().connect()
-        except BaseException:
-            # Python 3.10 leaves the answer of a proxy open, and with it the socket.
-            if exchange.reader is not None:
-                exchange.reader.close()
-            raise
-        exchange.connecting = False
+        super().connect()  # with a proxy's tunnel and the TLS handshake, where there are any
+        cast(Exchange, self.timeout).connecting = False
 
     @property
     def is_connected(self) -> bool:
         """Whether another request may be sent on it. If not, urllib3 connects again."""
         process, since = self._opened
-        if self.sock is None or process != os.getpid():
+        if self.sock is None or self.sock.fileno() < 0 or process != os.getpid():
             return False  # a child process never uses a connection of its parent
-        # What came beyond an answer would become the answer to the next request. Over TLS it may
-        # lie decrypted inside the ssl module, where a look at the socket does not find it.
-        pending = getattr(self.sock, "pending", int)()
-        if pending or cast(Exchange, self.timeout).surplus:
-            return False
         return time.monotonic() - since < _MOST_SECONDS and super().is_connected
 
 

@@ -2,10 +2,9 @@
 
 import http.client
 import re
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
-
-from lightclient.http.exchange import Exchange
 
 _LONGEST_LINE, _MOST_HEADERS = 65536, 100  # as in http.client
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]+)[ \t]+([1-9][0-9]{2})([ \t][^\r\n]*)?\r?\n")
@@ -29,8 +28,7 @@ class StrictResponse(http.client.HTTPResponse):
 
     def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
-        self._exchange: Exchange = sock.gettimeout()
-        self._exchange.reader = self.fp
+        self._sock, self._exchange = sock, sock.gettimeout()
 
     def begin(self) -> None:
         """Read status and headers.
@@ -38,22 +36,26 @@ class StrictResponse(http.client.HTTPResponse):
         Raises:
             http.client.HTTPException: they are broken. OSError: they do not come.
         """
-        # A gRPC port never sends the end of a line, which http.client would wait for.
+        # A gRPC port never sends the end of a line, so it would be waited for.
         if not b"HTTP/".startswith(self.fp.peek(5)[:5]):
             raise http.client.BadStatusLine("")
-        try:
+        self._read_head()
+        while self.status == HTTPStatus.CONTINUE:  # the answer itself follows
             self._read_head()
-            while self.status == HTTPStatus.CONTINUE:  # the answer itself follows
-                self._read_head()
-        except http.client.HTTPException:
-            self._refuse_the_end()
-            raise
         if self.status < 200:
             raise MalformedAnswer(f"an interim answer of status {self.status}")
         self._read_framing()
 
+    def _read_line(self) -> bytes:
+        line = self.fp.readline(_LONGEST_LINE)
+        if line.endswith(b"\n"):
+            return line
+        if len(line) == _LONGEST_LINE:
+            raise MalformedAnswer("a line that is too long")
+        raise http.client.IncompleteRead(b"")  # the server has closed the connection
+
     def _read_head(self) -> None:
-        found = _STATUS_LINE.fullmatch(self.fp.readline(_LONGEST_LINE))
+        found = _STATUS_LINE.fullmatch(self._read_line())
         if found is None:
             raise http.client.BadStatusLine("")  # does not quote it, as it may hold the text
         self.version = 10 if found[1] == b"0" else 11
@@ -63,23 +65,18 @@ class StrictResponse(http.client.HTTPResponse):
 
     def _read_headers(self) -> http.client.HTTPMessage:
         lines: list[bytes] = []
-        while (line := self.fp.readline(_LONGEST_LINE)) not in (b"\r\n", b"\n"):
+        while (line := self._read_line()) not in (b"\r\n", b"\n"):
             if line[:1] in (b" ", b"\t") and lines:  # the header before goes on (RFC 9112, 5.2)
                 line = lines.pop().rstrip() + line
             lines.append(line)
-            if not line.endswith(b"\n") or len(lines) > _MOST_HEADERS:
-                raise MalformedAnswer("a head that is too long, or does not end")
+            if len(lines) > _MOST_HEADERS:
+                raise MalformedAnswer("a head that is too long")
         headers = http.client.HTTPMessage()
         for found in map(_HEADER_LINE.fullmatch, lines):
             if found is None:
                 raise MalformedAnswer("a line of the head is no header")
             headers.set_raw(found[1].decode("ascii"), found[2].decode("latin-1"))
         return headers
-
-    def _refuse_the_end(self) -> None:
-        """Refuse an answer that was cut short: the end of the data is not its end."""
-        if self._exchange.ended:
-            raise http.client.IncompleteRead(b"")
 
     def _read_framing(self) -> None:
         """How the end of the body is found, and whether the connection can be used again."""
@@ -103,9 +100,8 @@ class StrictResponse(http.client.HTTPResponse):
 
     def _read_next_chunk_size(self) -> int:
         """Read a chunk's size strictly: int() takes signs, and a negative size never ends."""
-        found = _CHUNK_LINE.fullmatch(self.fp.readline(_LONGEST_LINE))
-        if not found:
-            self._refuse_the_end()
+        found = _CHUNK_LINE.fullmatch(self._read_line())
+        if found is None:
             raise MalformedAnswer("a chunk size that is none")
         size = int(found[1], 16)
         self._exchange.expect(size)
@@ -114,8 +110,9 @@ class StrictResponse(http.client.HTTPResponse):
     def _close_conn(self) -> None:
         if isinstance(self.status, int):  # not so in the answer of a proxy to CONNECT
             self._exchange.complete = True
-            try:
-                self._exchange.surplus = bool(self.fp.peek(1))
-            except OSError:
-                self._exchange.surplus = True  # it broke
+            # What came beyond the answer would become the answer to the next request. Over TLS it
+            # may lie decrypted inside the ssl module, where a look at the socket does not find it.
+            with suppress(OSError):  # it broke
+                if self.fp.peek(1) or getattr(self._sock, "pending", int)():
+                    self._sock.close()
         super()._close_conn()  # type: ignore[misc]

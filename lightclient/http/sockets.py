@@ -17,20 +17,21 @@ _CONNECTING = (EINPROGRESS, EWOULDBLOCK)
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 
 
-class _Timed:
-    """Makes a socket class take an `Exchange` as its timeout and ask it before every wait."""
+class TimedSocket(socket.socket):
+    """A socket that takes an `Exchange` as its timeout and asks it before every wait."""
 
     exchange: Exchange
     _unsent = b""
 
-    def settimeout(self, exchange: Exchange) -> None:
+    def settimeout(self, exchange: Any) -> None:
+        """Take an exchange."""
         self.exchange = exchange
 
     def gettimeout(self) -> Any:
         """The exchange. The ssl module copies it to the socket that it makes of this one."""
         return self.exchange
 
-    def sendall(self, data: bytes, flags: int = 0, /) -> None:
+    def sendall(self, data: Any, flags: int = 0, /) -> None:
         """Hold the bytes back until an answer is read.
 
         urllib3 gives head and body apart, and one write of both saves a packet and a wake-up.
@@ -42,35 +43,35 @@ class _Timed:
         # The server may have answered before it closed the connection, so its answer is read.
         with suppress(BrokenPipeError, ConnectionResetError):
             while rest:
-                super().settimeout(self.exchange.next_wait())  # type: ignore[misc]
-                with suppress(TimeoutError):  # whether any time is left, the exchange says
-                    rest = rest[super().send(rest) :]  # type: ignore[misc]
+                super().settimeout(self.exchange.next_wait())
+                with suppress(TimeoutError):
+                    rest = rest[super().send(rest) :]
 
     def recv_into(self, *args: Any) -> int:
+        """Send what was held back, and read into a buffer."""
         if self._unsent:
             self._send_all()
         while True:
-            super().settimeout(self.exchange.next_wait())  # type: ignore[misc]
+            super().settimeout(self.exchange.next_wait())
             if _QUICKACK is not None and self.exchange.received:
                 # TensorFlow Serving sends a long answer in pieces of 16 KiB, and each one waits
                 # until the one before is acknowledged. Linux puts that off by 40 ms unless it is
                 # told to be quick, and it forgets, so tell it before every further read.
-                self.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)  # type: ignore[attr-defined]
-            with suppress(TimeoutError):
-                size: int = super().recv_into(*args)  # type: ignore[misc]
-                self.exchange.count(size)
-                return size
+                self.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+            try:
+                size = super().recv_into(*args)
+            except TimeoutError:
+                continue  # whether any time is left, the exchange says
+            self.exchange.expect(size)
+            self.exchange.received += size
+            return size
 
 
-class TimedSocket(_Timed, socket.socket):
-    """A plain socket under a deadline."""
-
-
-class TimedTLSSocket(_Timed, ssl.SSLSocket):
-    """A TLS socket under a deadline; `SSLContext.sslsocket_class` makes them."""
+class TimedTLSSocket(TimedSocket, ssl.SSLSocket):
+    """The same over TLS: here, `super()` in `TimedSocket` is an `SSLSocket`."""
 
     def recv(self, *args: Any) -> bytes:
-        """Read, for the ssl module only: it tries out a socket whose peer has gone."""
+        """Read, for the ssl module only, which tries out a socket whose peer has gone."""
         try:
             return super().recv(*args)
         except OSError:
@@ -100,12 +101,13 @@ def dial(host: str, port: int, exchange: Exchange) -> TimedSocket:
         try:
             # Each gets its share of the time, so that one which is silent leaves some for the next.
             _connect(sock, address, exchange.deadline.part(len(addresses) - at))
-            return sock
         except BaseException as error:
             sock.close()
             if not isinstance(error, OSError):
                 raise
             failure = error
+        else:
+            return sock
     raise failure
 
 

@@ -30,9 +30,10 @@ def tls_context(
     context.sslsocket_class = TimedTLSSocket
     context.set_alpn_protocols(["http/1.1"])
     if client_cert is not None:
-        certificate_and_key = client_cert if isinstance(client_cert, tuple) else (client_cert,)
         try:
-            context.load_cert_chain(*certificate_and_key, password=_no_password)
+            pair = client_cert if isinstance(client_cert, tuple) else (client_cert, None)
+            certificate, key = pair
+            context.load_cert_chain(certificate, key, _no_password)
         except (OSError, TypeError, ValueError) as error:
             raise InputError(
                 "client_cert must be a PEM file with a certificate and its unencrypted key, or a "

@@ -2,23 +2,16 @@
 
 import time
 import zlib
-from collections.abc import Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from itertools import count
 from logging import DEBUG
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from urllib3 import BaseHTTPResponse, Retry
 
-from lightclient.errors import (
-    ConnectionLost,
-    NotTensorFlowServing,
-    RedirectRefused,
-    TransportError,
-)
+from lightclient import errors
 from lightclient.http.deadline import Deadline
 from lightclient.http.exchange import Exchange
 from lightclient.http.failures import FAILURES, failure_of, may_pass, too_large
@@ -49,15 +42,11 @@ class Reply(NamedTuple):
 
 
 class Transport:
-    """Exchanges requests for replies with one server, over connections that urllib3 keeps.
-
-    Threads may share one.
+    """Exchanges requests for replies with one server. Threads may share one.
 
     Args:
         origin: the server's scheme, host and port, like `http://host:8501`.
-        headers, token, ca_certs, client_cert, retries: as for `Classifier`. The requests of a
-            stream, whose deadline has a pace, are repeated until then, unless `retries` is 0.
-            `Repeats` bounds all repeats together.
+        headers, token, ca_certs, client_cert, retries: as for `Classifier`.
         proxy: the URL of a proxy, with its credentials; None: there is none.
         max_reply_bytes: a longer answer is refused.
 
@@ -114,60 +103,56 @@ class Transport:
         self, method: str, path: str, body: bytes | None, deadline: Deadline, repeated: list[str]
     ) -> Reply:
         """The same without a record. `repeated` gets the reason of each repeat."""
-        pace = deadline.pace
+        pace, attempt = deadline.pace, 0
         self._repeats.add_call()
-        for attempt in count(1):  # Predicting has no side effects, so that a repeat is safe.
+        while True:  # predicting has no side effects, so that a repeat is safe
+            attempt += 1
             try:
                 reply = self._attempt(method, path, body, deadline, attempt)
-            except TransportError as error:
-                if not may_pass(error) or not self._repeats.wait(attempt, deadline):
-                    _count_attempts(error, attempt)
-                    raise
-                repeated.append(type(error).__name__)
-            else:
-                if reply.status not in _REPEATED_STATUSES:
-                    if attempt > 1:
-                        self._repeats.helped()
-                    if pace:
-                        pace.answered()
-                    break
+            except errors.TransportError as error:
+                if may_pass(error) and self._repeats.wait(attempt, deadline):
+                    repeated.append(type(error).__name__)
+                    continue
+                error.attempts = attempt
+                if attempt > 1:
+                    error.args = (f"{error} (tried {attempt} times)",)
+                raise
+            if reply.status not in _REPEATED_STATUSES:
+                if attempt > 1:
+                    self._repeats.helped()
                 if pace:
-                    pace.refused()
-                if not self._repeats.wait(attempt, deadline, reply.retry_after):
-                    break
-                repeated.append(str(reply.status))
-        return reply
+                    pace.answered()
+                return reply
+            if pace:
+                pace.refused()
+            if not self._repeats.wait(attempt, deadline, reply.retry_after):
+                return reply
+            repeated.append(str(reply.status))
 
     def _attempt(
         self, method: str, path: str, body: bytes | None, deadline: Deadline, attempt: int
     ) -> Reply:
-        url = self._origin + path
-        headers = self._headers.of(method, url, body)
-        was_late = False
         # A kept connection that the server gave up while it was idle, as during the freeze of a
         # Lambda, says nothing about the server. The next one is taken at once; it is no repeat.
+        was_late = False
         while True:
             exchange = Exchange(deadline, self._max_reply_bytes)
             try:
-                response = self._exchange(method, path, body, headers, exchange)
-            except ConnectionLost:
+                response = self._exchange(method, path, body, exchange)
+            except errors.ConnectionLost:
                 if exchange.dialled:
                     raise
                 continue
             late = response.status == HTTPStatus.REQUEST_TIMEOUT
-            if late and not was_late and not exchange.dialled:
-                was_late = True  # only a second 408 is about the request itself
-                continue
-            return _read_reply(response, url, attempt, exchange.most_bytes)
+            if not late or was_late or exchange.dialled:
+                return _read_reply(response, self._origin + path, attempt, exchange.most_bytes)
+            was_late = True  # a second 408 is about the request itself
 
     def _exchange(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None,
-        headers: Mapping[str, str],
-        exchange: Exchange,
+        self, method: str, path: str, body: bytes | None, exchange: Exchange
     ) -> BaseHTTPResponse:
+        url = self._origin + path
+        headers = self._headers.of(method, url, body)
         try:
             return self._pool.urlopen(
                 method,
@@ -181,54 +166,40 @@ class Transport:
                 decode_content=False,
             )
         except FAILURES as error:
-            failure = failure_of(error, self._origin + path, exchange)
+            failure = failure_of(error, url, exchange)
         try:
-            # Not in the `except` above: a traceback would show the foreign error, which may quote
-            # what the server sent.
+            # Not where the foreign error is caught: it may quote what the server sent, and would
+            # be in the traceback.
             raise failure
         finally:
             del failure  # it would hold on to this frame, and the frame to it
 
 
-def _count_attempts(error: TransportError, attempts: int) -> None:
-    error.attempts = attempts
-    if attempts > 1:
-        error.args = (f"{error} (tried {attempts} times)",)
-
-
 def _read_reply(response: BaseHTTPResponse, url: str, attempt: int, most: int) -> Reply:
-    _refuse_redirect(response, url)
-    body = _body(response, url, most)
-    pause = None if response.status == HTTPStatus.OK else _retry_after(response)
-    return Reply(response.status, body, url, attempt, pause)
+    status = response.status
+    if 300 <= status < 400:
+        location = response.headers.get("location", "")
+        raise errors.RedirectRefused(
+            f"{url} redirects to {location.partition('?')[0]!r}; redirects are not followed, as "
+            "they could carry text and credentials elsewhere: give the final URL",
+            url=url,
+            status=status,
+            location=location,
+        )
+    pause = None if status == HTTPStatus.OK else _retry_after(response)
+    return Reply(status, _body(response, url, most), url, attempt, pause)
 
 
 def _retry_after(response: BaseHTTPResponse) -> float | None:
-    """The seconds of a number or a date (RFC 9110, 10.2.3); None for nonsense.
-
-    urllib3 could read it as well, but its newer versions make six hours of any longer time.
-    """
+    """The seconds of a number or a date (RFC 9110, 10.2.3); None for nonsense."""
+    # urllib3 could read it as well, but its newer versions make six hours of any longer time.
     text = response.headers.get("retry-after", "").strip()
-    if not text:
-        return None
     if text.isascii() and text.isdigit():
         return float(text)
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except (TypeError, ValueError, OverflowError):
         return None
-
-
-def _refuse_redirect(response: BaseHTTPResponse, url: str) -> None:
-    if 300 <= response.status < 400:
-        location = response.headers.get("location", "")
-        raise RedirectRefused(
-            f"{url} redirects to {location.partition('?')[0]!r}; redirects are not followed, as "
-            "they could carry text and credentials elsewhere: give the final URL",
-            url=url,
-            status=response.status,
-            location=location,
-        )
 
 
 def _body(response: BaseHTTPResponse, url: str, most: int) -> bytes:
@@ -241,7 +212,7 @@ def _body(response: BaseHTTPResponse, url: str, most: int) -> bytes:
             body = inflater.decompress(body, most + 1)
         whole = inflater.eof and not inflater.unused_data
         if coding not in ("gzip", "x-gzip") or not (whole or len(body) > most):
-            raise NotTensorFlowServing(
+            raise errors.NotTensorFlowServing(
                 f"{url} answered with a Content-Encoding of {coding!r} that cannot be read, and "
                 "that TensorFlow Serving never sends; switch compression off in the proxy in "
                 "between",
