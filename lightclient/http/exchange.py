@@ -1,6 +1,7 @@
 """One request and its answer: the time and the bytes that it may take, and what became of it."""
 
 from errno import EAGAIN
+from typing import IO
 
 from urllib3 import Timeout
 
@@ -26,6 +27,7 @@ class Exchange(Timeout):
         self.dialled = False  # a connection had to be opened
         self.connecting = False  # and is not open yet
         self.complete = False  # the whole answer is here, so no read waits for more
+        self.reader: IO[bytes] | None = None  # reads the answer from the socket
 
     def clone(self) -> "Exchange":
         """The exchange itself, so that urllib3 hands on this object and no copy of it."""

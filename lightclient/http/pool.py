@@ -39,8 +39,15 @@ class _Connection(HTTPConnection):
             raise NewConnectionError(self, "nobody answers") from error
 
     def connect(self) -> None:
-        super().connect()  # with a proxy's tunnel and the TLS handshake, where there are any
-        cast(Exchange, self.timeout).connecting = False
+        exchange = cast(Exchange, self.timeout)
+        try:
+            super().connect()  # with a proxy's tunnel and the TLS handshake, where there are any
+        except BaseException:
+            # Older ones of urllib3 and Python leave the answer of a proxy open, and so the socket.
+            if exchange.reader is not None:
+                exchange.reader.close()
+            raise
+        exchange.connecting = False
 
     @property
     def is_connected(self) -> bool:
