@@ -16,42 +16,70 @@ from lightclient.http.response import MalformedAnswer
 FAILURES = (HTTPError, HTTPException, OSError, ValueError)
 # The alerts by which a server refuses its client (RFC 8446, 6.2).
 _ABOUT_CERTIFICATES = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)")
-# http.client tells the status of a proxy's answer only in words.
-_REFUSAL = re.compile(r"Tunnel connection failed: (\d+)")
 
 
 def failure_of(error: Exception, url: str, exchange: Exchange) -> errors.LightClientError:
     """The error of ours for one of `FAILURES` that ended `exchange`, which asked for `url`."""
     cause = _root(error)
-    failure = _failure(error, cause, url, exchange)
-    # An error of the system or of TLS says no more than its number; others may quote the answer.
+    failure: errors.LightClientError
+    if exchange.too_large:
+        failure = too_large(url, exchange.most_bytes)
+    elif exchange.deadline.over:
+        failure = _timed_out(url, exchange)
+    else:
+        kind, words = _explain(error, cause, url, exchange.connecting)
+        failure = kind(words, url=url)
+    # Other errors than those of the system and of TLS may quote the answer, and with it the text.
     failure.__cause__ = cause if getattr(cause, "errno", None) is not None else None
     return failure
 
 
-def _failure(
-    error: Exception, cause: BaseException | None, url: str, exchange: Exchange
-) -> errors.LightClientError:
-    reason = getattr(cause, "strerror", None) or type(cause).__name__
-    if exchange.too_large:
-        return too_large(url, exchange.most_bytes)
-    if exchange.deadline.over:
-        return _timed_out(url, exchange)
+def _explain(
+    error: Exception, cause: BaseException | None, url: str, connecting: bool
+) -> tuple[type[errors.LightClientError], str]:
+    reason = _reason(cause)
     if isinstance(error, ProxyError):
-        return errors.CannotConnect(_about_the_proxy(url, cause, reason), url=url)
-    about_certificates = bool(_ABOUT_CERTIFICATES.search(reason))
-    if isinstance(cause, ssl.SSLError) and (exchange.connecting or about_certificates):
-        mend = _mend_tls(cause, about_certificates)
-        return errors.CannotConnect(f"{url}: no TLS ({reason}): {mend}", url=url)
-    if not isinstance(cause, (OSError, IncompleteRead)):
-        return errors.NotTensorFlowServing(f"{url} {_about_the_answer(cause)}", url=url)
-    if exchange.connecting:
-        words = f"cannot connect to {url} ({reason}): {_mend_address(cause)}"
-        return errors.CannotConnect(words, url=url)
-    return errors.ConnectionLost(
-        f"{url}: the connection broke before the answer ({reason}): did the server stop, or does "
-        "a proxy in between close connections?",
-        url=url,
+        return errors.CannotConnect, (
+            f"{url}: no way through the proxy that HTTP_PROXY or HTTPS_PROXY names ({reason}): "
+            "check its address and credentials, or name the server's host in NO_PROXY"
+        )
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return errors.CannotConnect, (
+            f"{url}: no TLS ({reason}): the server's certificate is not trusted; pass ca_certs= "
+            "with the CA that signed it"
+        )
+    if isinstance(cause, ssl.SSLError) and _ABOUT_CERTIFICATES.search(reason):
+        return errors.CannotConnect, (
+            f"{url}: no TLS ({reason}): the server wants a client certificate, or another than "
+            "this; pass client_cert="
+        )
+    if isinstance(cause, ssl.SSLError) and connecting:
+        return errors.CannotConnect, (
+            f"{url}: no TLS ({reason}): does this port speak TLS, 1.2 or newer? If not, write "
+            "http://"
+        )
+    if isinstance(cause, gaierror):
+        return errors.CannotConnect, (
+            f"cannot connect to {url} ({reason}): the host's name does not resolve; check it"
+        )
+    if isinstance(cause, OSError) and connecting:
+        return errors.CannotConnect, (
+            f"cannot connect to {url} ({reason}): is the server up, has it loaded the model (its "
+            "port opens only then), and is the port right (8501 for REST)?"
+        )
+    if isinstance(cause, (OSError, IncompleteRead)):
+        return errors.ConnectionLost, (
+            f"{url}: the connection broke before the answer ({reason}): did the server stop, or "
+            "does a proxy in between close connections?"
+        )
+    if isinstance(cause, BadStatusLine):
+        return errors.NotTensorFlowServing, (
+            f"{url} does not speak HTTP: is this the REST port (8501), not gRPC's (8500), and is "
+            "it not TLS (https://)?"
+        )
+    what = cause if isinstance(cause, MalformedAnswer) else type(cause).__name__
+    return errors.NotTensorFlowServing, (
+        f"{url} answered with broken HTTP ({what}): is a proxy in the way?"
     )
 
 
@@ -81,6 +109,14 @@ def _root(error: BaseException | None) -> BaseException | None:
     return error
 
 
+def _reason(cause: BaseException | None) -> str:
+    # http.client tells the status of a proxy's answer only in words.
+    refusal = re.search(r"Tunnel connection failed: (\d+)", str(cause))
+    if refusal:
+        return f"it answered {refusal[1]}"
+    return getattr(cause, "strerror", None) or type(cause).__name__
+
+
 def _timed_out(url: str, exchange: Exchange) -> errors.TimedOut:
     stage = "connecting" if exchange.connecting else "waiting for the answer"
     seconds = exchange.deadline.seconds
@@ -90,40 +126,3 @@ def _timed_out(url: str, exchange: Exchange) -> errors.TimedOut:
         url=url,
         timeout=seconds,
     )
-
-
-def _about_the_proxy(url: str, cause: BaseException | None, reason: str) -> str:
-    refusal = _REFUSAL.search(str(cause))
-    said = f"it answered {refusal[1]}" if refusal else reason
-    return (
-        f"{url}: no way through the proxy that HTTP_PROXY or HTTPS_PROXY names ({said}): check its "
-        "address and credentials, or name the server's host in NO_PROXY"
-    )
-
-
-def _mend_tls(cause: ssl.SSLError, about_certificates: bool) -> str:
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return "the server's certificate is not trusted; pass ca_certs= with the CA that signed it"
-    if about_certificates:
-        return "the server wants a client certificate, or another than this; pass client_cert="
-    return "does this port speak TLS, 1.2 or newer? If not, write http://"
-
-
-def _mend_address(cause: BaseException) -> str:
-    if isinstance(cause, gaierror):
-        return "the host's name does not resolve; check it"
-    return (
-        "is the server up, has it loaded the model (its port opens only then), and is the port "
-        "right (8501 for REST)?"
-    )
-
-
-def _about_the_answer(cause: BaseException | None) -> str:
-    if isinstance(cause, BadStatusLine):
-        return (
-            "does not speak HTTP: is this the REST port (8501), not gRPC's (8500), and is it not "
-            "TLS (https://)?"
-        )
-    # The words of other errors may quote the answer, and with it the text.
-    what = cause if isinstance(cause, MalformedAnswer) else type(cause).__name__
-    return f"answered with broken HTTP ({what}): is a proxy in the way?"

@@ -27,7 +27,7 @@ class HeaderSource:
 
     def __init__(self, headers: Headers | None, token: Token | None) -> None:
         self._headers, self._token = headers, token
-        # Values are checked at once, also where the other of the two is a function.
+        # A value is checked now, also where the other of the two is a function.
         checked = request_headers(
             None if callable(headers) else headers, None if callable(token) else token
         )

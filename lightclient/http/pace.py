@@ -20,10 +20,9 @@ class Pace:
     request that fails is repeated until its deadline, rather than as often as a single call.
     """
 
-    # There is no lock, which an interrupt or a finalizer could leave locked. If an update of
-    # `_allowed` is lost to that of another thread, the next ones make up for it.
-
     def __init__(self, limit: int, most: int | None = None) -> None:
+        # No lock, which an interrupt or a finalizer could leave locked. If an update is lost to
+        # that of another thread, the next ones make up for it.
         self.patient, self.refusals = True, 0
         self._most, self._limit, self._allowed = most or limit, limit, float(limit)
         self._free: SimpleQueue[None] = SimpleQueue()

@@ -51,7 +51,6 @@ class _Connection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether another request may be sent on it. If not, urllib3 connects again."""
         process, since = self._opened
         if self.sock is None or self.sock.fileno() < 0 or process != os.getpid():
             return False  # a child process never uses a connection of its parent
@@ -83,7 +82,6 @@ class _Idle:
             self._idle.append(item)
 
     def close(self) -> None:
-        """Close the idle ones. Those that are in use come back later."""
         with suppress(queue.Empty):  # not `while self._idle`: other threads take from it too
             while True:
                 self.get().close()
@@ -100,13 +98,7 @@ class _TLSPool(HTTPSConnectionPool):
 
 
 def open_pool(origin: str, context: ssl.SSLContext | None, proxy: str | None) -> HTTPConnectionPool:
-    """Make the pool for a server; no connection is made before the first request.
-
-    Args:
-        origin: scheme, host and port of the server.
-        context: for https.
-        proxy: the URL of a proxy; None: the server is reached directly.
-    """
+    """The pool for a server, which connects at the first request. `context`: for https."""
     options: dict[str, Any] = {} if context is None else {"ssl_context": context}
     if proxy is None:
         manager = PoolManager(**options)

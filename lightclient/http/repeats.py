@@ -5,10 +5,8 @@ import time
 
 from lightclient.http.deadline import Deadline
 
-_FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 2.0
-# In fifths of a repeat: whole numbers, so that nothing is lost by rounding.
-_REPEAT = 5
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+_REPEAT = 5  # in fifths of a repeat: whole numbers, so that nothing is lost by rounding
 _MOST = 35 * _REPEAT
 _SECONDS_BETWEEN_TURNS = 5
 # Processes that are restored from one snapshot share the state of the random module, and would all
@@ -19,26 +17,23 @@ _RANDOM = random.SystemRandom()
 class Repeats:
     """The repeats of one client: so many for each call, and a budget for all of them together.
 
-    The budget is a bucket of tokens. Each call adds a fifth of one, and each repeat takes one. So a
-    server gets at most 6 requests for 5 calls in the long run, and 35 more at first or after a
-    quiet time. Without such a bound, repeats multiply the load of a server that fails because it
-    has too much to do, and keep it down. The share of 20 % is that of Finagle (its blog of
-    2016-02-08, Retry Budgets), the 35 that of the AWS SDKs in their standard mode (500 tokens at 14
-    a repeat). It takes a stream of four requests through a restart of five seconds.
+    Without a budget, repeats keep down a server that fails because it has too much to do. It is a
+    bucket of tokens: each call adds a fifth of one, and each repeat takes one. So a server gets at
+    most 6 requests for 5 calls in the long run, and 35 more at first or after a quiet time. The
+    fifth is that of Finagle (its blog of 2016-02-08, Retry Budgets), the 35 that of the AWS SDKs in
+    their standard mode (500 tokens at 14 a repeat).
 
     The requests of a stream are repeated until their deadline. Those that find the bucket empty
-    take turns: one of them is repeated every five seconds, and the next one at once if that was
-    answered. In an outage of T seconds, a stream of n requests thus sends at most n + 36 + T / 5,
-    until their deadlines come near. `python -m tests.benchmarks.crowd` counts them.
+    take turns: one is repeated every five seconds, and the next one at once if that was answered.
+    In an outage of T seconds, a stream of n requests thus sends at most n + 36 + T / 5, until their
+    deadlines come near. `python -m tests.benchmarks.crowd` counts them.
     """
-
-    # There is no lock, which an interrupt could leave locked. If an update is lost to that of
-    # another thread, there is one repeat too many or too few.
 
     def __init__(self, retries: int) -> None:
         self._retries = retries
-        self._fifths = _MOST
-        self._next_turn = 0.0
+        # No lock, which an interrupt could leave locked. If an update is lost to that of another
+        # thread, there is one repeat too many or too few.
+        self._fifths, self._next_turn = _MOST, 0.0
 
     def add_call(self) -> None:
         """Count a call, without its repeats."""

@@ -18,12 +18,11 @@ class MalformedAnswer(http.client.HTTPException):
 
 
 class StrictResponse(http.client.HTTPResponse):
-    """http.client's reader of answers, with its own reading of their heads (RFC 9112, 4 to 7).
+    """Reads the head of an answer itself, and has http.client read the body (RFC 9112, 4 to 7).
 
-    http.client itself takes a head that was cut short for a whole one, waits until the deadline
-    where a header is broken, sets aside as much memory as the answer announces, and drops what
-    comes beyond the end of an answer. It also reads a head by the rules of mail, which takes a
-    tenth of the time of a short call.
+    http.client takes a head that was cut short for a whole one, waits until the deadline where a
+    header is broken, sets aside as much memory as the answer announces, and drops what comes beyond
+    its end. It also reads a head by the rules of mail, for a tenth of the time of a short call.
     """
 
     def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
@@ -32,11 +31,7 @@ class StrictResponse(http.client.HTTPResponse):
         self._exchange.reader = self.fp
 
     def begin(self) -> None:
-        """Read status and headers.
-
-        Raises:
-            http.client.HTTPException: they are broken. OSError: they do not come.
-        """
+        """Read status and headers; raises HTTPException where they are broken."""
         # A gRPC port never sends the end of a line, so it would be waited for.
         if not b"HTTP/".startswith(self.fp.peek(5)[:5]):
             raise http.client.BadStatusLine("")

@@ -13,9 +13,6 @@ from urllib3.util.wait import wait_for_write
 from lightclient.http.deadline import Deadline
 from lightclient.http.exchange import Exchange
 
-_CONNECTING = (EINPROGRESS, EWOULDBLOCK)
-_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
-
 
 class TimedSocket(socket.socket):
     """A socket that takes an `Exchange` as its timeout and asks it before every wait."""
@@ -53,11 +50,11 @@ class TimedSocket(socket.socket):
             self._send_all()
         while True:
             super().settimeout(self.exchange.next_wait())
-            if _QUICKACK is not None and self.exchange.received:
-                # TensorFlow Serving sends a long answer in pieces of 16 KiB, and each one waits
+            if self.exchange.received and hasattr(socket, "TCP_QUICKACK"):
+                # TensorFlow Serving sends a long answer in pieces of 16 KiB, each of which waits
                 # until the one before is acknowledged. Linux puts that off by 40 ms unless it is
-                # told to be quick, and it forgets, so tell it before every further read.
-                self.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+                # told to be quick, and it forgets.
+                self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             try:
                 size = super().recv_into(*args)
             except TimeoutError:
@@ -87,12 +84,7 @@ class TimedTLSSocket(TimedSocket, ssl.SSLSocket):
 
 
 def dial(host: str, port: int, exchange: Exchange) -> TimedSocket:
-    """Connect to the first address of `host` that answers.
-
-    Raises:
-        OSError: nobody answers at any of them. TimeoutError: the deadline passed.
-        socket.gaierror: the name has no address.
-    """
+    """Connect to the first address of `host` that answers; raises OSError where none does."""
     failure = OSError(f"{host} has no address")
     addresses = _resolve(host, port, exchange.deadline)
     for at, (family, kind, protocol, _, address) in enumerate(addresses):
@@ -114,7 +106,7 @@ def dial(host: str, port: int, exchange: Exchange) -> TimedSocket:
 def _connect(sock: socket.socket, address: Any, deadline: Deadline) -> None:
     sock.setblocking(False)
     error = sock.connect_ex(address)
-    if error in _CONNECTING:
+    if error in (EINPROGRESS, EWOULDBLOCK):
         while not wait_for_write(sock, deadline.next_wait()):
             pass
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -131,14 +123,13 @@ def _resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
         raise socket.gaierror(socket.EAI_NONAME, "the host name cannot be looked up") from None
     except socket.gaierror:
         pass
-    found: list[Any] = []
-    failures: list[OSError] = []
+    outcome: list[Any] = []
 
     def look_up() -> None:
         try:
-            found.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            outcome.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except OSError as error:
-            failures.append(error)
+            outcome.append(error)
 
     thread = threading.Thread(target=look_up, name="lightclient-resolve", daemon=True)
     try:
@@ -147,6 +138,7 @@ def _resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
         raise OSError(str(error)) from error
     while thread.is_alive():
         thread.join(deadline.next_wait())
-    if failures:
-        raise failures[0]
-    return found
+    [found] = outcome
+    if isinstance(found, OSError):
+        raise found
+    return list(found)
