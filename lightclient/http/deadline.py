@@ -38,7 +38,7 @@ class Deadline:
         within: "Deadline | None" = None,
         pace: Pace | None = None,
     ) -> None:
-        self.seconds, self.pace, self._stop = seconds, pace, stop
+        self.seconds, self.pace, self.stop = seconds, pace, stop
         self._end = time.monotonic() + seconds
         if within is not None and within._end < self._end:
             self.seconds, self._end = within.seconds, within._end
@@ -46,7 +46,7 @@ class Deadline:
     @property
     def is_stopped(self) -> bool:
         """Whether `stop` has brought it forward."""
-        return self._stop is not None and self._stop.is_set()
+        return self.stop is not None and self.stop.is_set()
 
     @property
     def left(self) -> float:
@@ -67,15 +67,15 @@ class Deadline:
         left = self.left
         if left <= 0:
             raise TimeoutError("the deadline has passed")
-        return left if self._stop is None else min(left, _LONGEST_WAIT)
+        return left if self.stop is None else min(left, _LONGEST_WAIT)
 
     def part(self, parts: int) -> "Deadline":
         """A deadline at the end of the first of `parts` equal parts of what is left."""
-        return Deadline(self.left / parts, self._stop)
+        return Deadline(self.left / parts, self.stop)
 
     def pause(self, seconds: float, until: Callable[[], bool] | None = None) -> None:
         """Sleep for `seconds`, or until `stop` is set, or until `until` gives True."""
-        if self._stop is None and until is None:
+        if self.stop is None and until is None:
             time.sleep(seconds)
             return
         end = time.monotonic() + seconds
