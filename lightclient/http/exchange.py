@@ -15,23 +15,19 @@ class Exchange(Timeout):
     """What urllib3 and http.client hand down to the socket in place of a number of seconds.
 
     A number would bound each single wait, and a server that sends a byte a second would never be
-    late. urllib3 and http.client pass this object on without looking into it, and the socket asks
-    it before each wait.
-
-    `most_bytes`: the largest body. `dialled`: a connection had to be opened. `connecting`: it is
-    not open yet. `received`: how many bytes came. `ended`: the server has closed its side.
-    `complete`: the whole answer is here, so that no read waits for more. `surplus`: bytes came
-    beyond the answer. `reader`: what reads the answer from the socket.
+    late. The socket asks this object before each wait instead; nobody else looks into it.
     """
 
     def __init__(self, deadline: Deadline, most_bytes: int) -> None:
         super().__init__()
         self.deadline = deadline
-        self.most_bytes = most_bytes
-        self.dialled = self.connecting = False
-        self.ended = self.complete = self.surplus = False
+        self.most_bytes = most_bytes  # of the body
         self.received = 0
-        self.reader: IO[bytes] | None = None
+        self.too_large = False
+        self.dialled = False  # a connection had to be opened
+        self.connecting = False  # and is not open yet
+        self.complete = False  # the whole answer is here, so no read waits for more
+        self.reader: IO[bytes] | None = None  # reads the answer from the socket
 
     def clone(self) -> "Exchange":
         """The exchange itself, so that urllib3 hands on this object and no copy of it."""
@@ -39,31 +35,15 @@ class Exchange(Timeout):
 
     connect_timeout = read_timeout = property(clone)
 
-    @property
-    def too_large(self) -> bool:
-        """Whether more bytes came, or were announced, than one exchange may have."""
-        return self.received > self.most_bytes + _FRAMING_BYTES
-
     def expect(self, size: int) -> None:
-        """Check a size that the server announces, before any memory is set aside for it.
+        """Refuse bytes beyond the limit: as they come, or as the server announces them.
 
         Raises:
-            OSError: it is more than the largest body.
+            OSError: `size` more are too many.
         """
-        if size > self.most_bytes:
-            self.received += size + _FRAMING_BYTES
-            raise OSError("more bytes are announced than one exchange may have")
-
-    def count(self, size: int) -> None:
-        """Count bytes that came.
-
-        Raises:
-            OSError: they are more than one exchange may have.
-        """
-        self.ended = size == 0
-        self.received += size
-        if self.too_large:
-            raise OSError("more bytes came than one exchange may have")
+        if self.received + size > self.most_bytes + _FRAMING_BYTES:
+            self.too_large = True
+            raise OSError("the answer has more bytes than one may have")
 
     def next_wait(self) -> float:
         """The seconds that the next wait for the server may take.

@@ -19,11 +19,7 @@ _FRAMING = frozenset({
 
 
 class HeaderSource:
-    """Gives the headers of each request.
-
-    Args:
-        headers, token: as for `Classifier`. A function is called once for each request that is
-            sent, repeats included.
+    """Gives the headers of each request; `headers` and `token` are those of `Classifier`.
 
     Raises:
         InputError: a name or a value cannot stand in a header.
@@ -31,8 +27,11 @@ class HeaderSource:
 
     def __init__(self, headers: Headers | None, token: Token | None) -> None:
         self._headers, self._token = headers, token
-        known = request_headers(_if_fixed(headers), _if_fixed(token))
-        self._fixed = None if callable(headers) or callable(token) else known
+        # A value is checked now, also where the other of the two is a function.
+        checked = request_headers(
+            None if callable(headers) else headers, None if callable(token) else token
+        )
+        self._fixed = None if callable(headers) or callable(token) else checked
 
     def of(self, method: str, url: str, body: bytes | None) -> Mapping[str, str]:
         """The headers of one request, to be read and not changed.
@@ -53,10 +52,6 @@ class HeaderSource:
             raise CredentialsError(f"from the function that was passed: {error}") from error
 
 
-def _if_fixed(given: Any) -> Any:
-    return None if callable(given) else given
-
-
 def _called(call: str, function: Callable[..., Any], *arguments: object) -> Any:
     try:
         given = function(*arguments)
@@ -66,7 +61,7 @@ def _called(call: str, function: Callable[..., Any], *arguments: object) -> Any:
             f"the function that is called as {call} failed with {type(error).__name__}; "
             "`__cause__` of this error has its words"
         ) from error
-    if given is None:
+    if given is None:  # else the request would be sent without
         raise CredentialsError(f"the function that is called as {call} gave None")
     return given
 
@@ -86,7 +81,8 @@ def request_headers(headers: Mapping[str, str] | None, token: str | None) -> dic
         ours["Authorization"] = f"Bearer {token}"
     if headers is None:
         return ours
-    _check_mapping(headers)
+    if not isinstance(headers, Mapping):
+        raise InputError(f"headers must be a mapping of str to str, not {type(headers).__name__}")
     for name, value in headers.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise InputError("headers: a name is no header name (letters, digits, '-')")
@@ -97,11 +93,6 @@ def request_headers(headers: Mapping[str, str] | None, token: str | None) -> dic
     if len(replaced) < len(headers):
         raise InputError("headers: a name stands there twice, in small letters and in capitals")
     return {k: v for k, v in ours.items() if k.lower() not in replaced} | dict(headers)
-
-
-def _check_mapping(headers: object) -> None:
-    if not isinstance(headers, Mapping):
-        raise InputError(f"headers must be a mapping of str to str, not {type(headers).__name__}")
 
 
 def _check(where: str, value: object) -> None:

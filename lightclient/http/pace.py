@@ -11,31 +11,23 @@ class Pace:
     """Fewer requests are under way while a server is overloaded, and more again when it is not.
 
     It is TCP's congestion avoidance (RFC 5681, 3.1), with refused requests in the place of lost
-    packets: additive increase, multiplicative decrease. A refusal halves the number allowed, and
-    each answer adds a little. Who makes a request takes a permit before it, and gives it back at
-    its end. A request that is refused keeps its permit until it is through. So no new request
-    gets in its way, which would have it refused until its deadline.
+    packets: a refusal halves the number allowed, and each answer adds a little. Who makes a request
+    takes a permit before it and gives it back at its end, however often it is refused until then.
+    So no new request gets in its way, which would have it refused until its deadline.
 
-    There is no lock, which an interrupt or a finalizer could leave locked. If an update of
-    `_allowed` is lost to that of another thread, the next ones make up for it.
-
-    Args:
-        limit: how many are allowed at first, and as long as the server does not refuse any.
-        most: the highest limit that may come; `limit` itself if left out.
-
-    `patient`: whether a request that fails is repeated until its deadline. Once one has failed
-    until then, the others are repeated as often as single calls, until the server answers again:
-    else each request to a server that is gone for good would take its whole time. `refusals`: grows
-    with each one.
+    `limit`: how many are allowed as long as the server refuses none. `most`: the highest limit that
+    may come; `limit` itself if left out. `refusals`: how many there were. `patient`: whether a
+    request that fails is repeated until its deadline, rather than as often as a single call.
     """
 
     def __init__(self, limit: int, most: int | None = None) -> None:
+        # No lock, which an interrupt or a finalizer could leave locked. If an update is lost to
+        # that of another thread, the next ones make up for it.
         self.patient, self.refusals = True, 0
-        most = most or limit
-        self._most, self._limit, self._allowed = most, limit, float(limit)
+        self._most, self._limit, self._allowed = most or limit, limit, float(limit)
         self._free: SimpleQueue[None] = SimpleQueue()
         self._withheld: SimpleQueue[None] = SimpleQueue()
-        for place in range(most):
+        for place in range(self._most):
             (self._free if place < limit else self._withheld).put(None)
 
     def set_limit(self, limit: int) -> None:
@@ -56,6 +48,11 @@ class Pace:
             while self._withheld.qsize() > self._most - int(self._allowed):
                 self._free.put(self._withheld.get_nowait())
 
+    def give_all_permits(self) -> None:
+        """Let everyone begin; also at the end of the stream, so that nobody waits any longer."""
+        for _ in range(self._most):
+            self._free.put(None)
+
     def answered(self) -> None:
         """The server has answered a request."""
         self.patient = True
@@ -66,11 +63,7 @@ class Pace:
         self.refusals += 1
         self._allowed = max(self._allowed / 2, 1.0)
 
-    def give_all_permits(self) -> None:
-        """Let everyone begin; also at the end of the stream, so that nobody waits any longer."""
-        for _ in range(self._most):
-            self._free.put(None)
-
     def gave_up(self) -> None:
         """A request has failed for good."""
+        # Else each request to a server that is gone for good would take its whole time.
         self.patient = False

@@ -1,18 +1,67 @@
 """urllib3's connection pool for one server, reached directly or through a proxy."""
 
+import os
 import queue
 import ssl
+import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import NewConnectionError
 from urllib3.util import make_headers, parse_url
 
-from lightclient.http.connection import PlainConnection, TLSConnection
+from lightclient.http.exchange import Exchange
+from lightclient.http.response import StrictResponse
+from lightclient.http.sockets import TimedSocket, dial
+
+# A connection is not used for longer, so that a server which is added behind a DNS name gets its
+# share of the calls.
+_MOST_SECONDS = 300
 
 
-class IdleConnections:
+class _Connection(HTTPConnection):
+    """Is opened within the deadline, and knows when to be used no more."""
+
+    response_class: Any = StrictResponse
+    _opened: tuple[int, float] = (0, 0.0)
+
+    def _new_conn(self) -> TimedSocket:
+        exchange = cast(Exchange, self.timeout)
+        exchange.dialled = exchange.connecting = True
+        self._opened = (os.getpid(), time.monotonic())
+        try:
+            return dial(self._dns_host, self.port, exchange)
+        except OSError as error:
+            # urllib3 would ignore a bare reset, as if it came while a request is being sent.
+            raise NewConnectionError(self, "nobody answers") from error
+
+    def connect(self) -> None:
+        exchange = cast(Exchange, self.timeout)
+        try:
+            super().connect()  # with a proxy's tunnel and the TLS handshake, where there are any
+        except BaseException:
+            # Older ones of urllib3 and Python leave the answer of a proxy open, and so the socket.
+            if exchange.reader is not None:
+                exchange.reader.close()
+            raise
+        exchange.connecting = False
+
+    @property
+    def is_connected(self) -> bool:
+        process, since = self._opened
+        if self.sock is None or self.sock.fileno() < 0 or process != os.getpid():
+            return False  # a child process never uses a connection of its parent
+        return time.monotonic() - since < _MOST_SECONDS and super().is_connected
+
+
+class _TLSConnection(_Connection, HTTPSConnection):
+    """The same over https: here, `super()` in `_Connection` is an HTTPSConnection."""
+
+
+class _Idle:
     """The idle connections of a pool, in place of the queue.LifoQueue that urllib3 takes.
 
     It has no size, so that urllib3 never warns that its pool is full. It has no lock either: if a
@@ -23,56 +72,39 @@ class IdleConnections:
         self._idle: list[Any] = []
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        """Take the one that was used last.
-
-        Raises:
-            queue.Empty: there is none.
-        """
         try:
             return self._idle.pop()
         except IndexError:
             raise queue.Empty from None
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        """Keep a connection. urllib3 gives None for one that is broken."""
-        if item is not None:
+        if item is not None:  # urllib3 puts None for a connection that is broken
             self._idle.append(item)
 
     def close(self) -> None:
-        """Close the idle ones. Those that are in use come back later."""
         with suppress(queue.Empty):  # not `while self._idle`: other threads take from it too
             while True:
                 self.get().close()
 
 
 class _PlainPool(HTTPConnectionPool):
-    ConnectionCls: Any = PlainConnection
-    QueueCls: Any = IdleConnections
+    ConnectionCls: Any = _Connection
+    QueueCls: Any = _Idle
 
 
 class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls: Any = TLSConnection
-    QueueCls: Any = IdleConnections
-
-
-_POOLS: dict[str, type[HTTPConnectionPool]] = {"http": _PlainPool, "https": _TLSPool}
+    ConnectionCls: Any = _TLSConnection
+    QueueCls: Any = _Idle
 
 
 def open_pool(origin: str, context: ssl.SSLContext | None, proxy: str | None) -> HTTPConnectionPool:
-    """Make the pool for a server; no connection is made before the first request.
-
-    Args:
-        origin: scheme, host and port of the server.
-        context: for https.
-        proxy: the URL of a proxy; None: the server is reached directly.
-    """
-    url = parse_url(origin)
-    scheme, host = str(url.scheme), str(url.host).strip("[]")
+    """The pool for a server, which connects at the first request. `context`: for https."""
     options: dict[str, Any] = {} if context is None else {"ssl_context": context}
     if proxy is None:
-        return _POOLS[scheme](host, url.port, **options)
-    user = unquote(parse_url(proxy).auth or "", "latin-1")  # byte by byte
-    manager = ProxyManager(proxy, proxy_headers=make_headers(proxy_basic_auth=user), **options)
-    manager.pool_classes_by_scheme = _POOLS
-    pool: HTTPConnectionPool = manager.connection_from_host(host, url.port, scheme)
-    return pool
+        manager = PoolManager(**options)
+    else:
+        user = unquote(parse_url(proxy).auth or "", "latin-1")  # byte by byte
+        manager = ProxyManager(proxy, proxy_headers=make_headers(proxy_basic_auth=user), **options)
+    manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TLSPool}
+    url = parse_url(origin)
+    return manager.connection_from_host(url.host, url.port, url.scheme)

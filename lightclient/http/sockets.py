@@ -13,59 +13,62 @@ from urllib3.util.wait import wait_for_write
 from lightclient.http.deadline import Deadline
 from lightclient.http.exchange import Exchange
 
-_CONNECTING = (EINPROGRESS, EWOULDBLOCK)
-_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 
-
-class _Timed:
-    """Makes a socket class take an `Exchange` as its timeout and ask it before every wait."""
+class TimedSocket(socket.socket):
+    """A socket that takes an `Exchange` as its timeout and asks it before every wait."""
 
     exchange: Exchange
+    _unsent = b""
 
-    def settimeout(self, value: "float | Exchange | None") -> None:
-        if isinstance(value, Exchange):
-            self.exchange = value
-        else:
-            super().settimeout(value)  # type: ignore[misc]
+    def settimeout(self, exchange: Any) -> None:
+        """Take an exchange."""
+        self.exchange = exchange
 
     def gettimeout(self) -> Any:
         """The exchange. The ssl module copies it to the socket that it makes of this one."""
         return self.exchange
 
+    def sendall(self, data: Any, flags: int = 0, /) -> None:
+        """Hold the bytes back until an answer is read.
+
+        urllib3 gives head and body apart, and one write of both saves a packet and a wake-up.
+        """
+        self._unsent += data
+
+    def _send_all(self) -> None:
+        rest, self._unsent = memoryview(self._unsent), b""
+        # The server may have answered before it closed the connection, so its answer is read.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            while rest:
+                super().settimeout(self.exchange.next_wait())
+                with suppress(TimeoutError):
+                    rest = rest[super().send(rest) :]
+
     def recv_into(self, *args: Any) -> int:
+        """Send what was held back, and read into a buffer."""
+        if self._unsent:
+            self._send_all()
         while True:
-            super().settimeout(self.exchange.next_wait())  # type: ignore[misc]
-            if _QUICKACK is not None and self.exchange.received:
-                # TensorFlow Serving sends a long answer in pieces of 16 KiB, and each one waits
+            super().settimeout(self.exchange.next_wait())
+            if self.exchange.received and hasattr(socket, "TCP_QUICKACK"):
+                # TensorFlow Serving sends a long answer in pieces of 16 KiB, each of which waits
                 # until the one before is acknowledged. Linux puts that off by 40 ms unless it is
-                # told to be quick, and it forgets, so tell it before every further read.
-                self.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)  # type: ignore[attr-defined]
+                # told to be quick, and it forgets.
+                self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             try:
-                size: int = super().recv_into(*args)  # type: ignore[misc]
+                size = super().recv_into(*args)
             except TimeoutError:
                 continue  # whether any time is left, the exchange says
-            self.exchange.count(size)
+            self.exchange.expect(size)
+            self.exchange.received += size
             return size
 
-    def sendall(self, data: Any, flags: int = 0, /) -> None:
-        rest = memoryview(data)
-        while rest:
-            super().settimeout(self.exchange.next_wait())  # type: ignore[misc]
-            try:
-                rest = rest[super().send(rest, flags) :]  # type: ignore[misc]
-            except TimeoutError:
-                continue
 
-
-class TimedSocket(_Timed, socket.socket):
-    """A plain socket under a deadline."""
-
-
-class TimedTLSSocket(_Timed, ssl.SSLSocket):
-    """A TLS socket under a deadline; `SSLContext.sslsocket_class` makes them."""
+class TimedTLSSocket(TimedSocket, ssl.SSLSocket):
+    """The same over TLS: here, `super()` in `TimedSocket` is an `SSLSocket`."""
 
     def recv(self, *args: Any) -> bytes:
-        """Read, for the ssl module only: it tries out a socket whose peer has gone."""
+        """Read, for the ssl module only, which tries out a socket whose peer has gone."""
         try:
             return super().recv(*args)
         except OSError:
@@ -81,17 +84,14 @@ class TimedTLSSocket(_Timed, ssl.SSLSocket):
 
 
 def dial(host: str, port: int, exchange: Exchange) -> TimedSocket:
-    """Connect to the first address of `host` that answers.
-
-    Raises:
-        OSError: nobody answers at any of them. TimeoutError: the deadline passed.
-        socket.gaierror: the name has no address.
-    """
-    failure: OSError = OSError(f"{host} has no address")
-    addresses = resolve(host, port, exchange.deadline)
+    """Connect to the first address of `host` that answers; raises OSError where none does."""
+    failure = OSError(f"{host} has no address")
+    addresses = _resolve(host, port, exchange.deadline)
     for at, (family, kind, protocol, _, address) in enumerate(addresses):
         sock = TimedSocket(family, kind, protocol)
+        sock.settimeout(exchange)
         try:
+            # Each gets its share of the time, so that one which is silent leaves some for the next.
             _connect(sock, address, exchange.deadline.part(len(addresses) - at))
         except BaseException as error:
             sock.close()
@@ -99,7 +99,6 @@ def dial(host: str, port: int, exchange: Exchange) -> TimedSocket:
                 raise
             failure = error
         else:
-            sock.settimeout(exchange)
             return sock
     raise failure
 
@@ -107,7 +106,7 @@ def dial(host: str, port: int, exchange: Exchange) -> TimedSocket:
 def _connect(sock: socket.socket, address: Any, deadline: Deadline) -> None:
     sock.setblocking(False)
     error = sock.connect_ex(address)
-    if error in _CONNECTING:
+    if error in (EINPROGRESS, EWOULDBLOCK):
         while not wait_for_write(sock, deadline.next_wait()):
             pass
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -116,20 +115,20 @@ def _connect(sock: socket.socket, address: Any, deadline: Deadline) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
-    """Look a host name up in a thread of its own, since the system's look-up knows no deadline.
-
-    Raises:
-        socket.gaierror: there is no such name. TimeoutError: the deadline passed.
-    """
-    with suppress(socket.gaierror, UnicodeError):  # a number needs no look-up
+def _resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
+    """The addresses of a host, from a thread, since the system's look-up knows no deadline."""
+    try:  # a number needs no look-up
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except UnicodeError:
+        raise socket.gaierror(socket.EAI_NONAME, "the host name cannot be looked up") from None
+    except socket.gaierror:
+        pass
     outcome: list[Any] = []
 
     def look_up() -> None:
         try:
             outcome.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
+        except OSError as error:
             outcome.append(error)
 
     thread = threading.Thread(target=look_up, name="lightclient-resolve", daemon=True)
@@ -140,8 +139,6 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
     while thread.is_alive():
         thread.join(deadline.next_wait())
     [found] = outcome
-    if isinstance(found, UnicodeError):
-        raise socket.gaierror(socket.EAI_NONAME, "the host name cannot be looked up")
     if isinstance(found, OSError):
         raise found
     return list(found)

@@ -30,21 +30,18 @@ def tls_context(
     context.sslsocket_class = TimedTLSSocket
     context.set_alpn_protocols(["http/1.1"])
     if client_cert is not None:
-        _load_client_cert(context, client_cert)
+        try:
+            pair = client_cert if isinstance(client_cert, tuple) else (client_cert, None)
+            certificate, key = pair
+            context.load_cert_chain(certificate, key, _no_password)
+        except (OSError, TypeError, ValueError) as error:
+            raise InputError(
+                "client_cert must be a PEM file with a certificate and its unencrypted key, or a "
+                f"pair of such files: {error}"
+            ) from error
     return context
 
 
-def _load_client_cert(context: ssl.SSLContext, given: str | Path | tuple[str, str]) -> None:
-    try:
-        certificate, key = given if isinstance(given, tuple) else (given, None)
-        context.load_cert_chain(certificate, key, password=_no_password)
-    except (OSError, TypeError, ValueError) as error:
-        raise InputError(
-            "client_cert must be a PEM file with a certificate and its unencrypted key, or a pair "
-            f"of such files: {error}"
-        ) from error
-
-
 def _no_password() -> str:
-    """Refuse an encrypted key. OpenSSL would ask for its password at the terminal."""
+    # OpenSSL would ask for it at the terminal.
     raise ValueError("the key is encrypted, and there is no password for it")

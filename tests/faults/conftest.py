@@ -17,7 +17,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between repeats; they still double. The suite would take twice as long."""
-    monkeypatch.setattr("lightclient.http.transport._FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("lightclient.http.repeats._FIRST_PAUSE", 0.01)
 
 
 @pytest.fixture
