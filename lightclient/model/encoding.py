@@ -7,7 +7,7 @@ from typing import NamedTuple
 from lightclient.errors import BundleError, InputError
 from lightclient.model.bundle import Bundle
 from lightclient.model.library import Text as Text
-from lightclient.model.shorten import shorten_first, shorten_longer
+from lightclient.model.shorten import shorten_all
 from lightclient.model.tokenizer import Padding
 
 # How many texts the library is given at once. Its encodings take 150 bytes a token and more, and
@@ -94,18 +94,21 @@ def tokenize_each(
 ) -> list[Row]:
     """Turn texts into their tokens, as `tokenize` does; each text has a limit of its own."""
     loaded = bundle.loaded
-    shorter = shorten_first if first_only else shorten_longer
-    inputs = [shorter(text, most, loaded) for text, most in zip(texts, limits, strict=True)]
+    inputs = [
+        shorten_all(text, most, loaded, first_only=first_only)
+        for text, most in zip(texts, limits, strict=True)
+    ]
     rows: list[Row] = []
     parts = range(0, len(inputs), _AT_ONCE)
     encodings = (one for at in parts for one in loaded.tokenizer.encode(inputs[at : at + _AT_ONCE]))
     for text, encoding, most in zip(inputs, encodings, limits, strict=True):
-        ids, truncated = encoding.ids, False
-        if len(ids) > most:
+        ids = encoding.ids
+        truncated = len(ids) > most
+        if truncated:
             encoding = loaded.tokenizer.cut(
                 text, encoding, most, left=loaded.cut_left, first_only=first_only
             )
-            ids, truncated = encoding.ids, True
+            ids = encoding.ids
         if not ids:
             raise InputError(
                 f"text {len(rows)} of the request has no tokens, and the tokenizer of "
@@ -118,7 +121,7 @@ def tokenize_each(
 
 def count_tokens(text: Text, bundle: Bundle) -> int:
     """How many tokens a text has, special ones included, before any is cut."""
-    if isinstance(text, tuple) and not text[1]:  # it is no pair; see `shorten_pair`
+    if isinstance(text, tuple) and not text[1]:  # it is no pair; see `shorten_all`
         text = text[0]
     [encoding] = bundle.loaded.tokenizer.encode([text])
     return len(encoding.ids)
