@@ -89,22 +89,16 @@ class Bundle:
 
     @classmethod
     def from_files(cls, name: str, files: Files, origin: Origin) -> "Bundle":
-        """Make a bundle of the contents of its files; `load` says which there are.
-
-        Raises:
-            BundleError: a file is missing, broken, or contradicts another.
-        """
+        """Make a bundle of the contents of its files; `load` says which there are, and raises."""
         if "config.json" not in files:
             raise BundleError(
                 f"{origin.path('config.json')} is missing; copy it from the model's Hugging Face "
                 "folder"
             )
-        config = parse_json(files["config.json"], origin.path("config.json"))
         tokens = _parse(files, origin, "tokenizer_config.json")
         if "added_tokens_decoder" not in tokens:  # an older file, with another one beside it
             tokens.update(_parse(files, origin, "special_tokens_map.json"))
-        activation = _activation(_parse(files, origin, CROSS_ENCODER), config)
-        return _bundle(name, files, origin, tokens, config, activation)
+        return _bundle(name, files, origin, tokens, _parse(files, origin, "config.json"))
 
     @classmethod
     def from_vocab(
@@ -154,14 +148,7 @@ def _parse(files: Files, origin: Origin, name: str) -> JsonFile:
     return parse_json(files.get(name, b"{}"), origin.path(name))
 
 
-def _bundle(
-    name: str,
-    files: Files,
-    origin: Origin,
-    tokens: JsonFile,
-    config: JsonFile,
-    activation: str | None = None,
-) -> Bundle:
+def _bundle(name: str, files: Files, origin: Origin, tokens: JsonFile, config: JsonFile) -> Bundle:
     try:
         loaded = load_tokenizer(files, origin, tokens, config)
     except BROKEN as error:
@@ -175,7 +162,7 @@ def _bundle(
         max_length=_max_length(tokens, config, loaded.padding.token_id),
         needs_type_ids=loaded.has_type_ids and (config.whole("type_vocab_size") or 0) > 1,
         fingerprint=fingerprint(files),
-        activation=activation,
+        activation=_activation(_parse(files, origin, CROSS_ENCODER), config),
     )
 
 
