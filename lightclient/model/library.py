@@ -10,13 +10,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from weakref import WeakValueDictionary
 
 import tokenizers
 
-from lightclient.errors import BundleError, InputError, LightClientError
+from lightclient.errors import BundleError, LightClientError
 from lightclient.model.document import Document
 from lightclient.model.rewrite import rewrite, unlike_0
 
@@ -56,43 +55,27 @@ class Tokenizer:
         [encoding] = self.encode([("", "") if pair else ""])
         return len(encoding.ids)
 
-    def special_sides(self, text: str) -> tuple[int, int]:
-        """How many special tokens a text gets in front of its own, and how many behind them."""
-        probe = "a" if self.bare_ids("a") else text  # it must have tokens
-        [encoding] = self.encode([probe])
-        own, ids = self.bare_ids(probe), encoding.ids
-        count = self.special_count(pair=False)
-        for front in range(count + 1):
-            if ids[front : len(ids) - count + front] == own:
-                return front, count - front
-        raise BundleError(
-            f"{self.document.path} does not put its special tokens around a text, so that a long "
-            "one cannot be split; let it be cut"
-        )
+    def special_sides(self, text: Text) -> list[int]:
+        """How many special tokens stand in front of a text, and behind it; of a pair, between too.
 
-    def cut(
-        self, text: Text, encoding: Any, limit: int, *, left: bool, first_only: bool = False
-    ) -> Any:
-        """Shorten an encoding that is longer, as transformers does it with `truncation=True`.
-
-        A text loses its end, or with `left` its start; of a pair, the longer text is cut first.
-        With `first_only`, the first text alone is cut, as with `truncation="only_first"`. An
-        InputError says that there is no room for the special tokens, or for the second text and
-        one token of the first.
+        A BundleError says that they stand elsewhere.
         """
-        special = self.special_count(pair=isinstance(text, tuple))
-        room = limit - special
-        if room < 0:
-            raise InputError(f"a limit of {limit} tokens has no room for {special} special ones")
-        first_only = first_only and isinstance(text, tuple)
-        if first_only and len(self.bare_ids(text[1])) >= room:
-            raise InputError(
-                f"the second text of a pair is too long: beside {special} special tokens and one "
-                f"of the first text, a limit of {limit} has room for {max(0, room - 1)} of it; "
-                "shorten it, or the label that it is made of"
+        parts = [text] if isinstance(text, str) else [*text]
+        if self.bare_ids("a"):  # any text does, if it has tokens
+            parts = ["a" for _ in parts]
+        [encoding] = self.encode([(parts[0], parts[1]) if len(parts) == 2 else parts[0]])
+        sides, rest = [], encoding.ids
+        for own in map(self.bare_ids, parts):
+            places = (at for at in range(len(rest)) if rest[at : at + len(own)] == own)
+            sides.append(next(places, len(rest)))
+            rest = rest[sides[-1] + len(own) :]
+        sides.append(len(rest))
+        if sum(sides) != self.special_count(pair=len(parts) == 2):
+            raise BundleError(
+                f"{self.document.path} does not put its special tokens around a text, so that a "
+                "long one cannot be split or cut; shorten it, rather than let it be cut"
             )
-        with _our_errors():
-            return self._cut(text, encoding, limit, left, first_only)
+        return sides
 
     def _load(self) -> None:
         # In 1.0.0rc3, loading starts threads, and waits for ever for those that a fork has lost.
@@ -109,21 +92,16 @@ class Tokenizer:
             if self.bare_ids(f"a{token['content']}a") != [*around, token["id"], *around]:
                 raise unlike_0(self.document, [token])
 
-    def _encode(self, text: Text, *, special: bool = True, truncation: Any = None) -> Any:
+    def _encode(self, text: Text, *, special: bool = True) -> Any:
         return self._loaded.encode(
             text, add_special_tokens=special, encode_special_tokens=self._splits_special,
-            padding=None, truncation=truncation,
+            padding=None, truncation=None,
         )  # fmt: skip
 
     def _encode_batch(self, texts: list[Text]) -> list[Any]:
         return self._loaded.encode_batch(
             texts, encode_special_tokens=self._splits_special, padding=None, truncation=None
         )
-
-    def _cut(self, text: Text, _: Any, limit: int, left: bool, first_only: bool) -> Any:
-        strategy = "only_first" if first_only else "longest_first"
-        cutting = _LIBRARY.Truncation(limit, strategy, "left" if left else "right")
-        return self._encode(text, truncation=cutting)
 
 
 class _Tokenizer0(Tokenizer):
@@ -135,31 +113,12 @@ class _Tokenizer0(Tokenizer):
         self._loaded.no_truncation()
         self._loaded.encode_special_tokens = self._splits_special
 
-    def _encode(self, text: Text, *, special: bool = True, truncation: Any = None) -> Any:
+    def _encode(self, text: Text, *, special: bool = True) -> Any:
         first, second = (text, None) if isinstance(text, str) else text
         return self._loaded.encode(first, second, add_special_tokens=special)
 
     def _encode_batch(self, texts: list[Text]) -> list[Any]:
         return self._loaded.encode_batch_fast(texts)  # fast: without the offsets of characters
-
-    def _cut(self, text: Text, encoding: Any, limit: int, left: bool, first_only: bool) -> Any:
-        # By hand, because only a setter could make the tokenizer truncate to this limit, and
-        # other threads use it as well.
-        places: dict[int | None, list[int]] = {None: [], 0: [], 1: []}
-        for at, which in enumerate(encoding.sequence_ids):
-            places[which].append(at)
-        kept, first, second = places.values()
-        room = limit - len(kept)
-        # Rounded as the library does (tokenizers 0.23, utils/truncation.rs, LongestFirst).
-        fewer = min(len(first), len(second), room // 2)
-        shares = (fewer, room - fewer) if len(first) <= len(second) else (room - fewer, fewer)
-        if first_only:
-            shares = room - len(second), len(second)
-        for part, share in zip((first, second), shares, strict=True):
-            kept += part[len(part) - share :] if left else part[:share]
-        kept.sort()
-        ids, type_ids = encoding.ids, encoding.type_ids
-        return SimpleNamespace(ids=[ids[at] for at in kept], type_ids=[type_ids[at] for at in kept])
 
 
 _LINES = {"0": _Tokenizer0, "1": Tokenizer}

@@ -44,7 +44,7 @@ def shorten_closely(text: str, limit: int, loaded: LoadedTokenizer) -> str:
 
 
 def shorten_all(text: Text, limit: int, loaded: LoadedTokenizer, *, first_only: bool) -> Text:
-    """Shorten a text, or the texts of a pair, such that `Tokenizer.cut` keeps the same tokens."""
+    """Shorten a text, or the texts of a pair, so that the same tokens are kept when it is cut."""
     if isinstance(text, str):
         return shorten(text, limit, loaded)
     first, second = (shorten(part, limit, loaded) for part in text)
