@@ -104,10 +104,11 @@ def tokenize_each(
     for text, encoding, most in zip(inputs, encodings, limits, strict=True):
         ids = encoding.ids
         types = encoding.type_ids if loaded.has_type_ids else [0] * len(ids)
-        row = Row(ids, types, truncated=len(ids) > most)
-        if row.truncated:
+        truncated = len(ids) > most
+        row = Row(ids, types, truncated)
+        if truncated:
             _cut(row, text, most, loaded, first_only=first_only and isinstance(text, tuple))
-        if not row.input_ids:
+        if not ids:
             raise InputError(
                 f"text {len(rows)} of the request has no tokens, and the tokenizer of "
                 f"{bundle.name!r} adds none of its own; leave empty texts out"

@@ -25,6 +25,8 @@ def shorten(text: str, limit: int, loaded: LoadedTokenizer, *, closely: bool = F
     """
     piece, worth_it = (_CLOSE_PIECE, _SOON_WORTH_IT) if closely else (_PIECE, _WORTH_IT)
     size = piece * max(limit, 1)
+    if len(text) <= worth_it * size:
+        return text
     # The text after a piece must not influence the tokens that are kept. So the piece has twice as
     # many tokens, and more than one word can have, and a piece twice as long begins with the same.
     enough = limit + max(limit, loaded.longest_word + 1)
