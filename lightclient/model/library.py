@@ -147,32 +147,26 @@ def _load_file(document: Document) -> Any:
         return library.from_file(document.path)  # in 0.x, 7 ms faster for the default bundle
     if hasattr(library, "from_str"):
         return library.from_str(document.dump())
+    content = document.dump().encode()
     try:
-        with _temporary_file(document.dump().encode()) as path:
-            return library.from_file(path)
+        # A file in memory needs no folder to write to, but not every system has them.
+        if os.path.isdir("/proc/self/fd") and hasattr(os, "memfd_create"):
+            with open(os.memfd_create("tokenizer.json"), "wb") as file:
+                file.write(content)
+                file.flush()
+                return library.from_file(f"/proc/self/fd/{file.fileno()}")
+        from tempfile import TemporaryDirectory
+
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "tokenizer.json"
+            path.write_bytes(content)
+            return library.from_file(str(path))
     except OSError as error:
         raise BundleError(
             f"tokenizers {_VERSION} loads files only, and what is made of {document.path} cannot "
             f"be written to a temporary one ({error}); set TMPDIR to a folder that can be written, "
             "or pip install 'tokenizers<1'"
         ) from error
-
-
-@contextmanager
-def _temporary_file(content: bytes) -> Iterator[str]:
-    """A file in memory, which needs no folder to write to; on disk where the system has none."""
-    if os.path.isdir("/proc/self/fd") and hasattr(os, "memfd_create"):
-        with open(os.memfd_create("tokenizer.json"), "wb") as file:
-            file.write(content)
-            file.flush()
-            yield f"/proc/self/fd/{file.fileno()}"
-        return
-    from tempfile import TemporaryDirectory
-
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "tokenizer.json"
-        path.write_bytes(content)
-        yield str(path)
 
 
 @contextmanager
