@@ -180,31 +180,27 @@ def _labels(config: JsonFile) -> tuple[str, ...]:
 
 
 def _activation(own: JsonFile, config: JsonFile) -> str | None:
-    """What sentence-transformers wrote: 5.4 and newer in a file of its own, 4.0 and newer, older.
-
-    (5.7, base/model.py, _load_config_modules; cross_encoder/model.py, get_default_activation_fn)
-    """
+    """What sentence-transformers has written into a file of its own, or else into config.json."""
+    # 5.4 and newer (5.7, base/model.py, _load_config_modules)
     found = own.get("activation_fn") if own.get("model_type") == "CrossEncoder" else None
-    if found is None:
-        found = config.get("sbert_ce_default_activation_function")
+    if found is None:  # 4.0 and newer, or older (cross_encoder/model.py, get_default_activation_fn)
+        older = config.get("sbert_ce_default_activation_function")
         newer = config.get("sentence_transformers")
-        if isinstance(newer, dict) and "activation_fn" in newer:
-            found = newer["activation_fn"]
+        found = newer.get("activation_fn", older) if isinstance(newer, dict) else older
     return None if found is None else str(found)
 
 
 def _max_length(tokens: JsonFile, config: JsonFile, pad_id: int | None) -> int | None:
     """The lower one of the tokenizer's own limit and what the position embeddings leave."""
+    limits: list[int | None] = []
     stated = tokens.get("model_max_length", tokens.get("max_len"))
-    endless = isinstance(stated, (int, float)) and stated >= _NO_LIMIT
-    limit = None if endless else tokens.whole("model_max_length", "max_len", least=1)
-    offset = 0
-    if str(config.get("model_type")) in _OFFSET_POSITIONS:
-        offset = 1 + (1 if pad_id is None else pad_id)
+    if not (isinstance(stated, (int, float)) and stated >= _NO_LIMIT):
+        limits.append(tokens.whole("model_max_length", "max_len", least=1))
     positions = config.get("max_position_embeddings", config.get("n_positions"))
     # A model with relative positions only has no limit (DeBERTa; configuration_deberta_v2.py).
-    if positions == -1 or config.get("position_biased_input") is False:
-        return limit
-    positions = config.whole("max_position_embeddings", "n_positions", least=1 + offset)
-    limits = [limit, positions and positions - offset]
-    return min((most for most in limits if most is not None), default=None)
+    if positions != -1 and config.get("position_biased_input") is not False:
+        has_offset = str(config.get("model_type")) in _OFFSET_POSITIONS
+        offset = 1 + (pad_id if pad_id is not None else 1) if has_offset else 0
+        most = config.whole("max_position_embeddings", "n_positions", least=1 + offset)
+        limits.append(most and most - offset)
+    return min(filter(None, limits), default=None)
