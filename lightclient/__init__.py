@@ -22,19 +22,19 @@ from lightclient.version import __version__
 # time that `import lightclient` takes.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lightclient.aio import AsyncClassifier
+    from lightclient.aio.classifier import AsyncClassifier
     from lightclient.classification import Classification, Score
     from lightclient.client import Classifier, classify
     from lightclient.model.bundle import Bundle
-    from lightclient.rank import Ranked
+    from lightclient.questions.rank import Ranked
     from lightclient.serving.signature import Signature
 else:  # type checkers would take every misspelled name for one that __getattr__ knows
     _HOMES = {
-        "AsyncClassifier": "lightclient.aio",
+        "AsyncClassifier": "lightclient.aio.classifier",
         "Bundle": "lightclient.model.bundle",
         "Classification": "lightclient.classification",
         "Classifier": "lightclient.client",
-        "Ranked": "lightclient.rank",
+        "Ranked": "lightclient.questions.rank",
         "Score": "lightclient.classification",
         "Signature": "lightclient.serving.signature",
         "classify": "lightclient.client",

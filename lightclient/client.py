@@ -7,24 +7,23 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 from lightclient.checks import check_choice
 from lightclient.classification import Classification
-from lightclient.column import refuse_table
 from lightclient.errors import InputError, LightClientError
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.headers import Headers, Token
 from lightclient.imports import import_numpy_meanwhile
-from lightclient.long_texts import Cut, LongTexts, make_question
 from lightclient.model.bundle import Bundle, FunctionName
 from lightclient.model.encoding import Text, count_tokens
-from lightclient.question import Question
+from lightclient.questions.long_texts import Cut, LongTexts, make_question
+from lightclient.questions.question import Question
+from lightclient.questions.zero_shot import TEMPLATE, ZeroShot
 from lightclient.serving.predictor import Predictor
 from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
 from lightclient.settings import Settings, check_timeout, read_settings, read_variables
-from lightclient.texts import check_one, check_texts
-from lightclient.zero_shot import TEMPLATE, ZeroShot
+from lightclient.texts import check_one, check_texts, refuse_table
 
 if TYPE_CHECKING:
-    from lightclient.rank import Ranked
+    from lightclient.questions.rank import Ranked
 
 OnError = Literal["raise", "return"]
 OnMissing = Literal["error", "none"]
@@ -169,7 +168,6 @@ class Classifier:
         question: Question,
         texts: list[Text],
         deadline: Deadline,
-        stop: Stop | None = None,
     ) -> list[Any]:
         """The answers to the texts of one call, in one request if each of them is one row."""
         if not texts:
@@ -178,7 +176,7 @@ class Classifier:
             found = self._predictor.ask(question, texts, deadline)
             if found is not None:
                 return found
-        from lightclient.bulk import ask_stream  # its threads are seldom needed
+        from lightclient.streams.stream import ask_stream  # its threads are seldom needed
 
         answers = ask_stream(
             texts,
@@ -188,7 +186,7 @@ class Classifier:
             stops_at_error=True,
             names_text=len(texts) > 1,
             within=deadline,
-            stop=stop,
+            stop=deadline.stop,
         )
         return list(answers)
 
@@ -278,7 +276,7 @@ class Classifier:
         check_choice("on_error", on_error, get_args(OnError))
         check_choice("missing", missing, get_args(OnMissing))
         within = None if timeout is None else Deadline(check_timeout(timeout))
-        from lightclient.bulk import ask_stream  # its threads are seldom needed
+        from lightclient.streams.stream import ask_stream  # its threads are seldom needed
 
         return ask_stream(
             texts,
@@ -426,9 +424,13 @@ class Classifier:
             Whatever else `classify` raises. If there are several documents, `index` of the error is
                 the place of the one that failed.
         """
-        from lightclient.rank import rank  # seldom needed
+        return self._rank(query, documents, top_k, self._deadline(timeout))
 
-        deadline = self._deadline(timeout)
+    def _rank(
+        self, query: str, documents: Iterable[str], top_k: int | None, deadline: Deadline
+    ) -> "list[Ranked]":
+        from lightclient.questions.rank import rank  # seldom needed
+
         ask = partial(self._ask, deadline=deadline)
         return rank(ask, self._predictor, query, documents, top_k, deadline)
 
@@ -446,8 +448,7 @@ class Classifier:
             InputError: the text, or the timeout, is not what it must be.
             Whatever `classify` raises when it asks for the bundle.
         """
-        deadline = self._deadline(timeout)
-        return self._count_tokens(check_one(text), deadline)
+        return self._count_tokens(check_one(text), self._deadline(timeout))
 
     def _count_tokens(self, text: Text, deadline: Deadline) -> int:
         predictor = self._predictor

@@ -13,9 +13,9 @@ from typing import Any, get_args
 from lightclient.checks import check_choice, check_whole
 from lightclient.errors import InputError, SettingError
 from lightclient.http.headers import Headers, Token
-from lightclient.long_texts import LongTexts
 from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle, FunctionName
+from lightclient.questions.long_texts import LongTexts
 from lightclient.serving.function import FUNCTIONS
 from lightclient.serving.request import FORMS, Form
 from lightclient.serving.signature import Signature

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from lightclient import Classifier, load
+from lightclient import Classifier
 from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
+from lightclient.streams import load
 from tests.benchmarks import servers, table, texts
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.cold import PHASES, phases_of

@@ -27,10 +27,10 @@ from lightclient import (
     TimedOut,
 )
 from lightclient.http.deadline import Deadline
-from lightclient.long_texts import Cut
 from lightclient.model.encoding import encode
 from lightclient.model.files import NAMES, bound, fingerprint, read_files
 from lightclient.model.folder import DEFAULT_BUNDLE
+from lightclient.questions.long_texts import Cut
 from lightclient.standin import Batching, ServedModel, SignatureDef, StandIn
 from lightclient.standin.bundle import bundle_signature
 from lightclient.standin.models import Repository, TensorSpec

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightclient import InputError
-from lightclient.chunk import MOST_CHARACTERS, MOST_TEXTS, cut, read_chunks
+from lightclient.streams.chunk import MOST_CHARACTERS, MOST_TEXTS, cut, read_chunks
 
 
 def test_chunks_grow_and_hold_every_text_once() -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from lightclient import Classifier
 from lightclient.cli import main
+from lightclient.questions.zero_shot import TEMPLATE
 from lightclient.standin import StandIn
-from lightclient.zero_shot import TEMPLATE
 from tests.test_carried import model_folder, served
 from tests.test_zero_shot import NLI, Model
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from lightclient import Classifier, Signature
-from lightclient.load import FIRST, LEAST, MOST, Climb, Load
 from lightclient.standin import StandIn
+from lightclient.streams.load import FIRST, LEAST, MOST, Climb, Load
 from tests.scripted import response
 from tests.stress.callers import logits_of_text
 from tests.stress.server import Server, rows_of, well

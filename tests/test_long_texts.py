@@ -36,8 +36,8 @@ from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
 from tests.lambda_events import batch_event, failures, http_event
 from tests.oracle import Oracle
 from tests.scripted import outputs, read_request, response, serving
-from tests.test_bulk import POISON, POISON_ID, Arrays, threads, versions
-from tests.test_bulk import Batching as Together
+from tests.test_stream import POISON, POISON_ID, Arrays, threads, versions
+from tests.test_stream import Batching as Together
 from tests.test_carried import Changing, model_folder, served
 
 DEFAULT = Bundle.load()
@@ -332,7 +332,7 @@ def test_what_is_no_stride_or_choice(wrong: Any) -> None:
 
 
 def by_version(text: str, limit: int) -> Any:
-    """Logits of `versions` in test_bulk.py, joined by their mean."""
+    """Logits of `versions` in test_stream.py, joined by their mean."""
     rows = windows_of(ORACLE.ids(text), limit)
     return np.mean([(sum(row) % 1009, len(row)) for row in rows], axis=0)
 

@@ -22,8 +22,8 @@ from lightclient import (
 from lightclient.http.deadline import Deadline
 from lightclient.http.pace import Pace
 from lightclient.http.transport import Transport
-from lightclient.load import FIRST
 from lightclient.standin import Batching, StandIn
+from lightclient.streams.load import FIRST
 from tests.exchanges import BATCHING
 from tests.scripted import (
     ScriptedServer,

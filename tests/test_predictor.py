@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lightclient import BadRequest, Classifier, Signature, TimedOut
-from lightclient.load import FIRST
 from lightclient.standin import Batching, StandIn
+from lightclient.streams.load import FIRST
 from tests.exchanges import BATCHING
 from tests.scripted import response
 from tests.stress.callers import logits_of_text

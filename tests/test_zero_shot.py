@@ -27,9 +27,9 @@ from lightclient import (
     TimedOut,
 )
 from lightclient.model.encoding import encode, tokenize
+from lightclient.questions.zero_shot import TEMPLATE, ZeroShot
 from lightclient.serving.plan import make_plan
 from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
-from lightclient.zero_shot import TEMPLATE, ZeroShot
 from tests.scripted import read_request, serving
 from tests.test_aio import Silent, run, threads, until
 from tests.test_carried import Changing, model_folder, served

@@ -67,9 +67,6 @@ def _warm(classifier: Classifier) -> None:
 
 def _load_the_rest() -> None:
     """Import what a classifier imports at its first need, which no event should wait for."""
-    import lightclient.bulk
-    import lightclient.scoring
-    import lightclient.serving.reply  # noqa: F401
 
 
 def _prepare_for_snapshots(classifier: Classifier) -> None:

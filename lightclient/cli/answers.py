@@ -12,7 +12,7 @@ from lightclient.errors import LightClientError, NotTensorFlowServing, SettingEr
 
 if TYPE_CHECKING:
     from lightclient.client import Classifier
-    from lightclient.zero_shot import ZeroShot
+    from lightclient.questions.zero_shot import ZeroShot
 
 # More than classify_many reads ahead, so that only rows without a text can make it so many.
 MOST_WAITING = 10_000
@@ -126,7 +126,7 @@ class Answers:
 
 def is_about_a_text(error: LightClientError) -> bool:
     """Whether another text might fare better."""
-    from lightclient.sender import ABOUT_A_TEXT
+    from lightclient.streams.sender import ABOUT_A_TEXT
 
     # These two are of those classes as well, but no other text would fare better.
     is_about_all = isinstance(error, (NotTensorFlowServing, SettingError))

@@ -16,8 +16,8 @@ from lightclient.errors import (
     ModelNotFound,
     ReplyError,
 )
-from lightclient.long_texts import Cut
 from lightclient.messages import printable
+from lightclient.questions.long_texts import Cut
 
 if TYPE_CHECKING:
     from lightclient.http.deadline import Deadline

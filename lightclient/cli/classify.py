@@ -274,7 +274,7 @@ def _settle_threshold(arguments: argparse.Namespace) -> None:
 
 
 def _settle_zero_shot(arguments: argparse.Namespace) -> None:
-    from lightclient.zero_shot import TEMPLATE, ZeroShot
+    from lightclient.questions.zero_shot import TEMPLATE, ZeroShot
 
     arguments.zero_shot = None
     if arguments.labels is None:

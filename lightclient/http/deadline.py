@@ -44,14 +44,14 @@ class Deadline:
         self.seconds = seconds
         self.pace = pace
         self._end = time.monotonic() + seconds
-        self._stop = stop
+        self.stop = stop
         if within is not None and within._end < self._end:
             self.seconds, self._end = within.seconds, within._end
 
     @property
     def is_stopped(self) -> bool:
         """Whether `stop` has brought it forward."""
-        return self._stop is not None and self._stop.is_set()
+        return self.stop is not None and self.stop.is_set()
 
     @property
     def over(self) -> bool:
@@ -79,7 +79,7 @@ class Deadline:
         left = self.left
         if self.over:
             raise TimeoutError("the deadline has passed")
-        return left if self._stop is None else min(left, _LONGEST_WAIT)
+        return left if self.stop is None else min(left, _LONGEST_WAIT)
 
     def part(self, parts: int) -> "Deadline":
         """A deadline at the end of the first of `parts` equal parts of what is left.
@@ -87,11 +87,11 @@ class Deadline:
         The addresses of a host are tried in turn. Each gets its share of the time, so that one
         which does not answer leaves some for the next.
         """
-        return Deadline(self.left / parts, self._stop)
+        return Deadline(self.left / parts, self.stop)
 
     def pause(self, seconds: float, until: Callable[[], bool] | None = None) -> None:
         """Sleep for `seconds`, or until `stop` is set, or until `until` gives True."""
-        if self._stop is None and until is None:
+        if self.stop is None and until is None:
             time.sleep(seconds)
             return
         end = time.monotonic() + seconds

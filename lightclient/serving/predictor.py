@@ -8,11 +8,11 @@ from lightclient import errors
 from lightclient.classification import Classification
 from lightclient.http.deadline import Deadline
 from lightclient.http.transport import Reply, Transport
-from lightclient.long_texts import Cut
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Row, Text, make_batch
 from lightclient.model.files import NAMES
 from lightclient.model.windows import check_stride
+from lightclient.questions.long_texts import Cut
 from lightclient.serving.address import parse_address
 from lightclient.serving.carried import (
     SERVED,

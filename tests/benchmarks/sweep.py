@@ -2,7 +2,8 @@
 
 `python -m tests.benchmarks.sweep URL`, from the checkout: texts a second of a served model, for
 some fixed numbers of tokens a request and of requests at once, beside what `classify_many` finds
-by itself. Made to try the rule in lightclient/load.py; worth a look for whoever has another server.
+by itself. Made to try the rule in lightclient/streams/load.py; worth a look for whoever has another
+server.
 """
 
 import argparse

@@ -9,8 +9,8 @@ from functools import partial
 from itertools import accumulate, count, repeat, takewhile
 from typing import Any
 
-from lightclient.chunk import FIRST_TEXTS, MOST_TEXTS
-from lightclient.load import Load
+from lightclient.streams.chunk import FIRST_TEXTS, MOST_TEXTS
+from lightclient.streams.load import Load
 from tests.benchmarks.figures import interleave, rounded
 from tests.benchmarks.growth.manners import Manner
 from tests.benchmarks.processes import Program, Server

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lightclient.load import LEAST, MOST, Load
+from lightclient.streams.load import LEAST, MOST, Load
 
 
 @dataclass(frozen=True)

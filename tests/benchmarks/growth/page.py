@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lightclient.load import MOST
+from lightclient.streams.load import MOST
 from tests.benchmarks.figures import OURS
 from tests.benchmarks.processes import HERE
 from tests.benchmarks.table import machine_line

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lightclient import load
+from lightclient.streams import load
 
 
 @contextmanager

@@ -5,7 +5,7 @@ share a request. A request is bounded by tokens and not by texts, so that it tak
 with short texts as with long ones, and the same deadline fits both.
 
 How many tokens a request has and how many requests are under way follows from the answers; see
-`lightclient.load`. Texts that are equal and stand in the same chunk are asked once.
+`load.py`. Texts that are equal and stand in the same chunk are asked once.
 """
 
 import os
@@ -21,17 +21,17 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from lightclient.chunk import Chunk, cut, read_chunks
 from lightclient.classification import Classification
-from lightclient.column import Missing
 from lightclient.errors import LightClientError
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.pace import Pace
 from lightclient.model.encoding import Row, Text
-from lightclient.question import Question
-from lightclient.sender import ABOUT_A_TEXT, Outcome, Outdated, Sender
+from lightclient.questions.question import Question
 from lightclient.serving.plan import Plan
 from lightclient.serving.predictor import PLANS_TRIED, Predictor
+from lightclient.streams.chunk import Chunk, cut, read_chunks
+from lightclient.streams.sender import ABOUT_A_TEXT, Outcome, Outdated, Sender
+from lightclient.texts import Missing
 
 _Job = Callable[[], None]
 _Send = Callable[[Sequence[Row], Plan], list[Outcome]]
@@ -61,7 +61,7 @@ def ask_stream(
     started: deque[_Started] = deque()
     stop = stop or Stop()
     sender = Sender(predictor, timeout, within, stop, stops_at_error=stops_at_error)
-    with _Stream(sender, question, predictor, within, stop) as stream:
+    with _Stream(sender, question) as stream:
         for chunk in read_chunks(texts, question.rows_a_text, may_be_missing=may_be_missing):
             started.append(stream.start(chunk))
             if len(started) == _CHUNKS_AT_ONCE:
@@ -87,17 +87,16 @@ class _Piece(NamedTuple):
 class _Started:
     """A chunk whose requests are under way.
 
-    `sender`, `question`, `stop`: those of the stream. `pid`: the process that began it. `outcomes`:
-    one a text, None until it is known; a foreign error if that broke a request off. `answers`: the
-    list that the rows of a text have their answers in, by its first place. `ended`: gets an item
-    from each request at its end. `twins`: the other places of a text that comes more than once, by
-    its first place.
+    `sender`, `question`: those of the stream. `pid`: the process that began it. `outcomes`: one a
+    text, None until it is known; a foreign error if that broke a request off. `answers`: the list
+    that the rows of a text have their answers in, by its first place. `ended`: gets an item from
+    each request at its end. `twins`: the other places of a text that comes more than once, by its
+    first place.
     """
 
     chunk: Chunk
     sender: Sender
     question: Question
-    stop: Stop
     pid: int
     outcomes: list[Any]
     answers: dict[int, list[Classification | None]] = field(default_factory=dict)
@@ -196,7 +195,7 @@ class _Started:
     def wait(self) -> None:
         """Wait until another request has ended, or for a while."""
         _check_process(self.pid)
-        if self.stop.is_set():
+        if self.sender.stop.is_set():
             raise LightClientError("this stream of answers has been ended")
         # A Ctrl-C that comes just before a wait begins is dealt with only when the wait is over.
         with suppress(Empty):
@@ -246,16 +245,8 @@ class _Stream:
     would wait for ever, and the interpreter for the thread.
     """
 
-    def __init__(
-        self,
-        sender: Sender,
-        question: Question,
-        predictor: Predictor,
-        within: Deadline | None,
-        stop: Stop,
-    ) -> None:
+    def __init__(self, sender: Sender, question: Question) -> None:
         self._sender, self._question = sender, question
-        self._predictor, self._within, self._stop = predictor, within, stop
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._pid = os.getpid()
@@ -277,7 +268,7 @@ class _Stream:
         self._end()  # an interrupt may have come before `__exit__` could
 
     def _end(self) -> None:
-        self._stop.set()
+        self._sender.stop.set()
         self._sender.pace.give_all_permits()
         self._jobs.put(None)
 
@@ -286,25 +277,26 @@ class _Stream:
         _check_process(self._pid)
         load = self._sender.climb.next_load()
         self._sender.pace.set_limit(load.requests)
-        shared = self._sender, self._question, self._stop, self._pid
-        started = _Started(chunk, *shared, outcomes=[None] * len(chunk.texts))
+        nothing = [None] * len(chunk.texts)
+        started = _Started(chunk, self._sender, self._question, self._pid, nothing)
         places = started.places()
         if not places:
             return started
-        within = None if chunk.start else self._within
+        within = None if chunk.start else self._sender.within
         if within and within.over:  # by what is done already
             within = None
         try:
             plan = self._sender.plan()
             pieces = started.pieces(places, plan)
             if within:
-                self._predictor.check_time(within, f"tokenizing {len(places)} texts alone")
+                self._sender.predictor.check_time(within, f"tokenizing {len(places)} texts alone")
         except LightClientError as error:
             for at in places:
                 started.set_outcome(at, error)
             return started
         lengths = {at: len(piece.row.input_ids) for at, piece in enumerate(pieces)}
-        width, most = plan.length or self._predictor.pad_to, self._predictor.most_rows
+        predictor = self._sender.predictor
+        width, most = plan.length or predictor.pad_to, predictor.most_rows
         for request in cut(lengths, width, load.tokens, most):
             self._do(partial(started.send, [pieces[at] for at in request], plan))
         return started
@@ -312,7 +304,7 @@ class _Stream:
     def _do(self, job: _Job) -> None:
         """Have a thread do a job, or do it here if there is no thread to be had."""
         if len(self._threads) < self._sender.climb.load.requests:
-            shared = self._jobs, self._sender.pace, self._stop
+            shared = self._jobs, self._sender.pace, self._sender.stop
             thread = threading.Thread(
                 target=_work, args=shared, name="lightclient-many", daemon=True
             )

@@ -13,9 +13,9 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from lightclient.aio.threads import running_loop, start_thread
 from lightclient.errors import LightClientError
 from lightclient.http.deadline import Stop
-from lightclient.threads import running_loop, start_thread
 
 _AHEAD = 64  # answers that may be there before they are taken
 _LOOK = 1.0  # seconds from one look at the event loop to the next

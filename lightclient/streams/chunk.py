@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-from lightclient.column import Missing, read_value
 from lightclient.errors import InputError
 from lightclient.model.encoding import Text
+from lightclient.texts import Missing, read_value
 
 # The first chunks are small, so that the first answers come soon.
 FIRST_TEXTS, MOST_TEXTS = 64, 1024

@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from lightclient.errors import LightClientError
-from lightclient.http.deadline import Deadline, Stop
+from lightclient.http.deadline import Deadline
 
 _NEW, _IDLE = object(), object()
 
@@ -90,6 +90,8 @@ class _Call:
 
     def end(self) -> None:
         """Nobody waits for it any more."""
+        if self._deadline.stop:
+            self._deadline.stop.set()
         self._timer.cancel()  # or the event loop would hold on to the texts until then
 
 
@@ -122,12 +124,11 @@ class Pool:
         self,
         work: Callable[[], Any],
         deadline: Deadline,
-        stop: Stop,
         too_late: Callable[[], LightClientError],
     ) -> Any:
         """Have a thread do the work, and wait for what comes of it.
 
-        If the task is cancelled, `stop` is set, which must be that of the deadline.
+        If the task is cancelled, the `stop` of the deadline is set.
 
         Raises:
             What `too_late` makes: all threads were busy until the deadline.
@@ -138,7 +139,6 @@ class Pool:
             self._put(call)
             return await call.future
         finally:
-            stop.set()
             call.end()
             del call  # an error leads to this frame, and the frame would lead to the error
 

@@ -27,10 +27,10 @@ from lightclient import (
     SignatureError,
     TimedOut,
 )
-from lightclient.load import FIRST, MOST
 from lightclient.model.encoding import tokenize
 from lightclient.serving.predictor import Predictor
 from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
+from lightclient.streams.load import FIRST, MOST
 from tests.golden import GOLDEN
 from tests.scripted import read_request, response, serving
 

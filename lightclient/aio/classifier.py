@@ -12,25 +12,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 from weakref import WeakSet
 
+from lightclient.aio.relay import Feed, Relay
+from lightclient.aio.threads import Pool
 from lightclient.checks import check_whole
 from lightclient.classification import Classification
 from lightclient.client import Classifier, OnError, OnMissing, Texts
 from lightclient.errors import LightClientError, TimedOut
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.headers import Headers, Token
-from lightclient.long_texts import LongTexts
 from lightclient.model.bundle import Bundle, FunctionName
 from lightclient.model.encoding import Text
-from lightclient.question import Question
-from lightclient.relay import Feed, Relay
+from lightclient.questions.long_texts import LongTexts
+from lightclient.questions.question import Question
+from lightclient.questions.zero_shot import TEMPLATE, ZeroShot
 from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
 from lightclient.texts import check_one, check_texts
-from lightclient.threads import Pool
-from lightclient.zero_shot import TEMPLATE, ZeroShot
 
 if TYPE_CHECKING:
-    from lightclient.rank import Ranked
+    from lightclient.questions.rank import Ranked
 
 _POLL = 0.005  # seconds
 _LEFT_AFTER = 1.0  # seconds; the requests of a stream end in less
@@ -120,12 +120,8 @@ class AsyncClassifier:
         self, question: Question, texts: list[Text], timeout: float | None
     ) -> list[Classification]:
         """Ask a question about the texts of one call, in a thread."""
-        stop = Stop()
-        deadline = self._classifier._deadline(timeout, stop)
-        if not texts:
-            return []
-        work = partial(self._classifier._ask, question, texts, deadline, stop)
-        found: list[Classification] = await self._do(work, deadline, stop)
+        ask = partial(self._classifier._ask, question, texts)
+        found: list[Classification] = await self._do(ask, timeout)
         return found
 
     async def count_tokens(self, text: Text, *, timeout: float | None = None) -> int:
@@ -137,15 +133,15 @@ class AsyncClassifier:
             TimedOut: also if `max_concurrency` calls were under way until the deadline.
             Whatever `Classifier.count_tokens` raises.
         """
-        stop = Stop()
-        deadline = self._classifier._deadline(timeout, stop)
-        work = partial(self._classifier._count_tokens, check_one(text), deadline)
-        count: int = await self._do(work, deadline, stop)
-        return count
+        count = partial(self._classifier._count_tokens, check_one(text))
+        found: int = await self._do(count, timeout)
+        return found
 
-    async def _do(self, work: Callable[[], Any], deadline: Deadline, stop: Stop) -> Any:
+    async def _do(self, work: Callable[[Deadline], Any], timeout: float | None) -> Any:
+        """Have a thread do what takes a deadline, and wait for it."""
+        deadline = self._classifier._deadline(timeout, Stop())
         too_late = partial(self._too_late, deadline.seconds)
-        return await self._threads().do(work, deadline, stop, too_late)
+        return await self._threads().do(partial(work, deadline), deadline, too_late)
 
     def _too_late(self, seconds: float) -> TimedOut:
         words = (
@@ -320,14 +316,8 @@ class AsyncClassifier:
             TimedOut: also if `max_concurrency` calls were under way until the deadline.
             Whatever `Classifier.rank` raises.
         """
-        from lightclient.rank import rank  # seldom needed
-
-        stop = Stop()
-        deadline = self._classifier._deadline(timeout, stop)
-        ask = partial(self._classifier._ask, deadline=deadline, stop=stop)
-        predictor = self._classifier._predictor
-        work = partial(rank, ask, predictor, query, documents, top_k, deadline)
-        found: list[Ranked] = await self._do(work, deadline, stop)
+        rank = partial(self._classifier._rank, query, documents, top_k)
+        found: list[Ranked] = await self._do(rank, timeout)
         return found
 
     async def aclose(self) -> None:

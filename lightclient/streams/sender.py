@@ -22,11 +22,11 @@ from lightclient.errors import (
 )
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.pace import Pace
-from lightclient.load import FIRST, Climb
 from lightclient.model.encoding import Row
 from lightclient.serving.plan import Plan
 from lightclient.serving.predictor import MAY_BE_OUTDATED, Predictor
 from lightclient.serving.refusal import refuses_lengths
+from lightclient.streams.load import FIRST, Climb
 
 _PADDING_ATTEMPTS = 5
 # One text can cause these errors for its whole request. All others come from the connection or the
@@ -67,9 +67,8 @@ class Sender:
         *,
         stops_at_error: bool,
     ) -> None:
-        self._predictor = predictor
-        self._timeout, self._within, self._stop = timeout, within, stop
-        self._stops_at_error = stops_at_error
+        self.predictor, self.within, self.stop = predictor, within, stop
+        self._timeout, self._stops_at_error = timeout, stops_at_error
         self.climb = Climb(timeout)
         self.pace = Pace(self.climb.load.requests, self.climb.most_requests)
         self._under_way: set[object] = set()
@@ -77,11 +76,11 @@ class Sender:
 
     def new_deadline(self) -> Deadline:
         """The deadline of a request that begins now."""
-        return Deadline(self._timeout, self._stop, self._within, self.pace)
+        return Deadline(self._timeout, self.stop, self.within, self.pace)
 
     def plan(self) -> Plan:
         """The plan of now; raises what `Predictor.plan` does."""
-        return self._predictor.plan(self.new_deadline())
+        return self.predictor.plan(self.new_deadline())
 
     def send(self, rows: Sequence[Row], plan: Plan) -> list[Outcome]:
         """The outcomes of one request."""
@@ -105,7 +104,7 @@ class Sender:
         if not isinstance(error, (*MAY_BE_OUTDATED, ServerFailed)):
             return error
         try:
-            new_plan = self._predictor.next_plan(plan, error, self.new_deadline())
+            new_plan = self.predictor.next_plan(plan, error, self.new_deadline())
         except LightClientError as unfit:
             return unfit
         return error if new_plan is None else Outdated(error)
@@ -164,7 +163,7 @@ class Sender:
         self._under_way.add(request)
         under_way = len(self._under_way)
         try:
-            answers = self._predictor.predict(rows, plan, deadline)
+            answers = self.predictor.predict(rows, plan, deadline)
         except _PERHAPS_TOO_LARGE:
             self.climb.failed(tokens, time.monotonic() - begun)
             raise
@@ -175,23 +174,23 @@ class Sender:
         return answers
 
     def _padded(self, plan: Plan, rows: Sequence[Row]) -> Plan:
-        if self._predictor.pad_to is None or plan.length is not None:
+        if self.predictor.pad_to is None or plan.length is not None:
             return plan
         return plan._replace(length=self._length_for(rows, plan))
 
     def _pad_from_now_on(self, rows: Sequence[Row], plan: Plan) -> None:
         with self._pad_lock:  # several requests of the stream may be refused at the same time
-            if self._predictor.pad_to is None:
+            if self.predictor.pad_to is None:
                 _LOG.warning(
                     "the server batches requests and refuses different lengths in a batch: from "
                     "now on all are padded to one length; Classifier(pad_to=N) says so from the "
                     "start"
                 )
-            self._predictor.pad_to = self._length_for(rows, plan)
+            self.predictor.pad_to = self._length_for(rows, plan)
 
     def _length_for(self, rows: Sequence[Row], plan: Plan) -> int:
         """A power of 2, so that a longer text seldom comes and changes it."""
-        longest = max(self._predictor.pad_to or 1, *(len(row.input_ids) for row in rows))
+        longest = max(self.predictor.pad_to or 1, *(len(row.input_ids) for row in rows))
         length = 1 << (longest - 1).bit_length()
         return length if plan.limit is None else min(length, plan.limit)
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from lightclient import Classification, Classifier, InputError, LightClientError
-from lightclient.column import Missing, read_value
 from lightclient.standin import StandIn
-from tests.test_bulk import Model, assert_right, logits_of
+from lightclient.texts import Missing, read_value
+from tests.test_stream import Model, assert_right, logits_of
 
 NOWHERE = "http://127.0.0.1:1/v1/models/m"
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from lightclient.checks import check_whole
 from lightclient.classification import Classification
-from lightclient.column import read_text, refuse_table
 from lightclient.errors import InputError, LightClientError, SignatureError
 from lightclient.http.deadline import Deadline
 from lightclient.messages import printable
@@ -22,6 +21,7 @@ from lightclient.model.encoding import Row, Text, check_text
 from lightclient.serving.function import choose_for_rank
 from lightclient.serving.plan import Plan
 from lightclient.serving.predictor import Predictor
+from lightclient.texts import read_text, refuse_table
 
 _LIST = "pass a list, or a longer timeout"
 

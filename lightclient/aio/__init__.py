@@ -1,0 +1,1 @@
+"""The classifier for code that runs in an event loop of asyncio."""
