@@ -14,10 +14,10 @@ from lightclient.model.files import (
     VOCABULARY,
     Files,
     Origin,
+    find_folder,
     fingerprint,
     read_files,
 )
-from lightclient.model.folder import find_folder
 from lightclient.model.tokenizer import LoadedTokenizer, load_tokenizer
 
 FunctionName = Literal["softmax", "sigmoid", "none"]
