@@ -55,10 +55,8 @@ class Bundle:
 
     @property
     def function(self) -> FunctionName:
-        """The function that makes scores of logits.
-
-        The choice is that of transformers, pipelines/text_classification.py, postprocess.
-        """
+        """The function that makes scores of logits."""
+        # As transformers chooses it (pipelines/text_classification.py, postprocess).
         if self.problem_type == "regression":
             return "none"
         is_multi = self.problem_type == "multi_label_classification"

@@ -10,7 +10,7 @@ from lightclient.messages import short_repr
 
 # What reading a file raises, and what values of an unexpected shape raise where they are used.
 BROKEN = (AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
-# All of tokenizer.json but the model, which the library writes last.
+# Parts of tokenizer.json that the library always writes, and before the model.
 _PARTS = {"truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor"}
 
 
@@ -121,12 +121,11 @@ def parse_document(data: bytes, path: str, *, is_file: bool = True) -> Document:
     head, _, model = data.partition(b'"model":')
     try:
         parts = json.loads(head.rstrip(b", \t\r\n") + b"}")
-        if parts.keys() >= _PARTS:
-            return Document(parts, model, path, edited=not is_file)
-    except (ValueError, RecursionError):
-        pass  # the model does not come last, or this is no JSON at all
-    parts = json.loads(data)
-    model = json.dumps(parts.pop("model", None)).encode() + b"}"
+    except (ValueError, RecursionError):  # this "model" is within another part, or it is no JSON
+        parts = {}
+    if not parts.keys() >= _PARTS:  # the model does not come last
+        parts = json.loads(data)
+        model = json.dumps(parts.pop("model", None)).encode() + b"}"
     return Document(parts, model, path, edited=not is_file)
 
 

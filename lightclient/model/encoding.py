@@ -10,7 +10,7 @@ from lightclient.model.library import Text as Text
 from lightclient.model.shorten import shorten_all
 from lightclient.model.tokenizer import LoadedTokenizer, Padding
 
-# How many texts the library is given at once. Its encodings take 150 bytes a token and more, and
+# Texts that the library is given at once. Its encodings take 150 bytes a token and more, so that
 # many long pairs, as those of a text with each of many labels, would take gigabytes together.
 _AT_ONCE = 64
 
@@ -36,8 +36,7 @@ class Batch(NamedTuple):
 def check_text(value: object, where: str = "text") -> Text:
     """Give back a text, or a pair of texts as a tuple, without what a subclass of str may add.
 
-    Raises:
-        InputError: `value` is neither, or has a lone surrogate; the message names it by `where`.
+    An InputError says that `value` is neither, or has a lone surrogate, and names it by `where`.
     """
     if type(value) is str and value.isascii():
         return value
@@ -75,7 +74,7 @@ def encode(
 def tokenize(
     texts: Sequence[Text], bundle: Bundle, limit: int | None = None, *, first_only: bool = False
 ) -> list[Row]:
-    """Turn texts into their tokens, at most `limit`; see `_cut`.
+    """Turn texts into their tokens, cut to `limit`.
 
     With `first_only`, only the first text of a pair is cut, and a pair with an empty second text
     stays a pair. Both are as in the zero-shot pipeline of transformers.
@@ -157,11 +156,7 @@ def count_tokens(text: Text, bundle: Bundle) -> int:
 
 
 def make_batch(rows: Sequence[Row], bundle: Bundle, length: int | None = None) -> Batch:
-    """Put the rows of a request together, to be padded to `length`, or else to the longest.
-
-    Raises:
-        BundleError: the rows differ in length and the tokenizer has no pad token.
-    """
+    """Put the rows of a request together, to be padded to `length`, or else to the longest."""
     input_ids, token_type_ids, truncated = map(list, zip(*rows, strict=True))
     length = length or max(map(len, input_ids))
     padding = bundle.loaded.padding

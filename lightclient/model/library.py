@@ -31,6 +31,7 @@ class Tokenizer:
 
     def __init__(self, document: Document, splits_special: bool) -> None:
         self.document, self._splits_special = document, splits_special
+        self._how = {"encode_special_tokens": splits_special, "padding": None, "truncation": None}
         self._loaded: Any = None
         self._load()
 
@@ -81,9 +82,9 @@ class Tokenizer:
         # In 1.0.0rc3, loading starts threads, and waits for ever for those that a fork has lost.
         if _LOADED_IN.setdefault("pid", os.getpid()) != os.getpid():
             raise BundleError(
-                f"tokenizers {_VERSION} cannot load {self.document.path} in a forked process, "
-                "after its parent has loaded another; load it before the fork (Classifier.warm "
-                "does so), or start processes by 'spawn'"
+                f"tokenizers {_VERSION} cannot load {self.document.path} after a fork, if another "
+                "was loaded before it; load it before the fork (Classifier.warm does so), or start "
+                "processes by 'spawn'"
             )
         rewritten, normalized = rewrite(self.document, self._splits_special)
         self._loaded = _load_file(rewritten)
@@ -93,15 +94,10 @@ class Tokenizer:
                 raise unlike_0(self.document, [token])
 
     def _encode(self, text: Text, *, special: bool = True) -> Any:
-        return self._loaded.encode(
-            text, add_special_tokens=special, encode_special_tokens=self._splits_special,
-            padding=None, truncation=None,
-        )  # fmt: skip
+        return self._loaded.encode(text, add_special_tokens=special, **self._how)
 
     def _encode_batch(self, texts: list[Text]) -> list[Any]:
-        return self._loaded.encode_batch(
-            texts, encode_special_tokens=self._splits_special, padding=None, truncation=None
-        )
+        return self._loaded.encode_batch(texts, **self._how)
 
 
 class _Tokenizer0(Tokenizer):
@@ -163,9 +159,9 @@ def _load_file(document: Document) -> Any:
             return library.from_file(str(path))
     except OSError as error:
         raise BundleError(
-            f"tokenizers {_VERSION} loads files only, and what is made of {document.path} cannot "
-            f"be written to a temporary one ({error}); set TMPDIR to a folder that can be written, "
-            "or pip install 'tokenizers<1'"
+            f"tokenizers {_VERSION} needs a temporary file for {document.path}, which cannot be "
+            f"written ({error}); set TMPDIR to a folder that can be written, or pip install "
+            "'tokenizers<1'"
         ) from error
 
 
