@@ -103,9 +103,8 @@ def tokenize_each(
     for text, encoding, most in zip(inputs, encodings, limits, strict=True):
         ids = encoding.ids
         types = encoding.type_ids if loaded.has_type_ids else [0] * len(ids)
-        truncated = len(ids) > most
-        row = Row(ids, types, truncated)
-        if truncated:
+        row = Row(ids, types, len(ids) > most)
+        if row.truncated:
             _cut(row, text, most, loaded, first_only=first_only and isinstance(text, tuple))
         if not ids:
             raise InputError(

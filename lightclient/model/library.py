@@ -1,8 +1,7 @@
 """The few calls of the tokenizers library that this client makes. No other module imports it.
 
-Two release lines of it work. In 0.x, a tokenizer has setters for how it encodes, which are called
-once, while it is loaded. In 1.x, each call says how to encode, and a tokenizer can be loaded from a
-file only.
+Two release lines work. In 0.x, setters say once how a tokenizer encodes. In 1.x, each call says so,
+and a tokenizer can be loaded from a file only.
 """
 # mypy: disable-error-code="no-any-return"
 
@@ -61,17 +60,16 @@ class Tokenizer:
 
         A BundleError says that they stand elsewhere.
         """
-        parts = [text] if isinstance(text, str) else [*text]
-        if self.bare_ids("a"):  # any text does, if it has tokens
-            parts = ["a" for _ in parts]
-        [encoding] = self.encode([(parts[0], parts[1]) if len(parts) == 2 else parts[0]])
+        if self.bare_ids("a"):  # a short text tells as much, if it has tokens
+            text = "a" if isinstance(text, str) else ("a", "a")
+        [encoding] = self.encode([text])
         sides, rest = [], encoding.ids
-        for own in map(self.bare_ids, parts):
+        for own in map(self.bare_ids, [text] if isinstance(text, str) else text):
             places = (at for at in range(len(rest)) if rest[at : at + len(own)] == own)
             sides.append(next(places, len(rest)))
             rest = rest[sides[-1] + len(own) :]
         sides.append(len(rest))
-        if sum(sides) != self.special_count(pair=len(parts) == 2):
+        if sum(sides) != self.special_count(pair=isinstance(text, tuple)):
             raise BundleError(
                 f"{self.document.path} does not put its special tokens around a text, so that a "
                 "long one cannot be split or cut; shorten it, rather than let it be cut"
@@ -123,10 +121,9 @@ _LOADED: WeakValueDictionary[Any, Tokenizer] = WeakValueDictionary()
 
 
 def load(document: Document, splits_special: bool) -> Tokenizer:
-    """Load a tokenizer, without its padding and truncation, or give the one that is loaded already.
+    """Load a tokenizer without its padding and truncation, or give the one that is loaded already.
 
-    With `splits_special`, a special token within a text is read as plain letters. A BundleError
-    says that the library cannot run it, or has calls that this client does not know.
+    With `splits_special`, a special token within a text is read as plain letters.
     """
     key = str(document.parts), document.model, splits_special
     found = _LOADED.get(key)
@@ -140,7 +137,7 @@ def load(document: Document, splits_special: bool) -> Tokenizer:
 def _load_file(document: Document) -> Any:
     library = _LIBRARY.Tokenizer
     if not document.edited:
-        return library.from_file(document.path)  # in 0.x, 7 ms faster for the default bundle
+        return library.from_file(document.path)
     if hasattr(library, "from_str"):
         return library.from_str(document.dump())
     content = document.dump().encode()

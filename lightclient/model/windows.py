@@ -28,9 +28,7 @@ def split(texts: Sequence[Text], bundle: Bundle, limit: int | None, stride: int)
     A text is read up to `MOST_TOKENS` tokens, or 16 times as many characters, or up to `limit` if
     that is more. `truncated` is True in each of its rows if it has more, and else False.
 
-    Raises:
-        InputError: `stride` is not a whole number that `limit` has room for.
-        Whatever `tokenize` raises.
+    Raises what `check_stride` and `tokenize` raise.
     """
     if limit is None:
         return [[row] for row in tokenize(texts, bundle)]
