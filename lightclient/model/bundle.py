@@ -55,8 +55,10 @@ class Bundle:
 
     @property
     def function(self) -> FunctionName:
-        """The function that makes scores of logits."""
-        # As transformers chooses it (pipelines/text_classification.py, postprocess).
+        """The function that makes scores of logits.
+
+        The choice is that of transformers, pipelines/text_classification.py, postprocess.
+        """
         if self.problem_type == "regression":
             return "none"
         is_multi = self.problem_type == "multi_label_classification"
@@ -87,7 +89,11 @@ class Bundle:
 
     @classmethod
     def from_files(cls, name: str, files: Files, origin: Origin) -> "Bundle":
-        """Make a bundle of the contents of its files; `load` says which there are, and raises."""
+        """Make a bundle of the contents of its files; `load` says which there are.
+
+        Raises:
+            BundleError: a file is missing, broken, or contradicts another.
+        """
         if "config.json" not in files:
             raise BundleError(
                 f"{origin.path('config.json')} is missing; copy it from the model's Hugging Face "
