@@ -71,21 +71,11 @@ def load_tokenizer(
     # `BertTokenizerFast` and model_type `bert` are both `bert`; `xlm-roberta` is `xlmroberta`.
     name = str(tokens.get("tokenizer_class") or config.get("model_type") or "")
     family = name.removesuffix("Fast").removesuffix("Tokenizer").replace("-", "").lower()
-    if "tokenizer.json" in files:
-        path = origin.path("tokenizer.json")
-        document = parse_document(files["tokenizer.json"], path, is_file=origin.is_folder)
-    elif VOCABULARY in files and family in _BERT_LIKE - {"mpnet"} | _GENERIC:
-        family = family if family in _BERT_LIKE else "bert"
-        special = {role: tokens.get(role) or token for role, token in _BERT_TOKENS.items()}
-        tokens = JsonFile(tokens.name, tokens | special)
-        names = {role: _content(token) for role, token in special.items()}
-        document = wordpiece_document(files[VOCABULARY], origin.path(VOCABULARY), names)
-    else:
-        raise BundleError(
-            f"{origin.path(VOCABULARY)} is missing or is no BERT vocabulary, and no tokenizer.json "
-            "is beside it; give the right path, or save the model's fast tokenizer there: "
-            "AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER)"
-        )
+    if "tokenizer.json" not in files:
+        family = "bert" if family in _GENERIC else family
+        roles = {role: tokens.get(role) or token for role, token in _BERT_TOKENS.items()}
+        tokens = JsonFile(tokens.name, tokens | roles)
+    document = _read_document(files, origin, tokens, family)
     document = document.edit(**_changes(document, tokens, family))
     side, pad_type = ("left", 3) if family in _LEFT_PADDED else ("right", 0)
     pad_id = _pad_id(document, tokens, config, family)
@@ -97,6 +87,21 @@ def load_tokenizer(
         "token_type_ids" in inputs if isinstance(inputs, list) else family not in _WITHOUT_TYPE_IDS,
         _is_left("truncation", document, tokens, "right"),
         document.longest_word(),
+    )
+
+
+def _read_document(files: Files, origin: Origin, tokens: JsonFile, family: str) -> Document:
+    if "tokenizer.json" in files:
+        path = origin.path("tokenizer.json")
+        return parse_document(files["tokenizer.json"], path, is_file=origin.is_folder)
+    path = origin.path(VOCABULARY)
+    if VOCABULARY in files and family in _BERT_LIKE - {"mpnet"}:
+        special = {role: _content(tokens[role]) for role in _BERT_TOKENS}
+        return wordpiece_document(files[VOCABULARY], path, special)
+    raise BundleError(
+        f"{path} is missing or is no BERT vocabulary, and no tokenizer.json is beside it; give the "
+        "right path, or save the model's fast tokenizer there: "
+        "AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER)"
     )
 
 
