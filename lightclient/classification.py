@@ -1,6 +1,6 @@
 """What a text was classified as."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ class Score(NamedTuple):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Any:
         """Tell pydantic, and with it FastAPI, that a score is read and written as an object."""
-        from pydantic_core import core_schema as made
+        from pydantic_core import core_schema as made  # there if somebody calls this
 
         fields = {
             "label": made.typed_dict_field(made.str_schema()),
@@ -91,7 +91,7 @@ class Classification:
 
     def as_dict(self) -> dict[str, Any]:
         """The classification in plain JSON types."""
-        scores = [score._asdict() for score in self.scores]
+        scores = [score._asdict() for score in self.scores]  # json writes a tuple as a list
         return vars(self) | {"scores": scores, "logits": list(self.logits)}
 
     def __repr__(self) -> str:
@@ -101,11 +101,7 @@ class Classification:
 
 
 def check_threshold(threshold: object) -> Threshold:
-    """Give back a threshold whose numbers are floats.
-
-    Raises:
-        InputError: it is neither a number nor a mapping to numbers.
-    """
+    """Give back a threshold, which is a number or a mapping to numbers, with floats for these."""
     if not isinstance(threshold, Mapping):
         return check_number("threshold", threshold, ", or a mapping from each label to one")
     return {
@@ -115,24 +111,21 @@ def check_threshold(threshold: object) -> Threshold:
 
 
 def least_scores(threshold: Threshold, labels: Iterable[str]) -> Mapping[str, float]:
-    """The score that each label has to reach.
-
-    Raises:
-        InputError: as `Classification.above`.
-    """
+    """The score that each label has to reach; raises as `Classification.above` does."""
     least = check_threshold(threshold)
     if not isinstance(least, Mapping):
         return dict.fromkeys(labels, least)
-    known = dict.fromkeys(labels)
+    known = dict.fromkeys(labels)  # a model's config may give two labels one name
     missing = [label for label in known if label not in least]
     unknown = [label for label in least if label not in known]
-    found = [f"it lacks {_names(missing)}"] * bool(missing)
-    found += [f"no label is called {_names(unknown)}"] * bool(unknown)
+    found = [f"it lacks {some_of(missing)}"] * bool(missing)
+    found += [f"no label is called {some_of(unknown)}"] * bool(unknown)
     if found:
         raise InputError(f"threshold must have a number for each label: {', and '.join(found)}")
     return least
 
 
-def _names(labels: list[str]) -> str:
+def some_of(labels: Sequence[str]) -> str:
+    """The first of these labels, and how many more there are, for an error message."""
     shown = ", ".join(short_repr(label, 40) for label in labels[:_SHOWN])
     return shown if len(labels) <= _SHOWN else f"{shown} and {len(labels) - _SHOWN:,} more"

@@ -13,13 +13,13 @@ from lightclient.http.headers import Headers, Token
 from lightclient.imports import import_numpy_meanwhile
 from lightclient.model.bundle import Bundle, FunctionName
 from lightclient.model.encoding import Text, count_tokens
-from lightclient.questions.long_texts import Cut, LongTexts, make_question
+from lightclient.questions.long_texts import Cut, make_question
 from lightclient.questions.question import Question
 from lightclient.questions.zero_shot import TEMPLATE, ZeroShot
 from lightclient.serving.predictor import Predictor
 from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
-from lightclient.settings import Settings, check_timeout, read_settings, read_variables
+from lightclient.settings import LongTexts, Settings, check_timeout, read_settings, read_variables
 from lightclient.texts import check_one, check_texts, refuse_table
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Classifier:
         if not texts:
             return []
         if isinstance(question, Cut):
-            found = self._predictor.ask(question, texts, deadline)
+            found = self._predictor.ask(question.one_row_each, texts, deadline)
             if found is not None:
                 return found
         from lightclient.streams.stream import ask_stream  # its threads are seldom needed

@@ -19,6 +19,7 @@ class LightClientError(Exception):
     index: int | None = None
 
     def __init__(self, message: str, **data: object) -> None:
+        # A server's words may hold escapes that would write to the user's terminal.
         super().__init__(printable(message, _LONGEST_MESSAGE, kept="\n"))
         self.__dict__.update(data)
 

@@ -6,8 +6,7 @@ equal bit for bit. With another rounding, two scores that tie in the pipeline wo
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from itertools import cycle
+from dataclasses import replace
 from operator import itemgetter
 from typing import Literal
 
@@ -20,11 +19,8 @@ from lightclient.model.bundle import Bundle
 from lightclient.serving.plan import Plan
 from lightclient.serving.reply import Floats, read_logits
 
-_make_score: Callable[[tuple[str, float]], Score] = partial(tuple.__new__, Score)
 _by_score = itemgetter(1)
 _NEARLY = 1e-6  # how far the sum of float32 probabilities may be from 1
-# exp(-2 * _SMALL) is a normal number of float32, so that nothing can overflow or underflow.
-_FEW, _SMALL = 8, 40.0
 
 
 def classify_reply(reply: Reply, plan: Plan, truncated: Sequence[bool]) -> list[Classification]:
@@ -34,22 +30,25 @@ def classify_reply(reply: Reply, plan: Plan, truncated: Sequence[bool]) -> list[
         SignatureError: the output holds probabilities and nobody said so, or the other way round.
         Whatever `read_logits` raises.
     """
-    bundle, function = plan.bundle, plan.function
-    logits = read_logits(reply, len(truncated), len(bundle.labels), plan.signature.output)
-    if function.believed is not None:
-        _check_belief(logits, plan)
-    return classify_logits(logits, bundle, truncated, function.name)
+    logits = read_logits(reply, len(truncated), len(plan.bundle.labels), plan.signature.output)
+    _check_belief(logits, plan)
+    return classify_logits(logits, plan.bundle, truncated, plan.function.name)
 
 
 def _check_belief(values: Floats, plan: Plan) -> None:
     """Check that the output holds what it is believed to hold: probabilities, or else logits."""
-    output = plan.signature.output
-    if plan.function.believed == "probabilities":
-        if not ((values >= 0) & (values <= 1)).all():
-            raise _doubt(f"the output {output!r} holds values outside 0 to 1, whatever its name is")
-    elif values.shape[1] > 1 and _are_distributions(values):
+    output, believed = plan.signature.output, plan.function.believed
+    if believed == "probabilities" and not ((values >= 0) & (values <= 1)).all():
+        found = f"the output {output!r} holds values outside 0 to 1, whatever its name is"
+    elif believed == "logits" and values.shape[1] > 1 and _are_distributions(values):
         name = "the model's output" if output is None else f"the output {output!r}"
-        raise _doubt(f"each row of {name} is between 0 and 1 and sums to 1, as probabilities do")
+        found = f"each row of {name} is between 0 and 1 and sums to 1, as probabilities do"
+    else:
+        return
+    raise SignatureError(
+        f"{found}. Say what it holds: function='none' (--function none) for probabilities, "
+        "'softmax' or 'sigmoid' for logits"
+    )
 
 
 def _are_distributions(values: Floats) -> bool:
@@ -61,23 +60,12 @@ def _are_distributions(values: Floats) -> bool:
     return bool(within and (abs(sums - 1) <= _NEARLY).all())
 
 
-def _doubt(found: str) -> SignatureError:
-    return SignatureError(
-        f"{found}. Say what it holds: function='none' (--function none) for probabilities, "
-        "'softmax' or 'sigmoid' for logits"
-    )
-
-
 def classify_logits(
     logits: Floats, bundle: Bundle, truncated: Sequence[bool], function: str | None = None
 ) -> list[Classification]:
-    """Score the rows of one reply.
+    """Score the rows of one reply: finite float32, one row a text and one column a label.
 
-    Args:
-        logits: float32, one row a text and one column a label, all finite.
-        bundle: the labels.
-        truncated: one bool a text.
-        function: the name of the function that makes the scores; None: the pipeline's choice.
+    `function`: the name of the one that makes the scores; None: the pipeline's choice.
     """
     return _classify(_FUNCTIONS[function or bundle.function](logits), logits, bundle, truncated)
 
@@ -86,43 +74,35 @@ def _classify(
     table: Floats, logits: Floats, bundle: Bundle, truncated: Sequence[bool]
 ) -> list[Classification]:
     """The classifications of rows; `table` has their scores, in the order of the labels."""
-    columns = table.shape[1]
-    labels = cycle(bundle.labels[:columns])
-    every = map(_make_score, zip(labels, table.ravel().tolist(), strict=False))
-    by_row = zip(*[every] * columns, strict=True)  # takes as many of them for each row
     found = []
-    for scores, raw, cut in zip(by_row, logits.tolist(), truncated, strict=True):
-        if columns != 2 or scores[0].score < scores[1].score:
-            # Python's sort is stable, in reverse too: ties stay in the order of the labels.
-            scores = tuple(sorted(scores, key=_by_score, reverse=True))
+    for row, raw, cut in zip(table.tolist(), logits.tolist(), truncated, strict=True):
+        # Python's sort is stable, in reverse too: ties stay in the order of the labels.
+        scores = sorted(map(Score, bundle.labels, row), key=_by_score, reverse=True)
         label, score = scores[0]
-        found.append(Classification(label, score, scores, tuple(raw), cut))
+        found.append(Classification(label, score, tuple(scores), tuple(raw), cut))
     return found
 
 
 def join(
     windows: Sequence[Classification], plan: Plan, joining: Literal["mean", "max"]
 ) -> Classification:
-    """The classification of a text, of those of its windows.
+    """The classification of a text, of those of its windows, computed in float32.
 
-    Each score, and each logit, is the mean or the maximum over the windows, in float32. If the
-    labels exclude each other, the scores are then divided by their sum.
+    It is as `long_texts` of `Classifier` says.
     """
     reduce = np.maximum.reduce if joining == "max" else np.mean
     logits = np.array([window.logits for window in windows], np.float32)
     by_window = _FUNCTIONS[plan.function.name](logits)
     table = reduce(by_window, axis=0, keepdims=True)
-    if _sum_to_one(by_window, plan):
+    if _exclude_each_other(by_window, plan):
         table /= np.add.reduce(table, axis=-1, keepdims=True)
     truncated = any(window.truncated for window in windows)
     joined = reduce(logits, axis=0, keepdims=True)
     [found] = _classify(table, joined, plan.bundle, [truncated])
-    return Classification(
-        found.label, found.score, found.scores, found.logits, truncated, len(windows)
-    )
+    return replace(found, windows=len(windows))
 
 
-def _sum_to_one(table: Floats, plan: Plan) -> bool:
+def _exclude_each_other(table: Floats, plan: Plan) -> bool:
     """Whether the scores of each row are the probabilities of labels that exclude each other."""
     if plan.function.name == "none":  # they may be those of a softmax inside the model
         return plan.bundle.function == "softmax" and _are_distributions(table)
@@ -143,18 +123,10 @@ def sigmoid(logits: Floats) -> Floats:
 
 def softmax(logits: Floats) -> Floats:
     """exp(x - max) / Σ exp(x - max) over the labels of each row."""
-    # errstate takes as long as all the rest, and the logits of one text hardly ever need it.
-    if logits.size <= _FEW and max(map(abs, logits.ravel().tolist())) < _SMALL:
-        return _softmax(logits)
-    with np.errstate(all="ignore"):  # the difference may be infinite, and a power too small: 0
-        return _softmax(logits)
-
-
-def _softmax(logits: Floats) -> Floats:
     # The functions behind the arrays' methods max and sum, which would cost a call more each.
-    found: Floats = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
-    np.exp(found, out=found)
-    found /= np.add.reduce(found, axis=-1, keepdims=True)
+    with np.errstate(all="ignore"):  # the difference may be infinite, and a power too small: 0
+        found: Floats = np.exp(logits - np.maximum.reduce(logits, axis=-1, keepdims=True))
+        found /= np.add.reduce(found, axis=-1, keepdims=True)
     return found
 
 

@@ -4,43 +4,39 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from lightclient.checks import check_choice, check_whole
 from lightclient.errors import InputError, SettingError
 from lightclient.http.headers import Headers, Token
 from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle, FunctionName
-from lightclient.questions.long_texts import LongTexts
-from lightclient.serving.function import FUNCTIONS
 from lightclient.serving.request import FORMS, Form
 from lightclient.serving.signature import Signature
 
+LongTexts = Literal["cut", "refuse", "mean", "max"]
+_FUNCTIONS: tuple[FunctionName, ...] = get_args(FunctionName)
 # The settings that the environment may give, as LIGHTCLIENT_ and the name in capitals.
 FROM_ENVIRONMENT = ("url", "bundle", "timeout", "token", "ca_certs", "client_cert", "function")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_BY_VARIABLE = "set LIGHTCLIENT_TOKEN instead, here and where it is unpickled, or "
 _LONGEST = 366 * 24 * 3600  # far beyond it, the waits of the system overflow
 
 
 class EnvironmentToken(str):
     """The token of LIGHTCLIENT_TOKEN. A pickle of it names the variable and not its value."""
 
-    __slots__ = ()
-
     def __reduce__(self) -> tuple[Any, ...]:
         return read_token, ()
 
 
 def read_token() -> EnvironmentToken:
-    """The token of the environment, which a pickled classifier calls where it is unpickled.
-
-    Raises:
-        SettingError: there is none.
-    """
+    """The token of the environment, which a pickled classifier reads where it is unpickled."""
     token = os.environ.get("LIGHTCLIENT_TOKEN")
     if not token:
         raise SettingError(
@@ -72,16 +68,16 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_timeout(self.timeout)
-        signature = self.signature
         check_choice("form", self.form, FORMS)
         check_choice("long_texts", self.long_texts, get_args(LongTexts))
         if self.function is not None:
-            check_choice("function", self.function, FUNCTIONS)
+            check_choice("function", self.function, _FUNCTIONS)
         for name in ("max_length", "pad_to"):
             if (value := getattr(self, name)) is not None:
                 check_whole(name, value, 1)
-        if not isinstance(signature, (str, Signature, type(None))):
-            raise InputError(f"signature must be a str or a Signature, not {short_repr(signature)}")
+        if not isinstance(self.signature, (str, Signature, type(None))):
+            given = short_repr(self.signature)
+            raise InputError(f"signature must be a str or a Signature, not {given}")
         check_whole("retries", self.retries, 0)
         check_whole("stride", self.stride, 0)
         if isinstance(self.headers, Mapping):  # a copy, which the caller cannot change
@@ -91,48 +87,33 @@ class Settings:
         """What a pickle holds.
 
         Raises:
-            InputError: the token, or headers, were passed as values, which may be secret.
+            InputError: the token, or a header, may be a secret that would stand in the pickle.
         """
-        if isinstance(self.token, str) and not isinstance(self.token, EnvironmentToken):
-            raise InputError(
-                "a classifier whose token was passed as a str cannot be pickled, because the token "
-                "would stand in the pickle: set LIGHTCLIENT_TOKEN, here and where it is unpickled, "
-                "and leave token= out; or pass token= a function that fetches the token"
-            )
-        if self.headers and not callable(self.headers):
-            raise InputError(
-                "a classifier whose headers were passed as a mapping cannot be pickled, because "
-                "keys may stand in them, and then in the pickle: pass headers= a function of "
-                "(method, url, body) that returns them"
-            )
         for name, value in (("token", self.token), ("headers", self.headers)):
-            if callable(value) and not _is_found_by_name(value):
+            if value and not isinstance(value, EnvironmentToken) and not _is_found_by_name(value):
+                unknown = " that no module holds by its name" if callable(value) else ""
+                variable = _BY_VARIABLE if name == "token" else ""
                 raise InputError(
-                    f"a classifier cannot be pickled whose {name} is a {type(value).__name__} that "
-                    "no module holds by its name, because it may hold a secret, which would stand "
-                    f"in the pickle: pass {name}= a function of a module that is imported"
+                    f"a classifier whose {name} is a {type(value).__name__}{unknown} cannot be "
+                    f"pickled, because a secret may stand in it, and then in the pickle: {variable}"
+                    f"pass {name}= a function of a module that is imported"
                 )
         return dict(self.__dict__)
 
 
 def _is_found_by_name(value: Any) -> bool:
-    """Whether it is a function of a module, which pickle stores as the names of both.
-
-    Those of the program itself are not, because cloudpickle stores them with all that they use.
-    """
+    """Whether it is a function of a module, which pickle stores as the names of both."""
     module = getattr(value, "__module__", None) or ""
     found = getattr(sys.modules.get(module), getattr(value, "__qualname__", ""), None)
+    # Those of the program itself are none, because cloudpickle stores all that they use.
     return isinstance(value, FunctionType) and found is value and module != "__main__"
 
 
 def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
     """Read each setting from the arguments, or else the environment, or else its default.
 
-    An empty variable counts as absent. One that an argument replaces is not looked at.
-
-    Args:
-        environ: the environment, `os.environ` if left out.
-        given: fields of `Settings`; None counts as not given.
+    An argument that is None, and an empty variable, count as absent. `environ` is `os.environ` if
+    left out.
 
     Raises:
         InputError: a setting is not what it must be. The parts that use the URL, the bundle, the
@@ -141,6 +122,7 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Set
     """
     environ = os.environ if environ is None else environ
     found = {name: value for name, value in given.items() if value is not None}
+    # A variable that an argument replaces may be broken, so it is not even read.
     for name in set(FROM_ENVIRONMENT) - found.keys():
         if value := environ.get(f"LIGHTCLIENT_{name.upper()}"):
             found[name] = _READERS.get(name, str)(value)
@@ -148,36 +130,28 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Set
 
 
 def _seconds(text: str) -> float:
-    try:
+    with suppress(ValueError):  # an InputError is one as well
         return check_timeout(float(text))
-    except ValueError as error:  # an InputError is one as well
-        raise SettingError(
-            f"LIGHTCLIENT_TIMEOUT must be a number of seconds above 0, not {short_repr(text)}"
-        ) from error
+    words = f"LIGHTCLIENT_TIMEOUT must be a number of seconds above 0, not {short_repr(text)}"
+    raise SettingError(words)
 
 
 def _function(text: str) -> str:
-    if text not in FUNCTIONS:
-        raise SettingError(
-            f"LIGHTCLIENT_FUNCTION must be one of {', '.join(FUNCTIONS)}, not {short_repr(text)}"
-        )
-    return text
+    if text in _FUNCTIONS:
+        return text
+    names = ", ".join(_FUNCTIONS)
+    raise SettingError(f"LIGHTCLIENT_FUNCTION must be one of {names}, not {short_repr(text)}")
 
 
 _READERS: dict[str, Callable[[str], Any]] = {
-    "timeout": _seconds,
-    "token": EnvironmentToken,
-    "function": _function,
-}
+    "timeout": _seconds, "token": EnvironmentToken, "function": _function,
+}  # fmt: skip
 
 
 def check_timeout(value: Any) -> float:
-    """Give back a timeout.
-
-    Raises:
-        InputError: it is no number of seconds above 0.
-    """
+    """Give back a timeout in seconds. It must be above 0, and a year at most."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    # NaN fails both comparisons, and an int of thousands of digits is compared without an error.
     if not is_number or not 0 < value <= _LONGEST:
         raise InputError(
             f"timeout must be a number of seconds above 0, a year at most, not {short_repr(value)}"
@@ -201,22 +175,20 @@ _PROXY = re.compile(
 def find_proxy(scheme: str, host: str, port: int) -> str | None:
     """The URL of the proxy that the environment names for a server; None if there is none.
 
-    The standard library decides, as for urllib.request and requests, which variables count and
-    which hosts NO_PROXY means.
-
     Raises:
-        SettingError: it is not the URL of an http proxy. The message does not show it, because it
-            may hold a password.
+        SettingError: it is not the URL of an http proxy.
     """
     if not any(map(os.environ.get, _PROXIES)):
         return None
+    # The standard library decides, as for urllib.request and requests, which variables count and
+    # which hosts NO_PROXY means.
     library: Any = import_module("urllib.request")  # takes 10 ms; most environments name no proxy
     proxies = library.getproxies_environment()
     proxy = proxies.get(scheme)
     if not proxy or library.proxy_bypass_environment(f"{host}:{port}", proxies):
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
-    if not _PROXY.fullmatch(proxy):
+    if not _PROXY.fullmatch(proxy):  # which may hold a password, so no message shows it
         raise SettingError(
             f"{scheme.upper()}_PROXY must be the URL of an http proxy, like http://HOST:3128 or "
             "http://USER:PASSWORD@HOST:3128; or name the server's host in NO_PROXY"

@@ -433,7 +433,7 @@ def test_a_bundle_that_takes_too_long_to_load(spam: Path) -> None:
                 return predictor.bundle.fingerprint == mark
 
         with pytest.raises(TimedOut, match=r"loading the bundle .* took longer .* call warm\("):
-            predictor.ask(Cut(), ["a"], OverOnceLoaded(10))
+            predictor.ask(Cut().one_row_each, ["a"], OverOnceLoaded(10))
         assert classifier.classify("a").label in ("HAM", "SPAM")
 
 

@@ -36,9 +36,9 @@ from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
 from tests.lambda_events import batch_event, failures, http_event
 from tests.oracle import Oracle
 from tests.scripted import outputs, read_request, response, serving
+from tests.test_carried import Changing, model_folder, served
 from tests.test_stream import POISON, POISON_ID, Arrays, threads, versions
 from tests.test_stream import Batching as Together
-from tests.test_carried import Changing, model_folder, served
 
 DEFAULT = Bundle.load()
 ORACLE = Oracle(DEFAULT)

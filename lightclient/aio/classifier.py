@@ -22,11 +22,11 @@ from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.headers import Headers, Token
 from lightclient.model.bundle import Bundle, FunctionName
 from lightclient.model.encoding import Text
-from lightclient.questions.long_texts import LongTexts
 from lightclient.questions.question import Question
 from lightclient.questions.zero_shot import TEMPLATE, ZeroShot
 from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
+from lightclient.settings import LongTexts
 from lightclient.texts import check_one, check_texts
 
 if TYPE_CHECKING:

@@ -67,6 +67,9 @@ def _warm(classifier: Classifier) -> None:
 
 def _load_the_rest() -> None:
     """Import what a classifier imports at its first need, which no event should wait for."""
+    import lightclient.scoring
+    import lightclient.serving.reply
+    import lightclient.streams.stream  # noqa: F401
 
 
 def _prepare_for_snapshots(classifier: Classifier) -> None:

@@ -276,7 +276,7 @@ class _Walk:
 
     def answer(self) -> str:
         """A text's classification."""
-        [answer] = self._predictor.ask(Cut(), [_SAMPLE], self._deadline()) or []
+        [answer] = self._predictor.ask(Cut().one_row_each, [_SAMPLE], self._deadline()) or []
         asked = ", asked with form='row'" if self._settings.form == "row" else ""
         return f"{_SAMPLE!r} gets {answer}{asked}"
 

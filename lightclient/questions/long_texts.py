@@ -8,8 +8,8 @@ from lightclient.errors import InputError
 from lightclient.model.encoding import Row, Text
 from lightclient.model.windows import split, tokens_of
 from lightclient.serving.plan import Plan
+from lightclient.settings import LongTexts
 
-LongTexts = Literal["cut", "refuse", "mean", "max"]
 Joining = Literal["mean", "max"]
 # Characters of a text that hardly ever fits, so that to try it would only take time.
 _SURELY_LONG = 100_000
@@ -38,12 +38,8 @@ class Refuse(Cut):
     """What a text is classified as. One that is too long is an error."""
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
-        """One row a text.
-
-        Raises:
-            InputError: a text is too long; the message says how many tokens it has.
-        """
-        found = plan.tokenize(texts)
+        """One row a text; an InputError says how many tokens one has that is too long."""
+        found = plan.tokenize(texts)  # a row that was cut no longer tells how long its text was
         for at, row in enumerate(found):
             if row.truncated:
                 what = "the text" if len(texts) == 1 else f"texts[{at}]"
@@ -57,11 +53,8 @@ class Refuse(Cut):
 class Windows(Cut):
     """What a text is classified as. One that is too long is read in windows that overlap.
 
-    Their scores become one, label by label.
-
-    Args:
-        joining: by their mean or their maximum.
-        stride: how many tokens two neighbouring windows share.
+    Their scores become one, label by label, by their mean or maximum. Two neighbouring windows
+    share `stride` tokens.
     """
 
     def __init__(self, joining: Joining, stride: int) -> None:
@@ -69,13 +62,12 @@ class Windows(Cut):
 
     def one_row_each(self, texts: Sequence[Text], plan: Plan) -> list[Row] | None:
         """The rows of texts that fit; None if one is too long."""
-        if any(len(text) > _SURELY_LONG for text in texts):
-            return None
-        return super().one_row_each(texts, plan)
+        is_long = any(len(text) > _SURELY_LONG for text in texts)
+        return None if is_long else super().one_row_each(texts, plan)
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
         """A row for each window of a text. A pair has one row and is cut."""
-        plan.check_pairs(texts)
+        plan.check_pairs(texts)  # `split` does not know the signature
         # A pair with an empty second text is no pair, so that it has windows as well.
         texts = [text if isinstance(text, str) or text[1] else text[0] for text in texts]
         return split(texts, plan.bundle, plan.limit, self._stride)
@@ -84,7 +76,7 @@ class Windows(Cut):
         """That of the only window, or else all of them together."""
         if len(found) == 1:
             return found[0]
-        from lightclient.scoring import join  # imported here, because it needs numpy
+        from lightclient.scoring import join  # not at the top: it imports numpy
 
         return join(found, plan, self._joining)
 

@@ -9,7 +9,7 @@ from lightclient.serving.plan import Plan
 
 
 class Question(Protocol):
-    """A kind of question, which is asked in one request (`Predictor.ask`) or in a stream."""
+    """A kind of question. Its methods raise a `LightClientError` for a text that it is not for."""
 
     @property
     def rows_a_text(self) -> int:
@@ -17,17 +17,9 @@ class Question(Protocol):
         ...
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
-        """The rows of each text, at least one.
-
-        Raises:
-            LightClientError: a text has none.
-        """
+        """The rows of each text, at least one."""
         ...
 
     def answer(self, found: Sequence[Classification], plan: Plan) -> Any:
-        """The answer to a text, of the answers to its rows.
-
-        Raises:
-            LightClientError: the model does not fit the question.
-        """
+        """The answer to a text, of the answers to its rows."""
         ...

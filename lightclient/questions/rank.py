@@ -7,7 +7,6 @@ cross_encoder/model.py, `CrossEncoder.rank`.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -54,11 +53,7 @@ class Fit:
         return [[row] for row in rows]
 
     def answer(self, found: Sequence[Classification], plan: Plan) -> float:
-        """The score.
-
-        Raises:
-            SignatureError, InputError: the model has several labels; or as `choose_for_rank`.
-        """
+        """The score, by the function that `choose_for_rank` chooses."""
         [logit, *others] = found[0].logits
         if others:
             names = printable(", ".join(plan.bundle.labels), 200)
@@ -68,7 +63,7 @@ class Fit:
                 "the labels from classify((query, document)), or zero_shot if the model is for "
                 "natural language inference"
             )
-        from lightclient.scoring import score_logit  # imported here, because it needs numpy
+        from lightclient.scoring import score_logit  # not at the top: it imports numpy
 
         return score_logit(logit, choose_for_rank(plan.function, plan.bundle))
 
@@ -88,8 +83,11 @@ def rank(
         check_whole("top_k", top_k, 1)
     question = Fit(str(check_text(query, "query")))
     texts: list[Any] = list(_read(documents, predictor, deadline))
-    with _errors_of_documents():
+    try:
         scores = ask(question, texts)
+    except LightClientError as error:  # which calls a text of the stream what it is there
+        error.args = (re.sub(r"^texts\[", "documents[", str(error)),)
+        raise
     found = [Ranked(at, score) for at, score in enumerate(scores)]
     # Python's sort is stable, in reverse too: documents that tie stay in the order given.
     return sorted(found, key=attrgetter("score"), reverse=True)[:top_k]
@@ -103,16 +101,6 @@ def _read(documents: object, predictor: Predictor, deadline: Deadline) -> Iterat
             f"documents must be an iterable of str, not {type(documents).__name__}; put a single "
             "document into a list"
         )
-    for at, document in enumerate(documents):
+    for at, document in enumerate(documents):  # which may be read from a slow source
         predictor.check_time(deadline, "reading the documents alone", _LIST)
         yield read_text(document, f"documents[{at}]")
-
-
-@contextmanager
-def _errors_of_documents() -> Iterator[None]:
-    """Have errors call a text of the stream the document that it is."""
-    try:
-        yield
-    except LightClientError as error:
-        error.args = (re.sub(r"^texts\[", "documents[", str(error)),)
-        raise

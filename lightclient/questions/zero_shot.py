@@ -1,33 +1,24 @@
 """Which of any labels fit a text, asked of a model for natural language inference (NLI).
 
-Each label becomes a hypothesis, and the text the premise, so that a text has one row a label. The
-formulas, the choice of the model's labels and the order are those of transformers,
+The formulas, the choice of the model's labels and the order are those of transformers,
 pipelines/zero_shot_classification.py.
 """
 
 from collections.abc import Sequence
 
-from lightclient.classification import Classification, Score
+from lightclient.classification import Classification, Score, some_of
 from lightclient.errors import InputError, SignatureError
 from lightclient.messages import short_repr
-from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Row, Text, check_text
 from lightclient.serving.plan import Plan
 
 TEMPLATE = "This example is {}."
-_SHOWN = 5
 
 
 class ZeroShot:
-    """A question about labels that the model has never seen.
+    """A question about labels that the model has never seen; the arguments are `zero_shot`'s.
 
-    Args:
-        labels: one or more.
-        template: the hypothesis; `{}` in it is replaced by a label.
-        multi_label: whether each label is judged alone. Otherwise they exclude each other.
-
-    Raises:
-        InputError: an argument is not what it must be.
+    Each label becomes a hypothesis, and the text the premise, so that a text has one row a label.
     """
 
     def __init__(self, labels: Sequence[str], template: str, multi_label: bool) -> None:
@@ -39,12 +30,7 @@ class ZeroShot:
         self.rows_a_text = len(self.labels)
 
     def check(self, plan: Plan) -> None:
-        """Check that the model can answer, whatever the texts are.
-
-        Raises:
-            SignatureError: it is none for NLI, or its output holds probabilities.
-            InputError: it has no room for a hypothesis and one token of a text.
-        """
+        """Check that the model can answer, with room for each hypothesis and a token of a text."""
         _find_labels(plan)
         for at, hypothesis in enumerate(self._hypotheses):
             try:
@@ -53,12 +39,7 @@ class ZeroShot:
                 raise InputError(f"labels[{at}] makes too long a hypothesis: {error}") from error
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
-        """One row a label, of which only the text itself is cut.
-
-        Raises:
-            InputError: a text is a pair, or is empty, or the model has no room for a hypothesis.
-            SignatureError: the model cannot read pairs.
-        """
+        """One row a label, of which only the text itself is cut."""
         # Each text comes once for each label, so a long one is cut to a piece before.
         premises = (plan.shorten(_check_premise(text)) for text in texts)
         pairs: list[Text] = [
@@ -73,14 +54,8 @@ class ZeroShot:
         return [rows[at : at + count] for at in range(0, len(rows), count)]
 
     def answer(self, found: Sequence[Classification], plan: Plan) -> Classification:
-        """The labels with their scores, highest first.
-
-        `logits` has the model's logits for entailment, in the order of the labels as given.
-
-        Raises:
-            SignatureError: the served model is none for NLI, or its output holds probabilities.
-        """
-        import numpy as np
+        """The labels with their scores; `logits` are those for entailment, in the labels' order."""
+        import numpy as np  # not at the top: the first request is sent while numpy is imported
 
         from lightclient.scoring import softmax
 
@@ -90,7 +65,7 @@ class ZeroShot:
             scores = softmax(logits[:, [contradiction, entailment]])[:, 1]
         else:
             scores = softmax(logits[:, entailment])
-        # Equal scores are in this order as well, because the pipeline sorts in the same way.
+        # The pipeline sorts in the same way, so that labels with equal scores come in its order.
         order = scores.argsort()[::-1]
         ranked = tuple(Score(self.labels[at], float(scores[at])) for at in order)
         raw = tuple(logits[:, entailment].tolist())
@@ -98,15 +73,16 @@ class ZeroShot:
 
 
 def _find_labels(plan: Plan) -> tuple[int, int]:
-    """The places of entailment and contradiction among the model's labels.
-
-    Raises:
-        SignatureError: there are none, or the output holds probabilities.
-    """
+    """The places of entailment and contradiction among the model's labels."""
     names = [label.lower() for label in plan.bundle.labels]
     found = [at for at, name in enumerate(names) if name.startswith("entail")]
     if not found or len(names) < 2:
-        raise _not_for_nli(plan.bundle)
+        raise SignatureError(
+            "zero-shot needs a model for natural language inference, which has two or more labels, "
+            f"one of them beginning with 'entail'; {plan.bundle.name!r} has "
+            f"{some_of(plan.bundle.labels)}. Serve such a model, or correct id2label in its "
+            "config.json"
+        )
     # The pipeline's own choice is "none" for regression only. For any other model, somebody said
     # that the output holds probabilities, or its name did.
     if plan.function.name == "none" and plan.bundle.function != "none":
@@ -114,17 +90,8 @@ def _find_labels(plan: Plan) -> tuple[int, int]:
             "zero-shot needs the model's logits, not the probabilities that its output holds "
             f"({plan.function.reason}); export the model with its logits"
         )
+    # The pipeline takes an end of the list that entailment is not at for contradiction.
     return found[0], -1 if found[0] == 0 else 0
-
-
-def _not_for_nli(bundle: Bundle) -> SignatureError:
-    names = ", ".join(short_repr(label, 40) for label in bundle.labels[:_SHOWN])
-    more = f" and {len(bundle.labels) - _SHOWN:,} more" if len(bundle.labels) > _SHOWN else ""
-    return SignatureError(
-        "zero-shot needs a model for natural language inference, which has two or more labels, one "
-        f"of them beginning with 'entail'; {bundle.name!r} has {names}{more}. Serve such a model, "
-        "or correct id2label in its config.json"
-    )
 
 
 def _check_premise(text: Text) -> str:
@@ -155,6 +122,8 @@ def _check_labels(labels: object) -> tuple[str, ...]:
 
 
 def _check_template(template: object) -> str:
+    # One that gives the same for any label has no place for it. format() fails in many ways, and
+    # with MemoryError for a width like {:>4611686018427387904}.
     try:
         is_good = isinstance(template, str) and template.format("a") != template.format("b")
     except (ValueError, LookupError, AttributeError, TypeError, MemoryError):

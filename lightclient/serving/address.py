@@ -12,10 +12,9 @@ _SHAPE = "http://HOST:8501/v1/models/NAME"
 # prefix that a gateway adds.
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")  # a name, or an address of either kind
 _MODEL_PATH = re.compile(
-    r"(?P<path>(?:/[^/]+)*?/v1/models/(?P<model>[^/:]+)(?:/versions/\d+|/labels/[^/:]+)?)"
-    r"(?::(?P<verb>\w+))?/?"
+    r"(?P<path>(?:/[^/]+)*?/v1/models/(?P<model>[^/:]+)"
+    r"(?:/versions/\d+|/labels/(?P<label>[^/:]+))?)(?::(?P<verb>\w+))?/?"
 )
-_LABEL = re.compile(r"/labels/([^/:]+)\Z")
 # Vertex AI and SageMaker have these. Nothing else about the model can be asked there.
 _PREDICT_ONLY = (":predict", ":rawPredict", "/invocations")
 
@@ -24,14 +23,16 @@ class Address(NamedTuple):
     """Where a model is served.
 
     `path` is the model's, with its version or label, without `:predict` or `/metadata`. It tells
-    the model's status. Where `model` is None, it takes predictions and nothing else.
+    the model's status. Where `model` is None, it takes predictions and nothing else. `label` is the
+    one that stands for a version.
     """
 
     scheme: str
     host: str
     port: int
     path: str
-    model: str | None
+    model: str | None = None
+    label: str | None = None
 
     @property
     def origin(self) -> str:
@@ -49,12 +50,6 @@ class Address(NamedTuple):
         """The path that tells the signatures."""
         return f"{self.path}/metadata"
 
-    @property
-    def label(self) -> str | None:
-        """The label that stands for a version, as it is written in the URL."""
-        found = _LABEL.search(self.path)
-        return found[1] if found else None
-
     def __str__(self) -> str:
         return self.origin + self.path
 
@@ -70,20 +65,7 @@ def parse_address(url: str | None) -> Address:
         InputError: the URL has no scheme, host or model, or parts that cannot be sent.
         SettingError: there is no URL.
     """
-    if url is None:
-        raise SettingError(
-            f"no server is named: set LIGHTCLIENT_URL to {_SHAPE}, or pass it as Classifier(url) "
-            "or --url; to try without a server: lightclient demo TEXT"
-        )
-    if not isinstance(url, str):
-        raise InputError(f"url must be a str like {_SHAPE}, not {type(url).__name__}")
-    url = url.strip()
-    if not url.isascii() or not url.isprintable() or " " in url:
-        raise InputError(f"url has a space, a control or a non-ASCII character; write {_SHAPE}")
-    if "@" in url:  # checked before any message quotes the URL, which may hold a password
-        raise InputError("url holds credentials; take them out and pass token= or headers=")
-    if "?" in url or "#" in url:
-        raise InputError(f"url must end with the model, without '?' or '#': {_SHAPE}")
+    url = _check_form(url)
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -92,15 +74,34 @@ def parse_address(url: str | None) -> Address:
     host = parts.hostname or ""
     if parts.scheme not in _PORTS or not _HOST.fullmatch(host):
         raise InputError(f"url {url!r} must start with http:// or https:// and a host: {_SHAPE}")
-    port = _PORTS[parts.scheme] if port is None else port
+    origin = parts.scheme, host, _PORTS[parts.scheme] if port is None else port
     match = _MODEL_PATH.fullmatch(parts.path)
     if match and match["verb"] in (None, "predict"):
-        return Address(parts.scheme, host, port, match["path"], match["model"])
+        return Address(*origin, *match.group("path", "model", "label"))
     if parts.path.endswith(_PREDICT_ONLY):
-        return Address(parts.scheme, host, port, parts.path, None)
+        return Address(*origin, parts.path)
     if match:
         raise InputError(f"url {url!r} must not end so; this client uses :predict: {_SHAPE}")
     raise InputError(
         f"url {url!r} names no model; write {_SHAPE}, or for other servers a URL that ends in "
         f"{', '.join(_PREDICT_ONLY)}"
     )
+
+
+def _check_form(url: str | None) -> str:
+    if url is None:
+        raise SettingError(
+            f"no server is named: set LIGHTCLIENT_URL to {_SHAPE}, or pass it as Classifier(url) "
+            "or --url; to try without a server: lightclient demo TEXT"
+        )
+    if not isinstance(url, str):
+        raise InputError(f"url must be a str like {_SHAPE}, not {type(url).__name__}")
+    url = url.strip()  # a variable that was read from a file ends with a line break
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise InputError(f"url has a space, a control or a non-ASCII character; write {_SHAPE}")
+    # The URL may hold a password or a key until this is checked, so no message quotes it before.
+    if "@" in url:
+        raise InputError("url holds credentials; take them out and pass token= or headers=")
+    if "?" in url or "#" in url:
+        raise InputError(f"url must end with the model, without '?' or '#': {_SHAPE}")
+    return url

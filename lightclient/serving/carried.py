@@ -2,19 +2,21 @@
 
 import json
 import logging
+import re
 from base64 import b64decode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lightclient.errors import BundleError, SignatureError
 from lightclient.http.transport import Reply
 from lightclient.messages import printable
 from lightclient.model.bundle import Bundle
-from lightclient.model.files import FILE, NAMES, Origin, fingerprint
+from lightclient.model.files import FILE, NAMES, SIGNATURE, Origin, fingerprint
 from lightclient.serving.refusal import read_json
 
 SERVED = "served"  # the bundle= that insists on the model's own
+_MARKED = re.compile(rf"{SIGNATURE}-([0-9a-f]{{16}})")
 _LOG = logging.getLogger("lightclient")
 
 
@@ -28,13 +30,22 @@ class Carried(NamedTuple):
     fingerprint: str | None
 
 
-Fetch = Callable[[Carried], Bundle]
+def find_carried(signatures: Iterable[str]) -> Carried | None:
+    """Find what a model carries by the names of its signatures (see `lightclient.model.files`)."""
+    marked = [found for name in signatures if (found := _MARKED.fullmatch(name))]
+    if len(marked) > 1:
+        names = printable(", ".join(sorted(found[0] for found in marked)))
+        raise SignatureError(
+            f"the model carries {len(marked)} bundles, {names}, and can have been exported with "
+            "one only; export it again"
+        )
+    if marked:
+        return Carried(marked[0][0], marked[0][1])
+    return Carried(SIGNATURE, None) if SIGNATURE in signatures else None
 
 
 class BundleChoice:
     """Finds the bundle of a served model, and keeps what was fetched. Threads may share one.
-
-    A model that has carried a bundle has to go on so, unless the user has given it.
 
     `is_open`: the user leaves it to the model. `bundle`: the one in use; before the model is asked,
     the one given or the one that ships. `carried`: what the model carries, as far as it was asked.
@@ -43,13 +54,11 @@ class BundleChoice:
     def __init__(self, given: str | Path | Bundle | None) -> None:
         self._insists = given == SERVED
         self.is_open = given is None or self._insists
-        # Two are kept, as a new version may answer from one server and the old one from the next.
         self.bundle = self._former = self._own = Bundle.load(None if self.is_open else given)
         self.carried: Carried | None = None
-        self._first = iter((True,))
         self._told: dict[str, object] = {}
 
-    def find(self, carried: Carried | None, url: str, fetch: Fetch) -> Bundle:
+    def find(self, carried: Carried | None, url: str, fetch: Callable[[Carried], Bundle]) -> Bundle:
         """Find the bundle of the version that is served now.
 
         Raises:
@@ -59,49 +68,50 @@ class BundleChoice:
         """
         if carried is None:
             return self._without(url)
-        was_known, self.carried = self.carried is not None, carried
-        mark = carried.fingerprint
-        held = (self._own, self.bundle, self._former)
-        known = [bundle for bundle in held if bundle.fingerprint == mark]
-        if not known and (self.is_open or mark is None):
-            fetched = fetch(carried)
-            mark, known = fetched.fingerprint, [fetched]
-        if not self.is_open and mark != self._own.fingerprint:
-            raise SignatureError(
-                f"bundle={self._own.name!r} (fingerprint {self._own.fingerprint}) is not the "
-                f"bundle that {url} was exported with ({mark}): leave bundle= (--bundle) out, "
-                "and the model's own is used"
-            )
-        found = known[0]
+        self.carried = carried
+        if not self.is_open:
+            return self._given(carried.fingerprint or fetch(carried).fingerprint, url)
+        # Two are kept, as a new version may answer from one server and the old one from the next.
+        known = {known.fingerprint: known for known in (self._former, self.bundle, self._own)}
+        found = known.get(carried.fingerprint or "") or fetch(carried)
         if found is not self.bundle:
             self._former, self.bundle = self.bundle, found
-        # Atomic, so that of several threads that find it at the same moment one tells it.
-        mine = object()
-        if self._told.setdefault(found.fingerprint, mine) is mine and was_known:
+        if self._is_news(found) and len(self._told) > 1:
             labels = printable(", ".join(found.labels), 200)
             _LOG.warning("%s has a new version with another bundle: labels %s", url, labels)
         return found  # not self.bundle, which another thread may have changed meanwhile
 
     def _without(self, url: str) -> Bundle:
+        # A model that has carried its own never gets the default one, with its labels.
         if self._insists or (self.is_open and self.carried is not None):
-            # A model that has carried its own never gets the default one, with its labels.
             raise SignatureError(
                 f"{url} carries no bundle: pass the model's Hugging Face folder as bundle=, or add "
                 "it to the model: lightclient export --add-bundle FOLDER SAVED_MODEL_DIR"
             )
-        if self.is_open and next(self._first, False):
+        if self.is_open and self._is_news(self._own):
             _LOG.warning("%s carries no bundle; the default is used: %s", url, told(self._own))
-        self.bundle = self._own
         return self._own
+
+    def _given(self, mark: str, url: str) -> Bundle:
+        if mark != self._own.fingerprint:
+            raise SignatureError(
+                f"bundle={self._own.name!r} (fingerprint {self._own.fingerprint}) is not the "
+                f"bundle that {url} was exported with ({mark}): leave bundle= (--bundle) out, "
+                "and the model's own is used"
+            )
+        return self._own
+
+    def _is_news(self, bundle: Bundle) -> bool:
+        # Atomic, so that of several threads that find it at the same moment one tells it.
+        mine = object()
+        return self._told.setdefault(bundle.fingerprint, mine) is mine
 
 
 def told(bundle: Bundle) -> str:
     """What is known of the default bundle, for a user who may have another model."""
     labels = printable(", ".join(bundle.labels), 200)
-    return (
-        f"labels {labels}, from the bundle that ships with lightclient: pass bundle= if this is "
-        "another model"
-    )
+    where = "from the bundle that ships with lightclient"
+    return f"labels {labels}, {where}: pass bundle= if this is another model"
 
 
 def build_bundle_request(carried: Carried, names: Sequence[str]) -> bytes:
@@ -113,16 +123,16 @@ def build_bundle_request(carried: Carried, names: Sequence[str]) -> bytes:
 def read_files(reply: Reply, carried: Carried, names: Sequence[str]) -> list[bytes]:
     """Read the answer to it: `{"outputs": [{"b64": …}, …]}`, in the order that was asked for.
 
-    TensorFlow Serving writes the bytes of an output so if its name ends with `_bytes`
-    (g3doc/api_rest.md, Encoding binary values).
-
     Raises:
         BundleError: the answer holds no such files.
         ServerError, TimedOut, NotTensorFlowServing: as `read_json`.
     """
     outputs = read_json(reply).get("outputs")
     try:
-        return [_content(value) for _, value in zip(names, outputs or (), strict=True)]
+        # TensorFlow Serving writes the bytes of an output so if its name ends with `_bytes`
+        # (g3doc/api_rest.md, Encoding binary values).
+        found = zip(names, outputs or (), strict=True)
+        return [b64decode(value["b64"], validate=True) for _, value in found]
     except (ValueError, LookupError, TypeError) as error:
         raise BundleError(
             f"{reply.url} did not send the bundle that the model carries: {carried.signature} must "
@@ -130,16 +140,9 @@ def read_files(reply: Reply, carried: Carried, names: Sequence[str]) -> list[byt
         ) from error
 
 
-def _content(value: Any) -> bytes:
-    return b64decode(value["b64"], validate=True)
-
-
 def make_bundle(contents: Sequence[bytes], carried: Carried, url: str, name: str) -> Bundle:
-    """Make the bundle of a served model of the contents of its files.
-
-    Raises:
-        BundleError: they are broken, or not those of the fingerprint.
-    """
+    """Make the bundle of a served model of the contents of its files."""
+    # The signature gives no bytes for a file that the bundle has not.
     files = {file: content for file, content in zip(NAMES, contents, strict=True) if content}
     if carried.fingerprint not in (None, fingerprint(files)):
         raise BundleError(

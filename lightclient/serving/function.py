@@ -1,13 +1,11 @@
 """Which function makes scores of a served model's output."""
 
 import re
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from lightclient.errors import InputError, SignatureError
 from lightclient.messages import short_repr
 from lightclient.model.bundle import Bundle, FunctionName
-
-FUNCTIONS: tuple[FunctionName, ...] = get_args(FunctionName)
 
 # Names of outputs that hold probabilities: those that people give, and those that Keras makes of a
 # last layer (applications/, and the names of keras.activations). Keras adds a number to the second
@@ -38,37 +36,28 @@ class Function(NamedTuple):
 
 
 def choose_function(stated: FunctionName | None, output: str | None, bundle: Bundle) -> Function:
-    """Choose by what the user said, or else the output's name, or else as the pipeline does.
+    """Choose as the user stated, or else by the output's name, or else as the pipeline does.
 
-    Args:
-        stated: what the user said.
-        output: the name of the served output; None: it is not known.
-        bundle: knows the pipeline's choice.
+    `output`: the name of the served output; None: it is not known.
     """
     if stated is not None:
         return Function(stated, "as function= says", None, for_rank=stated)
-    name, name_says = bundle.function, (output or "").lower()
-    kind = bundle.problem_type or f"{len(bundle.labels)} labels"
+    usual, kind = bundle.function, bundle.problem_type or f"{len(bundle.labels)} labels"
     reason = f"as transformers' pipeline does for {kind}"
-    for_rank: FunctionName | None = "none" if _PROBABILITIES.fullmatch(name_says) else None
-    if name == "none":
-        return Function(name, reason, None, for_rank)
-    if for_rank == "none":
-        reason = f"as the name {output!r} says probabilities"
-        return Function("none", reason, "probabilities", for_rank)
-    # Even one that is called logits is looked at, since a layer of that name may have a softmax.
-    return Function(name, reason, "logits")
+    if not _PROBABILITIES.fullmatch((output or "").lower()):
+        # Even one that is called logits is looked at: a layer of that name may have a softmax.
+        return Function(usual, reason, None if usual == "none" else "logits")
+    if usual == "none":
+        return Function(usual, reason, None, for_rank="none")
+    reason = f"as the name {output!r} says probabilities"
+    return Function("none", reason, "probabilities", for_rank="none")
 
 
 def choose_for_rank(function: Function, bundle: Bundle) -> FunctionName:
     """Choose what makes the score of a document of a cross-encoder's only logit.
 
-    What the user said, or else the output's name, or else the model's own choice, as in
-    sentence-transformers 5.7, cross_encoder/model.py, get_default_activation_fn.
-
-    Raises:
-        InputError: the user said softmax, which makes 1 of any single logit.
-        SignatureError: the model's own choice is none of these functions.
+    The model's own choice is that of sentence-transformers 5.7, cross_encoder/model.py,
+    get_default_activation_fn.
     """
     if function.for_rank == "softmax":
         raise InputError(

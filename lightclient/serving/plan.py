@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lightclient import errors
 from lightclient.checks import check_whole
+from lightclient.errors import InputError, SignatureError
 from lightclient.model.bundle import Bundle, FunctionName
 from lightclient.model.encoding import Row, Text, tokenize
 from lightclient.model.shorten import shorten_closely
@@ -19,7 +19,6 @@ class Plan(NamedTuple):
     `function`: makes scores of the output.
     `limit`: the most tokens of a text, which is cut there; None: there is no limit.
     `length`: the tokens that every row is padded to; None: the longest of its request.
-    `takes_pairs`: whether the model can tell the two texts of a pair apart.
     """
 
     signature: Signature
@@ -27,17 +26,9 @@ class Plan(NamedTuple):
     function: Function
     limit: int | None
     length: int | None
-    takes_pairs: bool
 
     def tokenize(self, texts: Sequence[Text], *, first_only: bool = False) -> list[Row]:
-        """Turn texts into tokens, as many as the limit allows.
-
-        With `first_only`, only the first text of a pair is cut.
-
-        Raises:
-            SignatureError: there is a pair, which the model would answer wrongly.
-            InputError, BundleError: as `encoding.tokenize`.
-        """
+        """Turn texts into tokens, as `encoding.tokenize` does, after `check_pairs`."""
         self.check_pairs(texts)
         return tokenize(texts, self.bundle, self.limit, first_only=first_only)
 
@@ -46,13 +37,12 @@ class Plan(NamedTuple):
         return text if self.limit is None else shorten_closely(text, self.limit, self.bundle.loaded)
 
     def check_pairs(self, texts: Sequence[Text]) -> None:
-        """Check that the model can read the texts, if there are pairs.
-
-        Raises:
-            SignatureError: it cannot.
-        """
-        if not self.takes_pairs and any(isinstance(text, tuple) and text[1] for text in texts):
-            raise errors.SignatureError(
+        """Raise a SignatureError if there is a pair, and the model would answer it wrongly."""
+        if self.signature.token_type_ids or not self.bundle.needs_type_ids:
+            return
+        # A pair with an empty second text is read as one text.
+        if any(isinstance(text, tuple) and text[1] for text in texts):
+            raise SignatureError(
                 "the served model takes no token_type_ids, but this bundle's model tells the texts "
                 "of a pair apart by them; export it with token_type_ids"
             )
@@ -73,31 +63,26 @@ def make_plan(
     """
     check_lengths(bundle, max_length, pad_to)
     if signature.classes not in (None, len(bundle.labels)):
-        raise errors.SignatureError(
+        raise SignatureError(
             f"the model gives {signature.classes} logits, the bundle {bundle.name!r} has "
             f"{len(bundle.labels)} labels; pass the model's own folder as bundle="
         )
+    # Rows that the model takes in one length only are padded to it anyway.
     length = signature.length or pad_to
     if pad_to not in (None, length):
-        raise errors.InputError(f"pad_to={pad_to}, but the model takes rows of {length} tokens")
+        raise InputError(f"pad_to={pad_to}, but the model takes rows of {length} tokens")
     limits = [limit for limit in (bundle.max_length, max_length, length) if limit is not None]
-    takes_pairs = bool(signature.token_type_ids) or not bundle.needs_type_ids
     return Plan(
         signature=signature,
         bundle=bundle,
         function=choose_function(function, signature.output, bundle),
         limit=min(limits, default=None),
         length=length,
-        takes_pairs=takes_pairs,
     )
 
 
 def check_lengths(bundle: Bundle, max_length: object, pad_to: object) -> None:
-    """Check `max_length` and `pad_to` against the bundle.
-
-    Raises:
-        InputError: no whole number, too small for one token of text, or more than the model has.
-    """
+    """Check that both, if given, have room for a token of text, and that the model has as many."""
     least = bundle.loaded.tokenizer.special_count(pair=False) + 1
     most = math.inf if bundle.max_length is None else bundle.max_length
     reason = f": less has no room for text, and the model of {bundle.name!r} takes no more"

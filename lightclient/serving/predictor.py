@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from lightclient import errors
 from lightclient.classification import Classification
@@ -12,7 +12,6 @@ from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Row, Text, make_batch
 from lightclient.model.files import NAMES
 from lightclient.model.windows import check_stride
-from lightclient.questions.long_texts import Cut
 from lightclient.serving.address import parse_address
 from lightclient.serving.carried import (
     SERVED,
@@ -37,16 +36,14 @@ MAY_BE_OUTDATED = (
 )
 PLANS_TRIED = 4
 FEWER = "send fewer or shorter texts at once, or pass a longer timeout"
-_LOADING = "loading the bundle that the model carries"
+# Makes one row of each text; None if one has several, which may be too many for a request.
+MakeRows = Callable[[Sequence[Text], Plan], list[Row] | None]
+_S = TypeVar("_S")
 _T = TypeVar("_T")
-_Item = TypeVar("_Item")
 
 
 class Predictor:
     """Tokenizes texts, asks the server for their logits, and scores them. Threads may share one.
-
-    Nothing has a lock here. Threads whose first calls begin together may each ask the server for
-    what it tells of the model, and all get the same.
 
     `most_rows`: those of one request, as far as a server has told; None: none has. `pad_to`: the
     one length of all requests of streams, if the server turned out to want that.
@@ -55,33 +52,41 @@ class Predictor:
         InputError, BundleError: a setting is not what it must be, or the bundle is broken.
     """
 
+    # Nothing has a lock here. Threads whose first calls begin together may each ask the server for
+    # what it tells of the model, and all get the same.
+
     def __init__(self, settings: Settings) -> None:
-        self.address = address = parse_address(settings.url)
-        if address.model is None and not isinstance(settings.signature, Signature):
-            words = f"{address} has no metadata that tells the signature: {BY_HAND}"
-            raise errors.InputError(words)
+        self._settings, self.address = settings, parse_address(settings.url)
         self.choice = BundleChoice(settings.bundle)
-        self._settings = settings
-        if not self.choice.is_open:  # what can be known before the model is asked
-            self._make_plan(Signature(), self.choice.bundle)
+        self._plan = self._stated_plan()
         self.transport = Transport(
-            address.origin,
+            self.address.origin,
             headers=settings.headers,
             token=settings.token,
             ca_certs=settings.ca_certs,
             client_cert=settings.client_cert,
-            proxy=find_proxy(address.scheme, address.host, address.port),
+            proxy=find_proxy(self.address.scheme, self.address.host, self.address.port),
             retries=settings.retries,
         )
         self.most_rows: int | None = None
         self.pad_to: int | None = None
-        self._stated = settings.signature if isinstance(settings.signature, Signature) else None
-        if self._stated and settings.bundle == SERVED:
-            raise errors.InputError(
-                "bundle='served' asks the server, and a Signature stated by hand does without: "
-                "pass the model's folder as bundle=, or leave signature= out"
-            )
-        self._plan = self._make_plan(self._stated, self.bundle) if self._stated else None
+
+    def _stated_plan(self) -> Plan | None:
+        """The plan for a signature stated by hand. For any other, the server has to be asked."""
+        signature = self._settings.signature
+        if isinstance(signature, Signature):
+            if self._settings.bundle == SERVED:
+                raise errors.InputError(
+                    "bundle='served' asks the server, and a Signature stated by hand does without: "
+                    "pass the model's folder as bundle=, or leave signature= out"
+                )
+            return self._make_plan(signature, self.bundle)
+        if self.address.model is None:
+            words = f"{self.address} has no metadata that tells the signature: {BY_HAND}"
+            raise errors.InputError(words)
+        if not self.choice.is_open:  # wrong settings are found before the server is asked
+            self._make_plan(Signature(), self.bundle)
+        return None
 
     @property
     def bundle(self) -> Bundle:
@@ -93,38 +98,35 @@ class Predictor:
         """Whether the model need not be asked for it any more."""
         return self._plan is not None or not self.choice.is_open
 
-    def ask(self, question: Cut, texts: Sequence[Text], deadline: Deadline) -> list[Any] | None:
-        """Ask a question about texts in one request; raises what `Classifier.classify` does.
+    def ask(
+        self, make_rows: MakeRows, texts: Sequence[Text], deadline: Deadline
+    ) -> list[Classification] | None:
+        """Classify texts in one request; raises what `Classifier.classify` does.
 
-        None: a text becomes several rows, which may be too many for one request.
+        None: `make_rows` gave None, and nothing was asked.
         """
         is_first, plan = self._plan is None, self.plan(deadline)
+        # The first call alone may have loaded a bundle, which takes seconds if it is large.
         if is_first and self.choice.carried:
-            self.check_time(deadline, _LOADING, "call warm(timeout=...) first")
-        for _ in range(PLANS_TRIED - 1):
+            work = "loading the bundle that the model carries"
+            self.check_time(deadline, work, "call warm(timeout=...) first")
+        tries_left = PLANS_TRIED
+        while True:
+            tries_left -= 1
             try:
-                return self._ask(question, texts, plan, deadline)
+                rows = make_rows(texts, plan)
+                self.check_time(deadline, f"tokenizing {len(texts)} texts alone")
+                return None if rows is None else self.predict(rows, plan, deadline)
             except MAY_BE_OUTDATED as error:
-                new_plan = self.next_plan(plan, error, deadline)
+                new_plan = self.next_plan(plan, error, deadline) if tries_left else None
                 if new_plan is None:
                     raise
                 plan = new_plan
-        return self._ask(question, texts, plan, deadline)
-
-    def _ask(
-        self, question: Cut, texts: Sequence[Text], plan: Plan, deadline: Deadline
-    ) -> list[Any] | None:
-        rows = question.one_row_each(texts, plan)
-        self.check_time(deadline, f"tokenizing {len(texts)} texts alone")
-        if rows is None:
-            return None
-        return [question.answer([found], plan) for found in self.predict(rows, plan, deadline)]
 
     def check_time(self, deadline: Deadline, work: str, mend: str = FEWER) -> None:
-        """Check that work which knows no deadline left some time.
+        """Raise TimedOut if work that knows no deadline left no time.
 
-        Raises:
-            TimedOut: it did not; the message names the work, rather than blame the server.
+        The message names the work, rather than blame the server.
         """
         if deadline.over:
             seconds = deadline.seconds
@@ -135,9 +137,7 @@ class Predictor:
         """Ask the server for the logits of rows, and score them."""
         return self._in_parts(rows, lambda part: self._predict(part, plan, deadline))
 
-    def _in_parts(
-        self, items: Sequence[_Item], ask: Callable[[Sequence[_Item]], list[_T]]
-    ) -> list[_T]:
+    def _in_parts(self, items: Sequence[_S], ask: Callable[[Sequence[_S]], list[_T]]) -> list[_T]:
         """Ask for all in one request, or in several if the server takes no more rows in one."""
         found: list[_T] = []
         while len(found) < len(items):
@@ -146,8 +146,10 @@ class Predictor:
                 found += ask(part)
             except errors.BadRequest as error:
                 limit = row_limit(error)
+                # To send the same part again because of a senseless limit would never end.
                 if limit is None or not 0 < limit < len(part):
                     raise
+                # Another thread may have learnt of a lower one meanwhile.
                 self.most_rows = min(limit, self.most_rows or limit)
         return found
 
@@ -164,12 +166,10 @@ class Predictor:
         return self._post(request, deadline, score)
 
     def _post(self, request: bytes, deadline: Deadline, read: Callable[[Reply], _T]) -> _T:
-        """Send a predict request and read the reply.
-
-        A signature that is bound to a bundle is unknown to a version with another bundle. Ask
-        twice, since the next server behind the same address may have the right one.
-        """
+        """Send a predict request and read the reply."""
         path = self.address.predict
+        # A signature that is bound to a bundle is unknown to a version with another one. The next
+        # server behind the same address may have the right version, so it is asked twice.
         with suppress(errors.SignatureNotFound):
             return read(self.transport.send("POST", path, request, deadline))
         return read(self.transport.send("POST", path, request, deadline))
@@ -180,7 +180,8 @@ class Predictor:
 
     def _look_up(self, deadline: Deadline) -> Plan:
         for _ in range(PLANS_TRIED - 1):
-            with suppress(errors.SignatureNotFound):  # the version has changed in between
+            # The version may change between its metadata and its bundle.
+            with suppress(errors.SignatureNotFound):
                 return self._ask_for_plan(deadline)
         return self._ask_for_plan(deadline)
 
@@ -198,7 +199,7 @@ class Predictor:
             metadata.carried, str(self.address), lambda carried: self._fetch(carried, deadline)
         )
         self._plan = plan = self._make_plan(metadata.signature, bundle)
-        return plan
+        return plan  # not self._plan, which another thread may have changed meanwhile
 
     def _fetch(self, carried: Carried, deadline: Deadline) -> Bundle:
         """Fetch the bundle that the model carries."""
@@ -211,11 +212,10 @@ class Predictor:
         return make_bundle(contents, carried, str(self.address), str(self.address.model))
 
     def _make_plan(self, signature: Signature, bundle: Bundle) -> Plan:
-        settings = self._settings
-        lengths = settings.max_length, settings.pad_to
-        plan = make_plan(signature, bundle, *lengths, settings.function)
-        if settings.long_texts in ("mean", "max") and plan.limit is not None:
-            check_stride(settings.stride, bundle, plan.limit)
+        given = self._settings
+        plan = make_plan(signature, bundle, given.max_length, given.pad_to, given.function)
+        if given.long_texts in ("mean", "max") and plan.limit is not None:
+            check_stride(given.stride, bundle, plan.limit)
         return plan
 
     def next_plan(
@@ -223,21 +223,21 @@ class Predictor:
     ) -> Plan | None:
         """The plan to try next, after an error that a new version of the model may explain.
 
-        None if that cannot help: the plan is still the same, or the server cannot be asked. After
-        SignatureNotFound the same plan is worth another try, because several servers behind one
-        address may have different versions.
+        None if that cannot help: the plan is still the same, or the server cannot be asked.
 
         Raises:
             SignatureError, InputError: the new version does not fit the bundle or the options.
             NotTensorFlowServing: something else answers now.
         """
-        if self._stated:
+        if isinstance(self._settings.signature, Signature):
             return None
         if self._plan is not None and self._plan != plan:  # another thread has asked already
             return self._plan
         try:
             new_plan = self._look_up(deadline)
         except (errors.TransportError, errors.ServerError):
-            return None
+            return None  # the first error tells more than that the server cannot be asked now
+        # Several servers behind one address may have different versions, and then the same plan is
+        # worth another try.
         may_help = new_plan != plan or isinstance(error, errors.SignatureNotFound)
         return new_plan if may_help else None

@@ -88,12 +88,10 @@ def read_json(reply: Reply) -> dict[str, Any]:
 
 
 def _message(answer: object) -> object:
-    """The server's words in `{"error": text}`.
-
-    Vertex AI writes `{"error": {"message": text}}`, and SageMaker `{"message": text}`.
-    """
+    """The server's words in `{"error": text}`."""
     if not isinstance(answer, dict):
         return None
+    # Vertex AI writes {"error": {"message": text}}, and SageMaker {"message": text}.
     message = answer.get("error") or answer.get("Message") or answer.get("message")
     return message.get("message") if isinstance(message, dict) else message
 
@@ -109,6 +107,7 @@ def foreign(reply: Reply, what: str) -> errors.NotTensorFlowServing:
 
 def _refusal(reply: Reply, message: object) -> errors.LightClientError:
     if not isinstance(message, str):
+        # A proxy's own page comes without that JSON, and its status is all that it tells.
         if reply.status not in _OF_PROXIES and reply.status < 500:
             return foreign(reply, "without the JSON error of TensorFlow Serving")
         message = ""
@@ -128,6 +127,7 @@ def _refusal(reply: Reply, message: object) -> errors.LightClientError:
 def _cause(status: int, message: str) -> tuple[type[errors.LightClientError], str]:
     if status >= 500 and status not in _CAUSES:
         return errors.ServerFailed, "The server failed; its log tells why."
+    # Most refusals have status 400, so that only their words tell them apart; "" is in any.
     words = (known for known in _CAUSES if isinstance(known, str) and known in message)
     return _CAUSES[status if status in _CAUSES else next(words)]
 

@@ -21,11 +21,7 @@ Floats: TypeAlias = "NDArray[np.float32]"
 def read_logits(reply: Reply, rows: int, labels: int, output: str | None = None) -> Floats:
     """Read the logits of a predict reply.
 
-    Args:
-        reply: the server's answer.
-        rows: how many texts were sent.
-        labels: how many logits each must have.
-        output: the output's name, where the model has several.
+    `output`: its name, where the model has several.
 
     Returns:
         float32 of shape [rows, labels], all finite.
@@ -57,6 +53,8 @@ def _tensor(reply: Reply, output: str | None) -> Any:
     if key not in answer:
         raise foreign(reply, "without 'outputs' or 'predictions'")
     found = answer[key]
+    # The names are there only if the model has several outputs: of all rows in a columnar answer,
+    # and of each in a row answer.
     if isinstance(found, dict):
         return _named(reply, found, output)
     if isinstance(found, list) and found and {dict} == set(map(type, found)):
@@ -94,7 +92,8 @@ def _check_shape(reply: Reply, found: Any, rows: int, labels: int) -> None:
 
 
 def _are_rows(found: list[Any], labels: int) -> bool:
-    """Whether these are lists of floats. An array would take booleans for numbers."""
+    # All rows at once, which is faster than one by one. The types are compared exactly, because an
+    # array would take booleans for numbers.
     return (
         set(map(type, found)) == {list}
         and set(map(len, found)) == {labels}

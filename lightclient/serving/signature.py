@@ -1,7 +1,6 @@
 """What the served model takes and gives, told by the server or stated by hand."""
 
-import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,13 +8,12 @@ from lightclient.checks import check_whole
 from lightclient.errors import InputError, SignatureError
 from lightclient.http.transport import Reply
 from lightclient.messages import printable, short_repr
-from lightclient.model import files
-from lightclient.serving.carried import Carried
+from lightclient.model.files import SIGNATURE, bound
+from lightclient.serving.carried import Carried, find_carried
 from lightclient.serving.refusal import read_json
 
 DEFAULT_NAME = "serving_default"
-INIT_OP = "__saved_model_init_op"
-_MARKED = re.compile(rf"{files.SIGNATURE}-([0-9a-f]{{16}})")
+_INIT_OP = "__saved_model_init_op"
 BY_HAND = (
     "state the signature by hand, like Classifier(url, form='row', signature=Signature("
     "input_ids='input_ids', attention_mask='attention_mask'))"
@@ -85,12 +83,7 @@ class Metadata(NamedTuple):
 def read_metadata(reply: Reply, name: str | None = None) -> Metadata:
     """Read the answer to `GET /v1/models/M/metadata` (g3doc/api_rest.md).
 
-    Where the signature is there a second time for the model's bundle, that one is taken (see
-    `lightclient.model.files`).
-
-    Args:
-        reply: the server's answer.
-        name: the signature to take; None takes `serving_default`, or the only one there is.
+    `name`: the signature to take; None takes `serving_default`, or the only one there is.
 
     Raises:
         SignatureError: the answer is no metadata, or has no such signature, or this client cannot
@@ -107,38 +100,47 @@ def read_metadata(reply: Reply, name: str | None = None) -> Metadata:
         ) from error
 
 
-def find_signature(definitions: dict[str, Any], name: str | None = None) -> Metadata:
-    """Find the signature to call among all of a model, which are in protobuf's JSON.
+def find_signature(definitions: Mapping[str, Any], name: str | None = None) -> Metadata:
+    """Find the signature to call among all of a model, which are in protobuf's JSON."""
+    carried = find_carried(definitions)
+    name = _choose(definitions, name, carried)
+    inputs, outputs = definitions[name]["inputs"], definitions[name]["outputs"]
+    ids, mask, types = _find_inputs(inputs, name)
+    output = _find_output(outputs, name)
+    shape = _shape(outputs[output])
+    signature = Signature(
+        input_ids=ids,
+        attention_mask=mask,
+        token_type_ids=types,
+        mask_dtype=inputs[mask]["dtype"] if mask else "DT_INT32",
+        length=_length(inputs, mask, name),
+        output=output,
+        classes=shape[1] if len(shape) == 2 and shape[1] != -1 else None,
+        name=name,
+    )
+    return Metadata(signature, carried)
 
-    Raises:
-        SignatureError: as `read_metadata`.
-    """
-    carried = _carried(definitions)
-    return Metadata(_signature(definitions, name, carried), carried)
 
-
-def _carried(signatures: Collection[str]) -> Carried | None:
-    marked = [found for key in signatures if (found := _MARKED.fullmatch(key))]
-    if len(marked) > 1:
+def _choose(definitions: Mapping[str, Any], name: str | None, carried: Carried | None) -> str:
+    """The signature of this name; the one that is bound to the bundle, if there is such a one."""
+    # Those of the bundle and of the model's start take no texts.
+    names = set(definitions) - {_INIT_OP, SIGNATURE, carried and carried.signature}
+    end = bound("", carried.fingerprint) if carried and carried.fingerprint else None
+    plain = {key for key in names if not (end and key.endswith(end))} or names
+    if name is None:
+        name = next(iter(plain)) if len(plain) == 1 else DEFAULT_NAME
+    if name not in plain:
         raise SignatureError(
-            f"the model carries {len(marked)} bundles, {_names(found[0] for found in marked)}, and "
-            "can have been exported with one only; export it again"
+            f"the model has no signature {name!r}; it has {_names(plain)}: pass one of them as "
+            "signature="
         )
-    if marked:
-        return Carried(marked[0][0], marked[0][1])
-    return Carried(files.SIGNATURE, None) if files.SIGNATURE in signatures else None
+    # A version with another bundle has no signature of the bound name, and refuses the request. So
+    # no text gets labels, or token ids, of another version.
+    return f"{name}{end}" if f"{name}{end}" in names else name
 
 
-def _signature(found: dict[str, Any], name: str | None, carried: Carried | None) -> Signature:
-    ours = (INIT_OP, files.SIGNATURE, carried and carried.signature)
-    end = carried and carried.fingerprint and files.bound("", carried.fingerprint)
-    others = {key: value for key, value in found.items() if key not in ours}
-    name = _choose([key for key in others if not (end and key.endswith(end))] or others, name)
-    bound = f"{name}{end}"
-    if bound in others:
-        name = bound
-    inputs, outputs = others[name]["inputs"], others[name]["outputs"]
-    ids, mask, types = (next(filter(inputs.__contains__, names), None) for names in _ALIASES)
+def _find_inputs(inputs: Mapping[str, Any], name: str) -> tuple[str, str | None, str | None]:
+    ids, mask, types = (next((key for key in known if key in inputs), None) for known in _ALIASES)
     known = [key for key in (ids, mask, types) if key is not None]
     if ids is None or len(known) < len(inputs):
         raise SignatureError(
@@ -146,62 +148,47 @@ def _signature(found: dict[str, Any], name: str | None, carried: Carried | None)
             f"{_names(known)}; name them by hand (signature=Signature(input_ids=...)) or export "
             "the model with input_ids and attention_mask"
         )
-    if "logits" not in outputs and len(outputs) != 1:
+    return ids, mask, types
+
+
+def _find_output(outputs: Mapping[str, Any], name: str) -> str:
+    if "logits" in outputs:  # an export of transformers may give hidden states beside them
+        return "logits"
+    if len(outputs) != 1:
         raise SignatureError(
             f"signature {name!r} gives {_names(outputs)}: which one holds the logits? Say so: "
             "signature=Signature(output=...)"
         )
-    lengths = {key: _length(key, inputs[key], _MASKS if key == mask else _NUMBERS) for key in known}
+    return next(iter(outputs))
+
+
+def _length(inputs: Mapping[str, Any], mask: str | None, name: str) -> int | None:
+    """The tokens that a row must have; None where any number will do."""
+    lengths = {}
+    for key, tensor in inputs.items():
+        shape, dtype = _shape(tensor), tensor["dtype"]
+        if dtype not in (_MASKS if key == mask else _NUMBERS):
+            raise SignatureError(
+                f"input {key!r} takes {dtype}; this client sends token ids: export the model with "
+                "int32 inputs"
+            )
+        if len(shape) != 2 or shape[0] != -1:
+            raise SignatureError(
+                f"input {key!r} has the shape {shape}; this client sends rows of tokens in any "
+                "number: export the model with [None, None] or [None, N]"
+            )
+        lengths[key] = shape[1]
     fixed = set(lengths.values()) - {-1}
     if len(fixed) > 1:
         raise SignatureError(f"signature {name!r} takes inputs of different lengths: {lengths}")
-    output = "logits" if "logits" in outputs else next(iter(outputs))
-    dims = _dims(outputs[output])
-    return Signature(
-        input_ids=ids,
-        attention_mask=mask,
-        token_type_ids=types,
-        mask_dtype=inputs[mask]["dtype"] if mask else "DT_INT32",
-        length=next(iter(fixed), None),
-        output=output,
-        classes=dims[1] if len(dims) == 2 and dims[1] != -1 else None,
-        name=name,
-    )
-
-
-def _choose(names: Collection[str], name: str | None) -> str:
-    if name is None and DEFAULT_NAME not in names and len(names) == 1:
-        return next(iter(names))
-    wanted = DEFAULT_NAME if name is None else name
-    if wanted in names:
-        return wanted
-    raise SignatureError(
-        f"the model has no signature {wanted!r}; it has {_names(names)}: pass one of them as "
-        "signature="
-    )
+    return next(iter(fixed), None)
 
 
 def _names(names: Iterable[str]) -> str:
     return printable(", ".join(sorted(names))) or "none"
 
 
-def _length(name: str, tensor: dict[str, Any], dtypes: Collection[str]) -> int:
-    """The tokens that an input's rows must have; -1 where any number will do."""
-    if tensor["dtype"] not in dtypes:
-        raise SignatureError(
-            f"input {name!r} takes {tensor['dtype']}; this client sends token ids: export the "
-            "model with int32 inputs"
-        )
-    dims = _dims(tensor)
-    if len(dims) != 2 or dims[0] != -1:
-        raise SignatureError(
-            f"input {name!r} has the shape {dims}; this client sends rows of tokens in any number: "
-            "export the model with [None, None] or [None, N]"
-        )
-    return dims[1]
-
-
-def _dims(tensor: dict[str, Any]) -> list[int]:
+def _shape(tensor: Mapping[str, Any]) -> list[int]:
     """The shape, -1 where free; two free dimensions where even the rank is."""
-    shape = tensor["tensor_shape"]
+    shape = tensor["tensor_shape"]  # its sizes are strings, as protobuf's JSON has int64
     return [-1, -1] if shape.get("unknown_rank") else [int(dim["size"]) for dim in shape["dim"]]
