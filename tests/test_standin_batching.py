@@ -226,7 +226,7 @@ def test_a_batch_that_fails_fails_for_all(error, wanted):
 @pytest.mark.parametrize(
     ("outputs", "words"),
     [
-        (np.float32(1), "Batched output tensor has 0 dimensions"),
+        (np.float32(1), "Batched output tensor's 0th dimension does not equal the sum"),
         (np.zeros(3, np.float32), "Batched output tensor's 0th dimension does not equal the sum"),
     ],
 )

@@ -18,7 +18,7 @@ from lightclient.standin import (
     TensorSpec,
     repository,
 )
-from lightclient.standin.batching import BatchingRepository
+from lightclient.standin.batching import BatchedModels
 from lightclient.standin.modelspec import ModelSpec, number_of
 from lightclient.standin.protocol import Request, respond
 from lightclient.standin.savedmodel import Version
@@ -270,7 +270,7 @@ def test_the_stand_in_starts_it_and_ends_it_and_may_be_started_anew(folder):
 def test_a_version_that_comes_is_batched_too(folder, serve):
     put(folder, "1", "1")
     models = serve()
-    batched = BatchingRepository(models, Batching(max_batch_size=1))
+    batched = BatchedModels(models, Batching(max_batch_size=1))
     assert "1.0" in answer(batched)
     put(folder, "2", "2")
     until(models, {2: FINE, 1: FINE})

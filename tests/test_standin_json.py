@@ -1,4 +1,4 @@
-"""The stand-in's JSON: what it reads, how it tells what is wrong, and what it quotes."""
+"""The stand-in's JSON: what it reads, what it refuses, and what it quotes."""
 
 import json
 import re
@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightclient.standin.jsontext import Written, pretty, quotation, read
+from lightclient.standin.jsontext import quotation, read, written
 from lightclient.standin.status import StatusError
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
-SHAPE = re.compile(r"JSON Parse error: [A-Z][^\n]* at offset: [0-9]+")
 
 
 def complaint(body):
@@ -25,37 +24,21 @@ def complaint(body):
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    "body",
     [
-        (b"\x1f\x8b", "Invalid value. at offset: 0"),
-        (b'{"a":[1,"x}', "Missing a closing quotation mark in string. at offset: 8"),
-        (b"{a: 1}", "Missing a name for object member. at offset: 1"),
-        (b'{"a" 1}', "Missing a colon after a name of object member. at offset: 5"),
-        (b'{"a":[1] "b"}', "Missing a comma or '}' after an object member. at offset: 9"),
-        (b'{"a":1', "Missing a comma or '}' after an object member. at offset: 6"),
-        (b'{"a":[1, 2', "Missing a comma or ']' after an array element. at offset: 10"),
-        (b'[{"a":1}, {"b":2} {', "Missing a comma or ']' after an array element. at offset: 18"),
-        (b"[01]", "Missing a comma or ']' after an array element. at offset: 2"),
-        (b"[nan]", "Invalid value. at offset: 1"),
-        (b"[-Inf]", "Invalid value. at offset: 1"),
-        (b'["a\0"]', None),
-        (b'["a\n"]', "Invalid control character at offset: 3"),
-        (b'["\xff\\x"]', None),
-        (b'["\\u12g4"]', None),
-        (b'{"a":1,}', None),
+        b"\x1f\x8b", b'{"a":[1,"x}', b"{a: 1}", b'{"a" 1}', b'{"a":[1] "b"}', b'{"a":1',
+        b'{"a":[1, 2', b"[01]", b"[nan]", b"[-Inf]", b'["a\0"]', b'["a\n"]', b'["\xff\\x"]',
+        b'["\\u12g4"]', b'{"a":1,}',
     ],
-)
-def test_a_parse_error_has_the_shape_of_rapidjsons(body, told):
-    message = complaint(body)
-    assert SHAPE.fullmatch(message)
-    assert told is None or message == f"JSON Parse error: {told}"
+)  # fmt: skip
+def test_what_is_no_json_is_refused_with_its_place(body):
+    assert re.fullmatch(r"JSON Parse error: .+ \(char \d+\)", complaint(body))
 
 
 @pytest.mark.parametrize(
     ("body", "told"),
     [
         (b"", "The document is empty"),
-        (b"[-" + b"9" * 5000 + b"]", "Number too big to be stored in double."),
         (b'["\\ud800"]', "The surrogate pair in string is invalid."),
         (b'{"\\ude00\\ud83d": 1}', "The surrogate pair in string is invalid."),
         (b"[" * 100_000, "The document is nested too deeply."),
@@ -66,11 +49,8 @@ def test_what_has_no_place_in_the_text(body, told):
     assert complaint(body) == f"JSON Parse error: {told}"
 
 
-@pytest.mark.parametrize("deep", range(880, 1010))
-def test_no_depth_is_more_than_an_error(deep):
-    """Near Python's limit, too, where looking for the reason needs some depth of its own."""
-    with pytest.raises(StatusError, match="JSON Parse error: "):
-        read(b"[" * deep + b"1 2")
+def test_a_number_of_too_many_digits_is_refused():
+    assert "digits" in complaint(b"[-" + b"9" * 5000 + b"]")
 
 
 def test_what_the_server_takes():
@@ -121,11 +101,6 @@ def test_a_long_quotation_stops_after_256_characters():
     assert quotation(deep) == "[" * 256
 
 
-def test_what_is_written_already_stays_as_it_is():
-    assert pretty([Written("1e+20"), "1e+20"], single_line=True) == '[1e+20, "1e+20"]'
-
-
 @given(JSON)
-def test_pretty_is_json_as_python_indents_it(value):
-    assert pretty(value) == json.dumps(value, indent=4, ensure_ascii=False)
-    assert json.loads(pretty(value, 3, single_line=True)) == value
+def test_what_is_written_is_read_as_it_was(value):
+    assert read(written(value)) == value

@@ -94,6 +94,7 @@ def test_names_are_percent_decoded():
         ),
         ("/v1/models/nope/labels/x/metadata", 400, "Unrecognized servable version label: x"),
         ("HTTP://host:1/v1/none", 400, "Malformed request: GET /v1/none"),
+        ("/v1/models/two:classify", 400, "Malformed request: GET /v1/models/two:classify"),
     ],
 )
 def test_a_wrong_path_is_explained(path, status, message):
@@ -154,19 +155,6 @@ def test_a_signature_without_inputs_cannot_be_asked():
 def test_bytes_alone_do_not_fill_two_inputs():
     status, message = error_of(ask("/v1/models/caf%C3%A9:predict", {"instances": [{"b64": ""}]}))
     assert (status, message[:28]) == (400, "instances is a plain list, b")
-
-
-@pytest.mark.parametrize(
-    ("method", "kind"), [("classify", "classification"), ("regress", "regression")]
-)
-def test_classify_and_regress_find_no_signature_of_theirs(method, kind):
-    assert error_of(ask(f"/v1/models/two:{method}", {"examples": [{"x": 1}]})) == (
-        400,
-        f"Expected {kind} signature method_name to be tensorflow/serving/{method}. "
-        "Was: tensorflow/serving/predict",
-    )
-    assert ask(f"/v1/models/nope:{method}", {"examples": [{"x": 1}]}).status == 404
-    assert error_of(ask(f"/v1/models/nope:{method}", b"{"))[0] == 400
 
 
 def failing(error):

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from lightclient.checks import check_whole
 from lightclient.errors import InputError
-from lightclient.standin.metadata import definitions_of
 from lightclient.standin.models import Arrays, Repository, ServedModel, SignatureDef
 from lightclient.standin.prediction import run_model
 from lightclient.standin.status import StatusError
@@ -44,46 +43,36 @@ class Batching:
             raise InputError(f"Batching: timeout is {self.timeout!r}: give seconds, 0 or more")
 
 
-class BatchingRepository(Repository):
-    """The models of another repository, each of whose signatures batches its requests."""
+class BatchedModels:
+    """The models of a repository, each of whose signatures batches its requests."""
 
-    def __init__(self, unbatched: Repository, batching: Batching) -> None:
-        super().__init__({})
-        self._unbatched, self._batching = unbatched, batching
+    def __init__(self, repository: Repository, batching: Batching) -> None:
+        self._repository, self._batching = repository, batching
         self._threads = threading.Semaphore(batching.threads)
         self._lock = threading.Lock()
         self._seen: Mapping[str, ServedModel] = {}
-
-    def start(self) -> None:
-        """Start the other one."""
-        self._unbatched.start()
+        self._batched: Mapping[str, ServedModel] = {}
 
     def current(self) -> Mapping[str, ServedModel]:
         """Return its models as they are now; a change of them starts with empty queues."""
         with self._lock:
-            found = self._unbatched.current()
+            found = self._repository.current()
             if found != self._seen:
                 self._seen = found
-                self._models = {name: self._batched(model) for name, model in found.items()}
-            return self._models
+                self._batched = {name: self._with_queues(model) for name, model in found.items()}
+            return self._batched
 
-    def close(self) -> None:
-        """Close the other one."""
-        self._unbatched.close()
-
-    def _batched(self, model: ServedModel) -> ServedModel:
-        versions = {}
-        for number, signatures in model.versions.items():
-            definitions = model.definitions.get(number) or definitions_of(signatures)
-            versions[number] = {
-                name: self._with_queue(signature, definitions[name]["inputs"])
+    def _with_queues(self, model: ServedModel) -> ServedModel:
+        versions = {
+            number: {
+                name: replace(
+                    signature, run=_Queue(name, signature, self._batching, self._threads).run
+                )
                 for name, signature in signatures.items()
             }
+            for number, signatures in model.versions.items()
+        }
         return replace(model, versions=versions)
-
-    def _with_queue(self, signature: SignatureDef, inputs: Mapping[str, Any]) -> SignatureDef:
-        tensors = {name: inputs[name]["name"] for name in sorted(signature.inputs)}
-        return replace(signature, run=_Queue(signature, tensors, self._batching, self._threads).run)
 
 
 @dataclass(eq=False)
@@ -97,24 +86,20 @@ class _Batch:
 
 
 class _Queue:
-    """The batches of one signature that wait. `tensors`: what messages call each input."""
+    """The batches of one signature that wait."""
 
     def __init__(
-        self,
-        signature: SignatureDef,
-        tensors: Mapping[str, str],
-        batching: Batching,
-        threads: threading.Semaphore,
+        self, name: str, signature: SignatureDef, batching: Batching, threads: threading.Semaphore
     ) -> None:
-        self._signature, self._tensors = signature, tensors
+        self._name, self._signature = name, signature
         self._batching, self._threads = batching, threads
         self._lock = threading.Lock()
         self._waiting: list[_Batch] = []  # only the last one takes more requests
 
     def run(self, inputs: Arrays) -> Arrays:
-        """Run one request, in a batch. The thread of the batch's first request runs it for all."""
+        """Run one request, in a batch."""
         batch, place = self._join(inputs)
-        if place == 0:
+        if place == 0:  # the thread of the batch's first request runs it for all
             batch.is_full.wait(self._batching.timeout)
             with self._threads:
                 self._run_batch(batch)
@@ -144,14 +129,15 @@ class _Queue:
                 code="UNAVAILABLE",
             )
         if self._waiting:
-            self._waiting[-1].is_full.set()
+            self._waiting[-1].is_full.set()  # nothing joins it any more
         self._waiting.append(_Batch())
 
     def _run_batch(self, batch: _Batch) -> None:
         with self._lock:
             self._waiting.remove(batch)  # from now on, no request joins it
         try:
-            inputs = {name: self._merge(name, batch.requests) for name in self._tensors}
+            names = sorted(self._signature.inputs)
+            inputs = {name: self._merge(name, batch.requests) for name in names}
             outputs = run_model(self._signature, inputs)
             batch.outputs.set_result(_split(outputs, batch))
         except Exception as error:  # noqa: BLE001  each thread that waits for the batch raises it
@@ -161,8 +147,9 @@ class _Queue:
         tensors = [inputs[name] for inputs in requests]
         if len({tensor.shape[1:] for tensor in tensors}) > 1:
             if not self._batching.pad:
+                # The tensor goes by the name that tf.saved_model.save gives it.
                 raise StatusError(
-                    f"Tensors with name '{self._tensors[name]}' from different tasks have "
+                    f"Tensors with name '{self._name}_{name}:0' from different tasks have "
                     "different shapes and padding is turned off. Set pad_variable_length_inputs to "
                     "true, or ensure that all tensors with the same name have equal dimensions "
                     "starting with the first dim.",
@@ -190,7 +177,7 @@ def _pad(tensor: NDArray[Any], longest: Sequence[int]) -> NDArray[Any]:
     if not tensor.size:
         raise StatusError("Got empty tensor in batch of non-empty tensors.")
     padded = np.empty((len(tensor), *longest), tensor.dtype)
-    padded.fill(tensor.flat[0])
+    padded.fill(tensor.flat[0])  # np.full would cut a NUL off the end of bytes
     padded[tuple(map(slice, tensor.shape))] = tensor
     return padded
 
@@ -198,18 +185,15 @@ def _pad(tensor: NDArray[Any], longest: Sequence[int]) -> NDArray[Any]:
 def _split(outputs: Arrays, batch: _Batch) -> list[Arrays]:
     """Give each request its rows."""
     for tensor in outputs.values():
-        if not tensor.shape:
-            words = "Batched output tensor has 0 dimensions"
-            raise StatusError(words, code="FAILED_PRECONDITION")
-        if len(tensor) != batch.rows:
+        if tensor.shape[:1] != (batch.rows,):
             raise StatusError(
                 "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension "
                 "sizes of the input tensors",
                 code="FAILED_PRECONDITION",
             )
-    ends = np.cumsum([_count_rows(inputs) for inputs in batch.requests])[:-1]
-    parts = {name: np.split(tensor, ends) for name, tensor in outputs.items()}
-    return [
-        {name: tensors[place] for name, tensors in parts.items()}
-        for place in range(len(batch.requests))
-    ]
+    found, start = [], 0
+    for inputs in batch.requests:
+        rows = slice(start, start + _count_rows(inputs))
+        found.append({name: tensor[rows] for name, tensor in outputs.items()})
+        start = rows.stop
+    return found

@@ -1,5 +1,6 @@
 """The signatures by which a served model carries its bundle, as `lightclient export` adds them."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,13 +21,19 @@ from lightclient.standin.models import Arrays, SignatureDef, TensorSpec
 
 _NEEDED = ("config.json", "tokenizer.json")
 _PREDICT = "serving_default"
-_Signatures = Mapping[str, SignatureDef]
+_OF_A_BUNDLE = re.compile(rf"{SIGNATURE}|.+-[0-9a-f]{{16}}")
 
 
-def add_bundle(signatures: _Signatures, folder: str | Path | None) -> dict[str, SignatureDef]:
-    """Add the signatures of a bundle to those of a version, in place of another bundle's."""
-    files = read_bundle_files(folder)
-    own, mark, found = bundle_signature(files), fingerprint(files), _without_bundle(signatures)
+def add_bundle(
+    signatures: Mapping[str, SignatureDef], folder: str | Path | None
+) -> dict[str, SignatureDef]:
+    """Add the signatures of a bundle to those of a version, in place of another bundle's.
+
+    Raises BundleError for a folder that is no bundle, and InputError for what is no folder.
+    """
+    files = _read_files(folder)
+    own, mark = bundle_signature(files), fingerprint(files)
+    found = {key: value for key, value in signatures.items() if not _OF_A_BUNDLE.fullmatch(key)}
     if _PREDICT in found:
         found[bound(_PREDICT, mark)] = found[_PREDICT]
     return found | {SIGNATURE: own, bound(SIGNATURE, mark): own}
@@ -45,8 +52,7 @@ def bundle_signature(files: Files) -> SignatureDef:
     return SignatureDef(run, {FILE: strings}, {CONTENT: strings})
 
 
-def read_bundle_files(folder: str | Path | None) -> dict[str, bytes]:
-    """Read what a bundle's signature gives out. Raises BundleError, and InputError."""
+def _read_files(folder: str | Path | None) -> dict[str, bytes]:
     path = find_folder(folder)
     try:
         files = read_files(path)
@@ -59,14 +65,3 @@ def read_bundle_files(folder: str | Path | None) -> dict[str, bytes]:
                 "model's Hugging Face folder"
             )
     return files
-
-
-def _without_bundle(signatures: _Signatures) -> dict[str, SignatureDef]:
-    ends = tuple(
-        name.removeprefix(SIGNATURE) for name in signatures if name.startswith(bound(SIGNATURE, ""))
-    )
-    return {
-        name: signature
-        for name, signature in signatures.items()
-        if name != SIGNATURE and not name.endswith(ends)
-    }

@@ -2,18 +2,17 @@
 
 import contextlib
 import logging
-import selectors
 import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import BinaryIO
+from io import BufferedReader
 
 from lightclient.standin.protocol import Answer, Request, html
-from lightclient.standin.wire import HEAD_BYTES, WireError, head_bytes, read_request
+from lightclient.standin.wire import WireError, head_bytes, read_request
 
-AT_ONCE = 64  # connections; further ones wait
-ROOM_SECONDS = 0.05  # how long they wait before an idle connection has to make room
+AT_ONCE = 64  # connections; beyond them, the one that is idle for longest makes room
+ACCEPT_SECONDS = 0.2  # how often the end is looked for while nobody connects
 QUIET_SECONDS = 60.0  # how long a socket may neither give nor take a byte
 LINGER_SECONDS = 2.0  # how long the rest of a refused request is read, so that its answer arrives
 END_SECONDS = 5.0  # how long `close` waits for models that are still computing
@@ -28,98 +27,68 @@ class Connections:
         self._listener = listener
         self._respond = respond
         self._lock = threading.Lock()
-        self._slots = threading.Semaphore(AT_ONCE)
         self._threads: dict[socket.socket, threading.Thread] = {}
-        self._idle: dict[socket.socket, None] = {}  # the longest idle one first
-        self._crowded = False
+        # Those that wait for another request, the longest idle one first.
+        self._idle: dict[socket.socket, None] = {}
         self._closing = False
-        self._wake_in, self._wake_out = socket.socketpair()
         self._acceptor = _start_thread(self._accept_all)
 
     def close(self) -> None:
         """End every connection, then every thread; idle and half-sent ones do not hold it up."""
         with self._lock:
             self._closing = True
-            for connection in self._threads:
+            for connection in (self._listener, *self._threads):
                 _hang_up(connection)
             threads = [self._acceptor, *self._threads.values()]
-        self._wake_in.send(b"x")
         end = time.monotonic() + END_SECONDS
         for thread in threads:
             thread.join(max(0.0, end - time.monotonic()))
-        for ours in (self._listener, self._wake_in, self._wake_out):
-            ours.close()
+        self._listener.close()
         if any(thread.is_alive() for thread in threads):
             LOG.warning("a model was still computing after %s s: its thread is left", END_SECONDS)
 
     def _accept_all(self) -> None:
-        self._listener.setblocking(False)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._listener, selectors.EVENT_READ)
-            selector.register(self._wake_out, selectors.EVENT_READ)
-            while not self._closing:
-                selector.select()
-                if self._take_slot() and not self._accept():
-                    self._slots.release()
+        # `_hang_up` wakes whoever accepts on Linux. Elsewhere, it is this time-out that ends it.
+        self._listener.settimeout(ACCEPT_SECONDS)
+        while not self._closing:
+            # Nobody came, or there is no file descriptor or no thread left for who did.
+            with contextlib.suppress(OSError, RuntimeError):
+                connection, _ = self._listener.accept()
+                self._start(connection)
 
-    def _take_slot(self) -> bool:
-        """Wait for one of the places; False if the end comes first.
-
-        While all are taken, a connection that is idle is ended, and those that are busy end with
-        their next answer.
-        """
-        while not self._slots.acquire(timeout=ROOM_SECONDS):
-            if self._closing:
-                return False
-            self._crowded = True
-            with self._lock:
-                for connection in list(self._idle)[:1]:
-                    _hang_up(connection)
-        self._crowded = False
-        return True
-
-    def _accept(self) -> bool:
-        """Give a thread to the connection that came; False if there is none any more."""
-        try:
-            connection, _ = self._listener.accept()
-        except OSError:  # nothing there, gone again, or no file descriptor left
-            return False
+    def _start(self, connection: socket.socket) -> None:
         with self._lock:
             if self._closing:
                 connection.close()
-                return False
+                return
             # A thread does not remove itself: `close` must find it until it has truly ended.
             alive = {ours: its for ours, its in self._threads.items() if its.is_alive()}
+            if len(alive) >= AT_ONCE and self._idle:
+                oldest = next(iter(self._idle))
+                del self._idle[oldest]  # nobody else is to hang up on it
+                _hang_up(oldest)
             self._threads = alive | {connection: _start_thread(self._serve, connection)}
-        return True
 
     def _serve(self, connection: socket.socket) -> None:
         try:
-            # OSError: the client has gone, keeps silent, or `close` ended the connection.
+            # The client has gone (EOFError), keeps silent, or `close` ended the connection.
             with contextlib.suppress(OSError, EOFError):
                 connection.settimeout(QUIET_SECONDS)
+                # Without this, an answer may wait until the client has confirmed the one before it.
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with connection.makefile("rb") as stream:
                     while self._exchange(connection, stream):
-                        pass
+                        self._wait(connection, stream)
         finally:
             # Under the lock, or `_hang_up` could meet another socket that got the same number.
             with self._lock:
                 self._idle.pop(connection, None)
                 connection.close()
-            self._slots.release()
 
-    def _exchange(self, connection: socket.socket, stream: BinaryIO) -> bool:
+    def _exchange(self, connection: socket.socket, stream: BufferedReader) -> bool:
         """Answer one request; tell whether another may follow."""
-        with self._lock:
-            self._idle[connection] = None
-        first_line = stream.readline(HEAD_BYTES)
-        with self._lock:
-            del self._idle[connection]
-        if not first_line:
-            return False
         try:
-            request = read_request(first_line, stream, connection.sendall)
+            request = read_request(stream, connection.sendall)
         except WireError as error:
             answer = html(error.status)
             connection.sendall(head_bytes(answer, minor=1, keep_alive=False) + answer.body)
@@ -127,10 +96,18 @@ class Connections:
             return False
         answer = self._respond(request)
         bodiless = request.method == "HEAD"
-        keep = request.keep_alive and not (answer.close or bodiless or self._crowded)
+        keep = request.keep_alive and not (answer.close or bodiless)
         head = head_bytes(answer, minor=request.minor, keep_alive=keep)
         connection.sendall(head + (b"" if bodiless else answer.body))
         return keep
+
+    def _wait(self, connection: socket.socket, stream: BufferedReader) -> None:
+        """Wait until the next request begins, or somebody hangs up."""
+        with self._lock:
+            self._idle[connection] = None
+        stream.peek(1)
+        with self._lock:
+            self._idle.pop(connection, None)
 
 
 def _start_thread(target: Callable[..., None], *arguments: object) -> threading.Thread:
@@ -142,8 +119,8 @@ def _start_thread(target: Callable[..., None], *arguments: object) -> threading.
 
 
 def _hang_up(connection: socket.socket) -> None:
-    """Wake whoever reads from or writes to it."""
-    with contextlib.suppress(OSError):
+    """Wake whoever waits for it."""
+    with contextlib.suppress(OSError):  # the other side may have hung up already
         connection.shutdown(socket.SHUT_RDWR)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from lightclient.standin.models import Arrays, ServedModel, classifier
 Floats = NDArray[np.float32]
 Weights = dict[str, Floats]
 
+_WORDS = "distilbert.embeddings.word_embeddings.weight"
+_POSITIONS = "distilbert.embeddings.position_embeddings.weight"
 _SLICE = 4_000_000  # rows times length² computed at once: some 32 MB of attention weights
 _EPSILON = np.float32(1e-12)
 _CDF_STEPS = 2048  # a unit; the error of linear interpolation is below 1e-8
@@ -46,19 +49,13 @@ def _read_weights(data: bytes) -> Weights:
     return found
 
 
+@dataclass(frozen=True, eq=False)
 class DistilBert:
-    """A Hugging Face DistilBertForSequenceClassification, called with arrays of ids and mask.
+    """A Hugging Face DistilBertForSequenceClassification, called with arrays of ids and mask."""
 
-    The last layer works on the first position alone, since the logits need no other. A masked
-    position gets no attention at all, so padding changes nothing.
-    """
-
-    def __init__(self, weights: Weights, layers: int, heads: int) -> None:
-        self.weights = weights
-        self.layers = layers
-        self.heads = heads
-        self.words = weights["distilbert.embeddings.word_embeddings.weight"]
-        self.positions = weights["distilbert.embeddings.position_embeddings.weight"]
+    weights: Weights
+    layers: int
+    heads: int
 
     def __call__(self, inputs: Arrays) -> Arrays:
         """Turn `input_ids` and `attention_mask`, int32 [n, length], into `logits`, float32.
@@ -67,8 +64,9 @@ class DistilBert:
         """
         ids, mask = inputs["input_ids"], inputs["attention_mask"] != 0
         self._check(ids, mask)
+        # Padding at the end of all rows is left out: what is masked gets no attention at all.
         used = np.flatnonzero(mask.any(axis=0))
-        length = int(used[-1]) + 1 if used.size else 1  # padding at the end of all rows is left out
+        length = int(used[-1]) + 1 if used.size else 1
         ids, mask = ids[:, :length], mask[:, :length]
         rows = max(1, _SLICE // length**2)
         parts = [
@@ -78,30 +76,27 @@ class DistilBert:
         return {"logits": np.concatenate(parts)}
 
     def _check(self, ids: NDArray[Any], mask: NDArray[Any]) -> None:
+        words, positions = len(self.weights[_WORDS]), len(self.weights[_POSITIONS])
         if ids.ndim != 2 or not ids.size:
             raise ValueError(f"input_ids must be of shape [rows, length], not {list(ids.shape)}")
         if mask.shape != ids.shape:
             raise ValueError(f"Incompatible shapes: {list(ids.shape)} vs. {list(mask.shape)}")
-        if ids.shape[1] > len(self.positions):
-            raise ValueError(f"Incompatible shapes: [{ids.shape[1]}] vs. [{len(self.positions)}]")
-        wrong = np.argwhere((ids < 0) | (ids >= len(self.words)))
+        if ids.shape[1] > positions:
+            raise ValueError(f"Incompatible shapes: [{ids.shape[1]}] vs. [{positions}]")
+        wrong = np.argwhere((ids < 0) | (ids >= words))
         if len(wrong):
             row, column = wrong[0].tolist()
-            raise ValueError(
-                f"indices[{row},{column}] = {ids[row, column]} is not in [0, {len(self.words)})"
-            )
+            raise ValueError(f"indices[{row},{column}] = {ids[row, column]} is not in [0, {words})")
 
     def _logits(self, ids: NDArray[Any], mask: NDArray[Any]) -> Floats:
-        hidden = self._embedded(ids)
+        embedded = self.weights[_WORDS][ids] + self.weights[_POSITIONS][: ids.shape[1]]
+        hidden = self._normed("distilbert.embeddings.LayerNorm", embedded)
         for layer in range(self.layers):
+            # The last layer works on the first position alone, since the logits need no other.
             queries = hidden if layer < self.layers - 1 else hidden[:, :1]
             hidden = self._layer(f"distilbert.transformer.layer.{layer}.", queries, hidden, mask)
         pooled = np.maximum(self._linear("pre_classifier", hidden[:, 0]), 0)
         return self._linear("classifier", pooled)
-
-    def _embedded(self, ids: NDArray[Any]) -> Floats:
-        summed = self.words[ids] + self.positions[: ids.shape[1]]
-        return self._normed("distilbert.embeddings.LayerNorm", summed)
 
     def _layer(self, name: str, queries: Floats, hidden: Floats, mask: NDArray[Any]) -> Floats:
         attended = self._attention(name + "attention.", queries, hidden, mask)

@@ -8,7 +8,7 @@ one request the server tells the first; which one that is here may differ.
 import base64
 from collections.abc import Mapping
 from itertools import chain
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,17 @@ from lightclient.standin.jsontext import quotation
 from lightclient.standin.models import DTYPES, INTEGERS, Arrays, TensorSpec
 from lightclient.standin.status import StatusError
 
-_MOST_RANK = 32  # numpy's limit; TensorFlow's is 254
+_MOST_RANK = 31  # one less than numpy's limit, since rows are stacked; TensorFlow's is 254
+# What JSON can fill each dtype with. Nothing fills a float16, as in the real server.
+_TYPES: dict[str, set[type]] = {name: {int} for name in INTEGERS}
+_TYPES |= {"float32": {int, float}, "float64": {int, float}, "float16": set(), "bool": {bool}}
 
 
 def from_rows(rows: list[Any], inputs: Mapping[str, TensorSpec]) -> Arrays:
     """Turn `{"instances": rows}`, at least one row, into arrays; raises StatusError."""
     if _is_object(rows[0]):
-        _check_objects(rows, inputs)
+        for index, row in enumerate(rows):
+            _check_object(index, row, inputs)
         return {
             name: _stacked([row[name] for row in rows], inputs[name].dtype, f" key: {name}")
             for name in rows[0]
@@ -48,6 +52,7 @@ def from_columns(value: Any, inputs: Mapping[str, TensorSpec]) -> Arrays:
                 "input tensors required as per tensorinfo_map"
             )
         value = dict.fromkeys(inputs, value)
+    # Unlike a row, columns may hold inputs that nobody knows.
     for name in inputs:
         if name not in value:
             raise StatusError(f"Missing named input: {name} in 'inputs' object.")
@@ -59,21 +64,16 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict) and not (len(value) == 1 and isinstance(value.get("b64"), str))
 
 
-def _check_objects(rows: list[Any], inputs: Mapping[str, TensorSpec]) -> None:
-    for index, row in enumerate(rows):
-        if not _is_object(row):
-            raise StatusError(f"Expecting object but got list at item {index} of input list")
-        if row.keys() != inputs.keys():
-            raise _wrong_keys(index, row, inputs)
-
-
-def _wrong_keys(index: int, row: dict[str, Any], inputs: Mapping[str, TensorSpec]) -> StatusError:
+def _check_object(index: int, row: Any, inputs: Mapping[str, TensorSpec]) -> None:
+    if not _is_object(row):
+        raise StatusError(f"Expecting object but got list at item {index} of input list")
     for name in row:
         if name not in inputs:
             unknown = StatusError(f"JSON object: does not have named input: {name}")
-            return _in_row(index, f" key: {name}", f"Error: {unknown}")
-    wanted = ",".join(sorted(inputs))
-    return _in_row(index, "", f"JSON object: {quotation(row)} keys must be equal to: {wanted}")
+            raise _in_row(index, f" key: {name}", f"Error: {unknown}")
+    if len(row) < len(inputs):
+        wanted = ",".join(sorted(inputs))
+        raise _in_row(index, "", f"JSON object: {quotation(row)} keys must be equal to: {wanted}")
 
 
 def _in_row(index: int, key: str, said: str) -> StatusError:
@@ -82,41 +82,44 @@ def _in_row(index: int, key: str, said: str) -> StatusError:
 
 def _stacked(rows: list[Any], dtype: str, key: str) -> NDArray[Any]:
     """One array of all rows. `key`: how messages name the input, if they do."""
-    try:
-        return _tensor(rows, dtype)
-    except StatusError:
-        _blame_row(rows, dtype, key)
-        raise
-
-
-def _blame_row(rows: list[Any], dtype: str, key: str) -> None:
-    """Raise for the first row that is wrong in itself, or has another shape than the first row."""
-    shapes: list[tuple[int, ...]] = []
+    arrays: list[NDArray[Any]] = []
     for index, row in enumerate(rows):
         try:
-            shapes.append(_tensor(row, dtype).shape)
-            _check_alike(shapes[0], shapes[-1])
+            arrays.append(_tensor(row, dtype))
+            _check_alike(arrays[0], arrays[-1])
         except StatusError as error:
             raise _in_row(index, key, f"Error: {error}") from None
+    return np.stack(arrays)
 
 
-def _check_alike(first: tuple[int, ...], shape: tuple[int, ...]) -> None:
-    wanted, size = int(np.prod(first)), int(np.prod(shape))
-    if size != wanted:
-        raise StatusError(f"Expecting tensor size: {wanted} but got: {size}")
-    if shape != first:
-        raise StatusError(f"Expecting shape {list(first)} but got: {list(shape)}")
+def _check_alike(first: NDArray[Any], other: NDArray[Any]) -> None:
+    if other.size != first.size:
+        raise StatusError(f"Expecting tensor size: {first.size} but got: {other.size}")
+    if other.shape != first.shape:
+        raise StatusError(f"Expecting shape {list(first.shape)} but got: {list(other.shape)}")
 
 
 def _tensor(value: Any, dtype: str) -> NDArray[Any]:
     """Read lists of lists, level by level, into an array."""
-    shape = _shape_of(value)
-    items = [value]
+    shape, items = _shape_of(value), [value]
     for level, size in enumerate(shape):
         for item in items:
-            _check_list(item, level, size, len(shape))
+            if not isinstance(item, list):
+                raise StatusError(
+                    f"JSON Value: {quotation(item)} found at incorrect level: {level + 1} in the "
+                    f"JSON DOM. Expected at level: {len(shape)}"
+                )
+            if len(item) != size:
+                raise StatusError(
+                    f"Encountered list at unexpected size: {len(item)} at level: {level} "
+                    f"expected size: {size}"
+                )
         items = list(chain.from_iterable(items))
-    return _flat(items, dtype, len(shape)).reshape(shape)
+    array = _converted(items, dtype)
+    if array is None:
+        wrong = next(item for item in items if _converted([item], dtype) is None)
+        raise _misfit(wrong, dtype, len(shape))
+    return array.reshape(shape)
 
 
 def _shape_of(value: Any) -> tuple[int, ...]:
@@ -130,59 +133,23 @@ def _shape_of(value: Any) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _check_list(item: Any, level: int, size: int, rank: int) -> None:
-    if not isinstance(item, list):
-        raise StatusError(
-            f"JSON Value: {quotation(item)} found at incorrect level: {level + 1} in the JSON DOM. "
-            f"Expected at level: {rank}"
-        )
-    if len(item) != size:
-        raise StatusError(
-            f"Encountered list at unexpected size: {len(item)} at level: {level} "
-            f"expected size: {size}"
-        )
-
-
-def _flat(values: list[Any], dtype: str, rank: int) -> NDArray[Any]:
-    """An array of values that are no lists."""
-    array = _converted(values, dtype)
-    if array is None:
-        _complain(next(item for item in values if _converted([item], dtype) is None), dtype, rank)
-    return array
-
-
 def _converted(values: list[Any], dtype: str) -> NDArray[Any] | None:
     """None if any of the values does not fit."""
-    types = set(map(type, values))
-    if dtype in INTEGERS and types <= {int}:
-        return _integers(values, dtype)
-    if dtype in ("float32", "float64") and types <= {int, float}:
-        return _floats(values, dtype)
-    if dtype == "bool" and types <= {bool}:
-        return np.array(values, dtype=bool)
     if dtype == "string":
-        return _strings(values)
-    return np.zeros(0, dtype) if not values else None
-
-
-def _integers(values: list[int], dtype: str) -> NDArray[Any] | None:
-    limits = np.iinfo(dtype)
-    if values and (min(values) < limits.min or max(values) > limits.max):
+        found = list(map(_bytes_of, values))
+        return None if None in found else np.array(found, dtype=object)
+    if not _TYPES[dtype].issuperset(map(type, values)):
         return None
-    return np.array(values, dtype=dtype)
-
-
-def _floats(values: list[float], dtype: str) -> NDArray[Any] | None:
+    if dtype in INTEGERS and values:
+        limits = np.iinfo(dtype)
+        # Checked here, because numpy 1 wraps a number that is out of bounds.
+        if min(values) < limits.min or max(values) > limits.max:
+            return None
     try:
         with np.errstate(over="ignore"):  # 1e39 becomes an Infinity of float32, as in C++
-            return np.array(values, dtype=np.float64).astype(dtype)
+            return np.array(values, dtype=dtype)
     except OverflowError:  # a whole number beyond float64
         return None
-
-
-def _strings(values: list[Any]) -> NDArray[Any] | None:
-    found = list(map(_bytes_of, values))
-    return None if None in found else np.array(found, dtype=object)
 
 
 def _bytes_of(value: Any) -> bytes | None:
@@ -196,15 +163,15 @@ def _bytes_of(value: Any) -> bytes | None:
         return None
 
 
-def _complain(value: Any, dtype: str, rank: int) -> NoReturn:
-    """Raise for a value that does not fit."""
+def _misfit(value: Any, dtype: str, rank: int) -> StatusError:
+    """What the server says of a value that does not fit."""
     if isinstance(value, list):
-        raise StatusError(f"Encountered list at unexpected level: {rank} expected < {rank}")
+        return StatusError(f"Encountered list at unexpected level: {rank} expected < {rank}")
     text = f"JSON Value: {quotation(value)}"
     if dtype == "float16" and not isinstance(value, dict):
-        raise StatusError(f"Conversion of {text} to type: {DTYPES[dtype]}", code="UNIMPLEMENTED")
+        return StatusError(f"Conversion of {text} to type: {DTYPES[dtype]}", code="UNIMPLEMENTED")
     if dtype == "string" and isinstance(value, dict) and not _is_object(value):
-        raise StatusError("Unable to base64 decode")
+        return StatusError("Unable to base64 decode")
     names = {dict: "Object", str: "String", bool: str(value), type(None): "Null"}
     kind = names.get(type(value), "Number")
-    raise StatusError(f"{text} Type: {kind} is not of expected type: {DTYPES[dtype]}")
+    return StatusError(f"{text} Type: {kind} is not of expected type: {DTYPES[dtype]}")

@@ -1,8 +1,4 @@
-"""JSON in and out: requests into values, answers and quotations into text.
-
-Python's `json` reads, and what it finds wrong is told in the form of RapidJSON 1.1.0, the parser of
-the real server. Text is laid out as RapidJSON's PrettyWriter does it.
-"""
+"""JSON in and out: requests into values, values into answers and quotations."""
 
 import json
 import re
@@ -11,18 +7,11 @@ from typing import Any
 
 from lightclient.standin.status import StatusError
 
-_INDENT = "    "
 _DECODER = json.JSONDecoder()
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
+_INDENTED = json.JSONEncoder(ensure_ascii=False, indent=4)  # as the real server lays out columns
 _QUOTED_CHARACTERS = 256  # kMaxJsonDebugStringBytes in tensorflow_serving/util/json_tensor.cc
 _HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
-# The commonest complaints of Python's parser, in the words of rapidjson/error/en.h.
-_COMPLAINTS = {
-    "Expecting value": "Invalid value.",
-    "Expecting property name enclosed in double quotes": "Missing a name for object member.",
-    "Expecting ':' delimiter": "Missing a colon after a name of object member.",
-    "Unterminated string starting at": "Missing a closing quotation mark in string.",
-}
 
 
 def read(body: bytes) -> Any:
@@ -33,59 +22,25 @@ def read(body: bytes) -> Any:
     """
     if not body:
         raise StatusError("JSON Parse error: The document is empty")
+    text = body.decode("utf-8-sig", errors="surrogateescape").lstrip(" \t\r\n")
     try:
-        return _parse(body.decode("utf-8-sig", errors="surrogateescape"))
-    except RecursionError:
-        raise StatusError("JSON Parse error: The document is nested too deeply.") from None
-
-
-def _parse(text: str) -> Any:
-    try:
-        value = _first_value(text)
+        value, _ = _DECODER.raw_decode(text)
         if _HALF_A_PAIR.search(text):
-            _ENCODER.encode(value).encode(errors="surrogateescape")
-    except json.JSONDecodeError as error:
-        complaint = f"{_complaint(error)} at offset: {error.pos}"
+            written(value)  # half a pair could not be written into an answer that quotes it
+    except RecursionError:
+        complaint = "The document is nested too deeply."
     except UnicodeEncodeError:
         complaint = "The surrogate pair in string is invalid."
-    except ValueError:  # thousands of digits
-        complaint = "Number too big to be stored in double."
+    except ValueError as error:
+        complaint = str(error)
     else:
         return value
     raise StatusError(f"JSON Parse error: {complaint}")
 
 
-def _first_value(text: str) -> Any:
-    start = len(text) - len(text.lstrip(" \t\r\n"))
-    return _DECODER.raw_decode(text, start)[0]
-
-
-def _complaint(error: json.JSONDecodeError) -> str:
-    if error.msg != "Expecting ',' delimiter":
-        return _COMPLAINTS.get(error.msg, error.msg.removesuffix(" at"))
-    if _is_in_array(error.doc[: error.pos]):
-        return "Missing a comma or ']' after an array element."
-    return "Missing a comma or '}' after an object member."
-
-
-def _is_in_array(start: str) -> bool:
-    """Whether the start of a document breaks off in an array: then `]` is right there."""
-    try:
-        _first_value(start + "]")
-    except json.JSONDecodeError as error:
-        return error.pos > len(start)
-    return True
-
-
-class Written(str):
-    """A JSON text that is to be written as it is."""
-
-    __slots__ = ()
-
-
-def pretty(value: object, level: int = 0, *, single_line: bool = False) -> str:
-    """Write a value, itself at nesting `level`, with lists on one line or one item a line."""
-    return "".join(_pieces(value, "\n" + _INDENT * level, single_line))
+def written(value: object) -> bytes:
+    """Write an answer as JSON."""
+    return _INDENTED.encode(value).encode(errors="surrogateescape")
 
 
 def quotation(value: object) -> str:
@@ -95,33 +50,28 @@ def quotation(value: object) -> str:
     number is cut in the middle.
     """
     text = ""
-    for piece in _pieces(value, "\n", True):
+    for piece in _pieces(value, "\n"):
         if len(text) >= _QUOTED_CHARACTERS:
             break
         text += piece
     return text
 
 
-def _pieces(value: object, line: str, single_line: bool) -> Iterator[str]:
+def _pieces(value: object, line: str) -> Iterator[str]:
     """Write piece by piece, so that the beginning of a long value is to be had at once.
 
-    `line`: what starts a new line at this level.
+    An object has its members on lines of their own, a list has not. `line`: starts a line.
     """
-    inner = line + _INDENT
-    if isinstance(value, Written):
-        yield value
-    elif isinstance(value, list) and value:
-        first, between, last = f"[{inner}", f",{inner}", f"{line}]"
-        if single_line:
-            first, between, last = "[", ", ", "]"
-        for index, item in enumerate(value):
-            yield between if index else first
-            yield from _pieces(item, inner, single_line)
-        yield last
-    elif isinstance(value, dict) and value:
+    inner = line + "    "
+    if isinstance(value, dict) and value:
         for index, (name, item) in enumerate(value.items()):
             yield f"{',' if index else '{'}{inner}{_ENCODER.encode(name)}: "
-            yield from _pieces(item, inner, single_line)
+            yield from _pieces(item, inner)
         yield line + "}"
+    elif isinstance(value, list) and value:
+        for index, item in enumerate(value):
+            yield ", " if index else "["
+            yield from _pieces(item, inner)
+        yield "]"
     else:
         yield _ENCODER.encode(value)

@@ -38,6 +38,7 @@ class TensorSpec:
         if not isinstance(self.shape, tuple):
             raise InputError(f"shape is {self.shape!r}: give a tuple, such as (None, 2)")
         for size in self.shape:
+            # True is an int, too, for isinstance.
             if size is not None and (type(size) is not int or size < 0):
                 raise InputError(f"shape holds {size!r}: give lengths, and None for a free one")
 
@@ -117,7 +118,7 @@ class ServedModel:
 
         `folder`: a Hugging Face folder, or the name of a shipped bundle; None: the default one.
         """
-        from lightclient.standin.bundle import add_bundle
+        from lightclient.standin.bundle import add_bundle  # here, because it imports this module
 
         versions = {number: add_bundle(found, folder) for number, found in self.versions.items()}
         # Without definitions, since those would not name the signatures that are new.

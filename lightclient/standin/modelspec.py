@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from lightclient.standin.models import ServedModel
@@ -10,14 +10,13 @@ from lightclient.standin.status import StatusError
 
 # No number of 20 digits or more is a version: they are 64-bit integers.
 _SPEC = r"/v1/models{}(?:/versions/([0-9]{{1,19}})|/labels/([^/:]+))?{}"
-# kPredictionApiGegex and kModelStatusApiRegex in model_servers/http_rest_api_util.cc. The last
-# group is the method, or "metadata" or nothing.
-POST = re.compile(_SPEC.format("/([^/:]+)", ":(classify|regress|predict)"))
+# kPredictionApiGegex and kModelStatusApiRegex in model_servers/http_rest_api_util.cc. `classify`
+# and `regress` are left out, since no model here has signatures for them.
+POST = re.compile(_SPEC.format("/([^/:]+)", ":predict"))
 GET = re.compile(_SPEC.format("(?:/([^/:]+))?", "(?:/(metadata))?"))
 
 
-@dataclass(frozen=True)
-class ModelSpec:
+class ModelSpec(NamedTuple):
     """A model by name, and by version number or label; by neither, its latest version."""
 
     name: str
@@ -27,12 +26,9 @@ class ModelSpec:
     @classmethod
     def of(cls, found: re.Match[str]) -> "ModelSpec":
         """Read a match of `POST` or `GET`."""
-        name, version, label = (found[group] for group in (1, 2, 3))
-        return cls(
-            name=unquote(name or "", errors="surrogateescape"),
-            version=None if version is None else int(version),
-            label=None if label is None else unquote(label, errors="surrogateescape"),
-        )
+        # Bytes that are not UTF-8 become surrogate escapes, so that messages can give them back.
+        name, label = (unquote(found[at] or "", errors="surrogateescape") for at in (1, 3))
+        return cls(name, None if found[2] is None else int(found[2]), label or None)
 
 
 def number_of(models: Mapping[str, ServedModel], spec: ModelSpec) -> int:

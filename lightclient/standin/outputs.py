@@ -1,61 +1,47 @@
-"""Arrays into the JSON of an answer, letter by letter as the real server writes it.
+"""Arrays into the values of an answer's JSON, as the real server rounds them.
 
 The source of every rule here: tensorflow_serving/util/json_tensor.cc, its functions
 MakeRowFormatJsonFromTensors and MakeColumnarFormatJsonFromTensors.
 """
 
 import base64
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightclient.standin.jsontext import Written, pretty
 from lightclient.standin.models import Arrays
 from lightclient.standin.status import StatusError
 
 # How each float is written in full, when six digits do not lead back to the same number.
 _FULL = {"float32": ".9g", "float64": ".17g"}
-_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
-def rows_text(outputs: Arrays) -> str:
-    """Write `{"predictions": [...]}`: one item a row, an object if there are several outputs.
+def as_rows(outputs: Arrays) -> list[Any]:
+    """Make `predictions`: one item a row, an object if there are several outputs.
 
     Raises StatusError if an output has no rows, or not as many as the others.
     """
-    _check_rows(outputs)
-    columns = {name: _nested(name, tensor) for name, tensor in outputs.items()}
-    if len(columns) == 1:
-        (rows,) = columns.values()
-        start, between = "", ", "
-    else:
-        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        start, between = "\n        ", ",\n        "
-    texts = [pretty(row, 2, single_line=True) for row in rows]
-    body = f"[{start}{between.join(texts)}\n    ]" if texts else "[]"
-    return pretty({"predictions": Written(body)})
-
-
-def columns_text(outputs: Arrays) -> str:
-    """Write `{"outputs": ...}`: the tensor itself, or an object of tensors if there are several."""
-    columns = {name: _nested(name, tensor) for name, tensor in outputs.items()}
-    if len(columns) == 1:
-        (only,) = columns.values()
-        return pretty({"outputs": only})
-    return pretty({"outputs": columns})
-
-
-def _check_rows(outputs: Arrays) -> None:
-    count = -1
+    count = None
     for name, tensor in outputs.items():
         if not tensor.shape:
             raise StatusError(f"Tensor name: {name} has no shape information ")
-        if count >= 0 and len(tensor) != count:
+        if count not in (None, len(tensor)):
             raise StatusError(
                 f"Tensor name: {name} has inconsistent batch size: {len(tensor)} expecting: {count}"
             )
         count = len(tensor)
+    columns = {name: _nested(name, tensor) for name, tensor in outputs.items()}
+    if len(columns) == 1:
+        return list(columns.popitem()[1])
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def as_columns(outputs: Arrays) -> Any:
+    """Make `outputs`: the tensor itself, or an object of tensors if there are several."""
+    columns = {name: _nested(name, tensor) for name, tensor in outputs.items()}
+    return columns if len(columns) > 1 else columns.popitem()[1]
 
 
 def _nested(name: str, tensor: NDArray[Any]) -> Any:
@@ -68,7 +54,7 @@ def _values(name: str, flat: NDArray[Any]) -> list[Any]:
     if flat.dtype == np.float16 and flat.size:
         raise StatusError("Failed to write JSON value for tensor type: half")
     if flat.dtype.name in _FULL:
-        return _decimals(_flush_denormals(flat), _FULL[flat.dtype.name])
+        return _rounded(flat)
     if flat.dtype != object:
         return list(flat.tolist())
     if name.endswith("_bytes"):
@@ -76,23 +62,13 @@ def _values(name: str, flat: NDArray[Any]) -> list[Any]:
     return [value.decode(errors="surrogateescape") for value in flat]
 
 
-def _flush_denormals(flat: NDArray[Any]) -> NDArray[Any]:
-    """Zero for what is too small for a normal float, since TensorFlow's threads compute so."""
-    return np.where(np.abs(flat) < np.finfo(flat.dtype).tiny, np.copysign(0, flat), flat)
-
-
-def _decimals(flat: NDArray[Any], full: str) -> list[Any]:
-    """WriteDecimal: six digits, or all of them if six do not lead back; never a bare integer."""
-    numbers = flat.tolist()
-    texts = [f"{number:.6g}" for number in numbers]
-    with np.errstate(over="ignore"):
-        back = np.array(list(map(float, texts))).astype(flat.dtype)
-    for index in np.flatnonzero(back != flat).tolist():
-        texts[index] = format(numbers[index], full)
-    return [Written(_with_point(text)) for text in texts]
-
-
-def _with_point(text: str) -> str:
-    if text.lstrip("-").isdecimal():
-        return text + ".0"
-    return _NOT_FINITE.get(text, text)
+def _rounded(flat: NDArray[Any]) -> list[float]:
+    """WriteDecimal: six digits, or all of them if six do not lead back."""
+    exact, full, least = flat.dtype.type, _FULL[flat.dtype.name], np.finfo(flat.dtype).tiny
+    found = []
+    for number in flat.tolist():
+        if abs(number) < least:  # TensorFlow's threads compute with zero in its place
+            number = math.copysign(0.0, number)
+        short = float(f"{number:.6g}")
+        found.append(short if exact(short) == number else float(format(number, full)))
+    return found

@@ -8,12 +8,12 @@ import numpy as np
 from lightclient.standin.inputs import from_columns, from_rows
 from lightclient.standin.jsontext import quotation
 from lightclient.standin.models import Arrays, SignatureDef
-from lightclient.standin.outputs import columns_text, rows_text
+from lightclient.standin.outputs import as_columns, as_rows
 from lightclient.standin.status import StatusError
 
 
-def predict(signatures: Mapping[str, SignatureDef], document: Any) -> str:
-    """Answer the JSON value of a request with the model's outputs, as JSON text.
+def predict(signatures: Mapping[str, SignatureDef], document: Any) -> dict[str, Any]:
+    """Answer the JSON value of a request with the JSON value of the model's outputs.
 
     Raises StatusError if the request is wrong or the model says so, and whatever else the model
     raises.
@@ -22,11 +22,13 @@ def predict(signatures: Mapping[str, SignatureDef], document: Any) -> str:
         raise StatusError(f"JSON Value: {quotation(document)} Is not object")
     signature = _signature(signatures, document)
     if "instances" in document:
-        arrays = from_rows(_instances(document), signature.inputs)
-        return rows_text(run_model(signature, arrays))
+        _check_instances(document)
+        arrays = from_rows(document["instances"], signature.inputs)
+        return {"predictions": as_rows(run_model(signature, arrays))}
     if "inputs" not in document:
         raise StatusError("Missing 'inputs' or 'instances' key")
-    return columns_text(run_model(signature, from_columns(document["inputs"], signature.inputs)))
+    arrays = from_columns(document["inputs"], signature.inputs)
+    return {"outputs": as_columns(run_model(signature, arrays))}
 
 
 def _signature(signatures: Mapping[str, SignatureDef], document: dict[str, Any]) -> SignatureDef:
@@ -45,31 +47,27 @@ def _signature(signatures: Mapping[str, SignatureDef], document: dict[str, Any])
     return signatures[found]
 
 
-def _instances(document: dict[str, Any]) -> list[Any]:
-    instances = document["instances"]
+def _check_instances(document: dict[str, Any]) -> None:
     if "inputs" in document:
         complaint = (
             "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist "
         )
-    elif not isinstance(instances, list):
+    elif not isinstance(document["instances"], list):
         complaint = "Expecting 'instances' to be an list/array"
-    elif not instances:
+    elif not document["instances"]:
         complaint = "No values in 'instances' array"
     else:
-        return instances
+        return
     raise StatusError(f"JSON Value: {quotation(document)} {complaint}")
 
 
 def run_model(signature: SignatureDef, arrays: Arrays) -> Arrays:
-    """Call a model, and give its outputs as arrays of their types.
-
-    A ValueError or an IndexError stands for a failure inside TensorFlow's graph: a StatusError.
-    numpy raises them where TensorFlow refuses a token id outside of the vocabulary, or shapes that
-    do not fit.
-    """
+    """Call a model, and give its outputs as arrays of their types."""
     try:
         returned = signature.run(arrays)
     except (ValueError, IndexError) as error:
+        # numpy raises them where TensorFlow's graph refuses a token id outside of the vocabulary,
+        # or shapes that do not fit.
         raise StatusError(str(error)) from error
     if not isinstance(returned, Mapping):
         raise TypeError(f"the model returned {type(returned).__name__}, not a dict of arrays")
@@ -83,6 +81,7 @@ def _output(returned: Mapping[str, Any], name: str, dtype: str) -> Any:
     if dtype == "string":
         texts = [_encoded(value) for value in array.reshape(-1).tolist()]
         return np.array(texts, dtype=object).reshape(array.shape)
+    # An empty list is float64 to numpy, whatever it was meant to be.
     return array.astype(dtype, casting="same_kind" if array.size else "unsafe", copy=False)
 
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from lightclient.standin.jsontext import pretty, read
-from lightclient.standin.metadata import definitions_of, metadata_text, status_text
+from lightclient.standin.jsontext import read, written
+from lightclient.standin.metadata import metadata_of, status_of
 from lightclient.standin.models import ServedModel
 from lightclient.standin.modelspec import GET, POST, ModelSpec, number_of
 from lightclient.standin.prediction import predict
@@ -24,7 +24,6 @@ LOG = logging.getLogger("lightclient.standin")
 REASONS = {status.value: status.phrase for status in HTTPStatus}
 REASONS |= {413: "Request Entity Too Large", 499: "Client Closed Request"}
 INFLATED_BYTES = 100 * 1024 * 1024  # kMaxUncompressedBytes in util/net_http/compression/gzip_zlib.h
-_OTHERS = {"classify": "classification", "regress": "regression"}
 _METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
 _URI = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?#-]|%[0-9A-Fa-f]{2})*")
 _AUTHORITY = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
@@ -70,10 +69,12 @@ def respond(models: Mapping[str, ServedModel], request: Request) -> Answer:
     try:
         return _json(200, _dispatch(models, request, path))
     except StatusError as error:
-        return _error(HTTP_STATUS[error.code], error.message)
+        return _json(HTTP_STATUS[error.code], {"error": error.message})
     except Exception as error:  # noqa: BLE001  a failing model must not cut the connection
-        _log(error)
-        return _error(500, f"{type(error).__name__}: {error}")
+        kind, place = type(error).__name__, traceback.extract_tb(error.__traceback__)[-1]
+        # The log gets no message, since that may quote the request.
+        LOG.error("%s in %s, line %s", kind, place.filename, place.lineno)  # noqa: TRY400
+        return _json(500, {"error": f"{kind}: {error}"})
 
 
 def html(status: int) -> Answer:
@@ -85,36 +86,20 @@ def html(status: int) -> Answer:
     return Answer(status, "text/html", page.encode(), close=True)
 
 
-def _json(status: int, text: str) -> Answer:
-    return Answer(status, "application/json", text.encode(errors="surrogateescape"))
+def _json(status: int, value: object) -> Answer:
+    return Answer(status, "application/json", written(value))
 
 
-def _error(status: int, message: str) -> Answer:
-    return _json(status, pretty({"error": message}))
-
-
-def _log(error: Exception) -> None:
-    """Log what failed and where, without the message, since that may quote the request."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    LOG.error("%s in %s, line %s", type(error).__name__, place.filename, place.lineno)
-
-
-def _dispatch(models: Mapping[str, ServedModel], request: Request, path: str) -> str:
+def _dispatch(models: Mapping[str, ServedModel], request: Request, path: str) -> object:
     if request.method == "POST" and (found := POST.fullmatch(path)):
-        spec = ModelSpec.of(found)
-        document = read(_body(request))
+        spec, document = ModelSpec.of(found), read(_body(request))
         version = number_of(models, spec)
-        if found[4] == "predict":
-            return predict(models[spec.name].versions[version], document)
-        raise StatusError(
-            f"Expected {_OTHERS[found[4]]} signature method_name to be "
-            f"tensorflow/serving/{found[4]}. Was: tensorflow/serving/predict"
-        )
+        return predict(models[spec.name].versions[version], document)
     if request.method == "GET" and (found := GET.fullmatch(path)):
         spec = ModelSpec.of(found)
         if not spec.name:
             raise StatusError("Missing model name in request.")
-        return _metadata(models, spec) if found[4] == "metadata" else _status(models, spec)
+        return metadata_of(models, spec) if found[4] else status_of(models, spec)
     raise StatusError(f"Malformed request: {request.method} {path}")
 
 
@@ -131,20 +116,3 @@ def _body(request: Request) -> bytes:
     except zlib.error:
         return b""
     return body if inflater.eof and not inflater.unused_data else b""
-
-
-def _status(models: Mapping[str, ServedModel], spec: ModelSpec) -> str:
-    states = models[spec.name].states() if spec.name in models else {}
-    if spec.version is not None:
-        states = {number: state for number, state in states.items() if number == spec.version}
-    if not states:
-        asked = "any versions" if spec.version is None else f"version {spec.version}"
-        raise StatusError(f"Could not find {asked} of model {spec.name}", code="NOT_FOUND")
-    return status_text(states)
-
-
-def _metadata(models: Mapping[str, ServedModel], spec: ModelSpec) -> str:
-    version = number_of(models, spec)
-    model = models[spec.name]
-    definitions = model.definitions.get(version) or definitions_of(model.versions[version])
-    return metadata_text(spec.name, version, definitions)

@@ -64,7 +64,7 @@ class SavedModels(Repository):
         """
         if self._watcher is not None:
             return
-        tensorflow()
+        tensorflow()  # first, since without it every version would be told to be broken
         try:
             self._look()
         except OSError as error:
@@ -106,6 +106,7 @@ class SavedModels(Repository):
         """Load what has come, newest first, then unload what has gone."""
         found = versions_in(self._folder)
         new = sorted(found.keys() - self._versions.keys(), reverse=True)
+        # Before they are loaded: what is written meanwhile counts as a change.
         marks = {number: _marks(found[number]) for number in new}
         for number in new:
             if self._tried.get(number) != marks[number]:
@@ -134,12 +135,12 @@ class SavedModels(Repository):
             self._publish()
 
     def _publish(self) -> None:
-        """Replace the model at once, so that a request sees all of a change or nothing."""
+        # A new model in place of the old one, so that a request sees all of a change or nothing.
         versions = self._versions.items()
         model = ServedModel(
             versions={number: version.signatures for number, version in versions},
             labels=self._labels,
-            unavailable={n: state for n, state in self._states.items() if n not in self._versions},
+            unavailable=dict(self._states),  # those that are loaded are told as available anyway
             definitions={number: version.definitions for number, version in versions},
         )
         self._models = {self._name: model}
@@ -157,7 +158,7 @@ def versions_in(folder: Path) -> dict[int, Path]:
 
 
 def _is_number(name: str) -> bool:
-    return name.isascii() and name.isdecimal() and len(name) < 100 and int(name) < 2**63
+    return name.isascii() and name.isdecimal() and int(name) < 2**63  # a version has 64 bits
 
 
 def _marks(folder: Path) -> _Marks:

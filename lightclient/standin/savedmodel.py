@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightclient.errors import LightClientError
-from lightclient.standin.models import DTYPES, Arrays, Run, SignatureDef, TensorSpec
+from lightclient.standin.models import DTYPES, Arrays, SignatureDef, TensorSpec
 from lightclient.standin.status import HTTP_STATUS, StatusError
 
 _NAMES = {f"DT_{name.upper()}": dtype for dtype, name in DTYPES.items()}
@@ -22,11 +22,6 @@ _ADDED = re.compile(
     r"(?:\{\{function_node [^}]*\}\} )*"  # of the function within the graph that failed
     r"| \[Op:\S*\]",
     re.S,
-)
-
-_MISSING = (  # tensorflow/cc/saved_model/reader.cc
-    "Could not find SavedModel .pb or .pbtxt at supplied export directory path: {}. "
-    "Check that the directory exists and that you have the right permissions for accessing it."
 )
 
 
@@ -61,15 +56,16 @@ def read_saved_model(folder: Path) -> Version:
 
 def _read(tf: Any, folder: Path) -> Version:
     if not (folder / "saved_model.pb").is_file():
-        raise tf.errors.NotFoundError(None, None, _MISSING.format(folder))
+        words = (  # tensorflow/cc/saved_model/reader.cc
+            f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {folder}. "
+            "Check that the directory exists and that you have the right permissions for accessing "
+            "it."
+        )
+        raise tf.errors.NotFoundError(None, None, words)
     model = tf.saved_model.load(str(folder), tags=["serve"])
     definitions = _definitions(folder)
     signatures = {
-        name: SignatureDef(
-            run=_run(tf, function),
-            inputs=_specs(definitions[name]["inputs"]),
-            outputs=_specs(definitions[name]["outputs"]),
-        )
+        name: _signature(tf, function, definitions[name])
         for name, function in model.signatures.items()
         if _is_servable(definitions[name])
     }
@@ -94,21 +90,8 @@ def _is_servable(definition: Mapping[str, Any]) -> bool:
     return sound and bool(definition["outputs"])
 
 
-def _specs(tensors: Mapping[str, Any]) -> dict[str, TensorSpec]:
-    """Sorted by name, since protobuf's maps come in a random order."""
-    found = sorted(tensors.items())
-    return {name: TensorSpec(_NAMES[info["dtype"]], _shape(info)) for name, info in found}
-
-
-def _shape(info: Mapping[str, Any]) -> tuple[int | None, ...] | None:
-    if info["tensor_shape"]["unknown_rank"]:
-        return None
-    sizes = [int(dimension["size"]) for dimension in info["tensor_shape"]["dim"]]
-    return tuple(None if size < 0 else size for size in sizes)
-
-
-def _run(tf: Any, function: Any) -> Run:
-    """A signature as a function of arrays; it raises StatusError for what TensorFlow refuses."""
+def _signature(tf: Any, function: Any, definition: Mapping[str, Any]) -> SignatureDef:
+    """A signature whose `run` raises StatusError for what TensorFlow refuses."""
 
     def run(inputs: Arrays) -> Arrays:
         try:
@@ -117,11 +100,25 @@ def _run(tf: Any, function: Any) -> Run:
             raise _status_error(tf, error) from error
         return {name: _array(tensor) for name, tensor in outputs.items()}
 
-    return run
+    # Sorted, since protobuf's maps come in a random order.
+    inputs, outputs = (sorted(definition[key].items()) for key in ("inputs", "outputs"))
+    return SignatureDef(
+        run,
+        {name: _spec(tensor) for name, tensor in inputs},
+        {name: _spec(tensor) for name, tensor in outputs},
+    )
+
+
+def _spec(tensor: Mapping[str, Any]) -> TensorSpec:
+    sizes = [int(dimension["size"]) for dimension in tensor["tensor_shape"]["dim"]]
+    shape = tuple(None if size < 0 else size for size in sizes)
+    is_known = not tensor["tensor_shape"]["unknown_rank"]
+    return TensorSpec(_NAMES[tensor["dtype"]], shape if is_known else None)
 
 
 def _array(tensor: Any) -> NDArray[Any]:
     found = tensor.numpy()
+    # numpy would cut the NULs off the end of the bytes that a string of rank 0 is.
     return np.array(found, dtype=object if isinstance(found, bytes) else None)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from lightclient.errors import InputError, LightClientError
-from lightclient.standin.batching import Batching, BatchingRepository
+from lightclient.standin.batching import BatchedModels, Batching
 from lightclient.standin.connections import Connections
 from lightclient.standin.demo import load_demo_model
 from lightclient.standin.models import Repository, Run, ServedModel, served
@@ -47,8 +47,9 @@ class StandIn:
             raise InputError(f"batching is {batching!r}: give a Batching, such as Batching()")
         if models is None:
             models = {"demo": load_demo_model()}
-        repository = models if isinstance(models, Repository) else Repository(served(models))
-        self._repository = BatchingRepository(repository, batching) if batching else repository
+        self._repository = models if isinstance(models, Repository) else Repository(served(models))
+        batched = BatchedModels(self._repository, batching) if batching else self._repository
+        self._current = batched.current
         self._wanted = (host, port)
         self._connections: Connections | None = None
         self._closed = threading.Event()
@@ -66,7 +67,7 @@ class StandIn:
         host, port = self.address
         host = _SELF.get(host, host)
         literal = f"[{host}]" if ":" in host else host
-        name = next(iter(self._repository.current()))
+        name = next(iter(self._current()))
         return f"http://{literal}:{port}/v1/models/{quote(name, safe='')}"
 
     def start(self) -> str:
@@ -76,6 +77,7 @@ class StandIn:
         is running already goes on as it is.
         """
         if self._connections is None:
+            # The port opens when all is loaded, as that of the real server does.
             self._repository.start()
             try:
                 listener = _listen(*self._wanted)
@@ -84,7 +86,7 @@ class StandIn:
                 raise
             self._closed.clear()
             self._connections = Connections(
-                listener, lambda request: respond(self._repository.current(), request)
+                listener, lambda request: respond(self._current(), request)
             )
         return self.url
 

@@ -12,8 +12,9 @@ from lightclient.standin.protocol import REASONS, Answer, Request
 BODY_BYTES = 64 * 1024 * 1024
 HEAD_BYTES = 1024 * 1024  # the real server has no limit, which nothing here could bear
 _VERSION = re.compile(r"HTTP/1\.([0-9])")
-_BODILESS = ("HEAD", "TRACE")
-_DIGITS = re.compile(r"[0-9]{1,19}")
+_FOLD = re.compile(r"\n[ \t]+")
+_BODILESS = ("HEAD", "TRACE")  # libevent reads no body after them, whatever their headers say
+_DIGITS = re.compile(r"[0-9]{1,19}")  # Python refuses to read numbers of thousands of digits
 _CHUNK_SIZE = re.compile(r"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
 
 
@@ -25,13 +26,14 @@ class WireError(Exception):
         self.status = status
 
 
-def read_request(first_line: bytes, stream: BinaryIO, send: Callable[[bytes], object]) -> Request:
-    """Read the rest of a request off the stream.
+def read_request(stream: BinaryIO, send: Callable[[bytes], object]) -> Request:
+    """Read a request off the stream.
 
     If the client waits for a word before it sends the body, this is passed to `send`. Raises
-    WireError if this is no request, EOFError if the client left in the middle of it, and OSError.
+    WireError if this is no request, EOFError if the client left before its end, and OSError.
     """
-    method, _, rest = _text(first_line, HEAD_BYTES).partition(" ")
+    first_line = _line(stream, HEAD_BYTES)
+    method, _, rest = first_line.partition(" ")
     target, _, version = rest.strip(" ").rpartition(" ")
     found = _VERSION.fullmatch(version)
     if not found or not target:
@@ -40,6 +42,7 @@ def read_request(first_line: bytes, stream: BinaryIO, send: Callable[[bytes], ob
     framing = {} if method in _BODILESS else headers
     chunked = framing.get("transfer-encoding", "").lower() == "chunked"
     length = 0 if chunked else _length(framing)
+    # curl waits a second for this word before it sends a long body.
     if (chunked or length) and minor and headers.get("expect", "").lower() == "100-continue":
         send(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = _read_chunks(stream) if chunked else _read_exactly(stream, length)
@@ -47,25 +50,19 @@ def read_request(first_line: bytes, stream: BinaryIO, send: Callable[[bytes], ob
 
 
 def _read_headers(stream: BinaryIO, left: int) -> dict[str, str]:
-    """Read the header lines, of `left` bytes at most.
-
-    A line that begins with a space continues the value before it, as in libevent
-    (evhttp_append_to_last_header).
-    """
-    headers: dict[str, list[str]] = {}
-    latest: list[str] = []
-    while line := _text(stream.readline(left), left):
+    """Read the header lines, of `left` bytes at most. Of two with one name, the first counts."""
+    lines = []
+    while line := _line(stream, left):
         left = max(0, left - len(line) - 2)
+        lines.append(line)
+    headers: dict[str, str] = {}
+    # A line that begins with a space continues the value before it (evhttp_append_to_last_header).
+    for line in _FOLD.sub(" ", "\n".join(lines)).split("\n") if lines else ():
         name, colon, value = line.partition(":")
-        is_folded = line[0] in " \t"
-        if not (latest if is_folded else colon and name):
+        if not colon or not name[:1].strip():
             raise WireError(400)
-        if is_folded:
-            latest.append(line.strip())
-        else:
-            latest = [value.strip()]
-            headers.setdefault(name.strip().lower(), latest)
-    return {name: " ".join(parts) for name, parts in headers.items()}
+        headers.setdefault(name.strip().lower(), value.strip())
+    return headers
 
 
 def _length(headers: Mapping[str, str]) -> int:
@@ -92,20 +89,21 @@ def _read_chunks(stream: BinaryIO) -> bytes:
         body += _read_exactly(stream, size)
         if stream.readline(3).strip(b"\r\n"):
             raise WireError(400)
-    while _text(stream.readline(HEAD_BYTES), HEAD_BYTES):
-        pass  # trailers
+    while _line(stream, HEAD_BYTES):
+        pass  # trailers, which nothing here looks at
     return bytes(body)
 
 
 def _chunk_size(stream: BinaryIO) -> int:
-    found = _CHUNK_SIZE.fullmatch(_text(stream.readline(HEAD_BYTES), HEAD_BYTES))
+    found = _CHUNK_SIZE.fullmatch(_line(stream, HEAD_BYTES))
     if not found:
         raise WireError(400)
     return int(found[1], 16)
 
 
-def _text(line: bytes, limit: int) -> str:
-    """A line that was read with this limit, without its end."""
+def _line(stream: BinaryIO, limit: int) -> str:
+    """The next line, of `limit` bytes at most, without its end."""
+    line = stream.readline(limit)
     if not line.endswith(b"\n"):
         if len(line) >= limit:
             raise WireError(400)

@@ -7,6 +7,7 @@ import pytest
 from tests.conformance.server import columns
 from tests.exchanges import EXCHANGES
 
+NO_JSON = "JSON Parse error: "
 RECORDED = {item["name"]: item for item in EXCHANGES}
 # Recorded requests that mean the same to every model with two inputs or more, its name apart.
 OF_ANY_MODEL = [
@@ -54,7 +55,14 @@ def test_it_is_refused_as_recorded(server, model, name):
     assert answer.status == wanted["status"]
     assert answer.headers["content-type"].split(";")[0] == wanted["content_type"].split(";")[0]
     text = wanted["body"].replace("tiny_dyn", server.name)
-    assert (answer.data or answer.text) == (json.loads(text) if answer.data else text)
+    found = answer.data or answer.text
+    assert alike(found) == alike(json.loads(text) if answer.data else text)
+
+
+def alike(answer):
+    """An answer as it is, but for the parser's own words on a text that is no JSON."""
+    is_parsers = isinstance(answer, dict) and answer["error"].startswith(NO_JSON)
+    return NO_JSON if is_parsers else answer
 
 
 VERSION = 987654321
@@ -139,9 +147,8 @@ def test_values_of_another_type(server, model, value, told):
 
 
 def test_a_compressed_request_that_does_not_say_so(server):
-    wanted = RECORDED["gzip request body without Content-Encoding"]["response"]
-    answer = server.predict(b"\x1f\x8b\x08\x00")
-    assert answer.error == (400, json.loads(wanted["body"])["error"])
+    status, message = server.predict(b"\x1f\x8b\x08\x00").error
+    assert (status, message[: len(NO_JSON)]) == (400, NO_JSON)
 
 
 def test_what_the_graph_refuses(server, model):
