@@ -10,7 +10,7 @@ import pytest
 
 from lightclient import Bundle, BundleError, InputError
 from lightclient.model.encoding import encode
-from lightclient.model.folder import DEFAULT_BUNDLE
+from lightclient.model.files import DEFAULT_BUNDLE
 from lightclient.model.tokenizer import Padding
 from tests.golden import FOLDERS, GOLDEN, read
 

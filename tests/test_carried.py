@@ -28,8 +28,7 @@ from lightclient import (
 )
 from lightclient.http.deadline import Deadline
 from lightclient.model.encoding import encode
-from lightclient.model.files import NAMES, bound, fingerprint, read_files
-from lightclient.model.folder import DEFAULT_BUNDLE
+from lightclient.model.files import DEFAULT_BUNDLE, NAMES, bound, fingerprint, read_files
 from lightclient.questions.long_texts import Cut
 from lightclient.standin import Batching, ServedModel, SignatureDef, StandIn
 from lightclient.standin.bundle import bundle_signature

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from lightclient.cli import main
-from lightclient.model.folder import DEFAULT_BUNDLE
+from lightclient.model.files import DEFAULT_BUNDLE
 from lightclient.standin import ServedModel, StandIn
 from lightclient.standin.demo import load_demo_model
 from tests.scripted import Script, answering, outputs, read_request, response, serving

@@ -27,7 +27,7 @@ from lightclient.cli.tally import Tally
 from lightclient.client import Classifier
 from lightclient.errors import InputError, LightClientError
 from lightclient.model.bundle import Bundle
-from lightclient.model.folder import find_folder
+from lightclient.model.files import find_folder
 from lightclient.standin import ServedModel, StandIn
 from lightclient.standin.models import classifier as behind_usual_signature
 

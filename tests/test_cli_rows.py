@@ -24,7 +24,7 @@ from lightclient.cli.answers import MOST_WAITING, Answers
 from lightclient.cli.rows import read_rows
 from lightclient.cli.tally import Tally
 from lightclient.model.bundle import Bundle
-from lightclient.model.folder import DEFAULT_BUNDLE
+from lightclient.model.files import DEFAULT_BUNDLE
 from lightclient.standin import ServedModel, StandIn
 from lightclient.standin.models import classifier as behind_usual_signature
 from tests.scripted import answering, outputs, read_request, response, serving

@@ -15,7 +15,7 @@ from lightclient.classification import Classification, Score
 from lightclient.cli import main
 from lightclient.cli.outfile import Found
 from lightclient.model.bundle import Bundle
-from lightclient.model.folder import find_folder
+from lightclient.model.files import find_folder
 from lightclient.standin import StandIn
 from lightclient.standin.models import classifier as behind_usual_signature
 

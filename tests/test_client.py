@@ -34,7 +34,7 @@ from lightclient import (
     SignatureError,
     TimedOut,
 )
-from lightclient.model.folder import DEFAULT_BUNDLE
+from lightclient.model.files import DEFAULT_BUNDLE
 from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
 from tests.golden import GOLDEN
 from tests.scripted import answering, outputs, read_request, response, serving

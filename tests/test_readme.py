@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from lightclient.model.folder import DEFAULT_BUNDLE
+from lightclient.model.files import DEFAULT_BUNDLE
 from lightclient.standin import Batching, StandIn
 from lightclient.standin.demo import load_demo_model
 from tests.golden import GOLDEN

@@ -10,8 +10,7 @@ from urllib.request import urlopen
 import pytest
 
 from lightclient import BundleError, InputError
-from lightclient.model.files import NAMES, bound, fingerprint, read_files
-from lightclient.model.folder import DEFAULT_BUNDLE
+from lightclient.model.files import DEFAULT_BUNDLE, NAMES, bound, fingerprint, read_files
 from lightclient.standin import ServedModel, SignatureDef, StandIn, TensorSpec
 from lightclient.standin.bundle import bundle_signature
 from lightclient.standin.demo import load_demo_model

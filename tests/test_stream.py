@@ -623,7 +623,7 @@ def test_a_program_may_end_with_a_half_read_stream() -> None:
     """Python 3.13 would wait for ever for the stream's threads, and 3.14 would show an error."""
     program = (
         "import sys; from lightclient import Classifier; "
-        "from lightclient.model.folder import DEFAULT_BUNDLE; "
+        "from lightclient.model.files import DEFAULT_BUNDLE; "
         "classifier = Classifier(sys.argv[1], bundle=DEFAULT_BUNDLE); "
         "answers = classifier.classify_many(['a', *map(str, range(5000))]); "
         "print(next(answers).logits)"

@@ -230,7 +230,7 @@ def test_a_limit_above_the_bound_is_kept() -> None:
 
 
 def test_special_tokens_within_a_text(tmp_path: Path) -> None:
-    """No model has them. What would be wrong windows is an error; 1.x does not even load it."""
+    """No model has them. What would be wrong rows is an error; 1.x does not even load it."""
     folder = front_only(tmp_path)
     parts = json.loads((folder / "tokenizer.json").read_bytes())
     cls, _, own = parts["post_processor"]["single"]
@@ -238,6 +238,8 @@ def test_special_tokens_within_a_text(tmp_path: Path) -> None:
     (folder / "tokenizer.json").write_text(json.dumps(parts))
     with pytest.raises(BundleError, match=r"around a text.*let it be cut|more than once"):
         split(["a b c d e f g"], Bundle.load(folder), 6, 1)
+    with pytest.raises(BundleError, match=r"around a text.*let it be cut|more than once"):
+        tokenize(["a b c d e f g"], Bundle.load(folder), 6)
 
 
 def test_how_many_tokens_there_are() -> None:

@@ -15,8 +15,7 @@ from lightclient.export.libraries import TENSORFLOW, prepare
 from lightclient.export.staging import Staging, choose_version, is_version, place, staging, versions
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import encode
-from lightclient.model.files import read_files
-from lightclient.model.folder import find_folder
+from lightclient.model.files import find_folder, read_files
 from lightclient.serving.request import build_request
 from lightclient.serving.signature import DEFAULT_NAME, Signature, find_signature
 from lightclient.standin.savedmodel import read_saved_model

@@ -14,10 +14,10 @@ from lightclient.model.files import (
     VOCABULARY,
     Files,
     Origin,
+    find_folder,
     fingerprint,
     read_files,
 )
-from lightclient.model.folder import find_folder
 from lightclient.model.tokenizer import LoadedTokenizer, load_tokenizer
 
 FunctionName = Literal["softmax", "sigmoid", "none"]
@@ -99,12 +99,10 @@ class Bundle:
                 f"{origin.path('config.json')} is missing; copy it from the model's Hugging Face "
                 "folder"
             )
-        config = parse_json(files["config.json"], origin.path("config.json"))
         tokens = _parse(files, origin, "tokenizer_config.json")
         if "added_tokens_decoder" not in tokens:  # an older file, with another one beside it
             tokens.update(_parse(files, origin, "special_tokens_map.json"))
-        activation = _activation(_parse(files, origin, CROSS_ENCODER), config)
-        return _bundle(name, files, origin, tokens, config, activation)
+        return _bundle(name, files, origin, tokens, _parse(files, origin, "config.json"))
 
     @classmethod
     def from_vocab(
@@ -154,14 +152,7 @@ def _parse(files: Files, origin: Origin, name: str) -> JsonFile:
     return parse_json(files.get(name, b"{}"), origin.path(name))
 
 
-def _bundle(
-    name: str,
-    files: Files,
-    origin: Origin,
-    tokens: JsonFile,
-    config: JsonFile,
-    activation: str | None = None,
-) -> Bundle:
+def _bundle(name: str, files: Files, origin: Origin, tokens: JsonFile, config: JsonFile) -> Bundle:
     try:
         loaded = load_tokenizer(files, origin, tokens, config)
     except BROKEN as error:
@@ -175,7 +166,7 @@ def _bundle(
         max_length=_max_length(tokens, config, loaded.padding.token_id),
         needs_type_ids=loaded.has_type_ids and (config.whole("type_vocab_size") or 0) > 1,
         fingerprint=fingerprint(files),
-        activation=activation,
+        activation=_activation(_parse(files, origin, CROSS_ENCODER), config),
     )
 
 
@@ -193,31 +184,27 @@ def _labels(config: JsonFile) -> tuple[str, ...]:
 
 
 def _activation(own: JsonFile, config: JsonFile) -> str | None:
-    """What sentence-transformers wrote: 5.4 and newer in a file of its own, 4.0 and newer, older.
-
-    (5.7, base/model.py, _load_config_modules; cross_encoder/model.py, get_default_activation_fn)
-    """
+    """What sentence-transformers has written into a file of its own, or else into config.json."""
+    # 5.4 and newer (5.7, base/model.py, _load_config_modules)
     found = own.get("activation_fn") if own.get("model_type") == "CrossEncoder" else None
-    if found is None:
-        found = config.get("sbert_ce_default_activation_function")
+    if found is None:  # 4.0 and newer, or older (cross_encoder/model.py, get_default_activation_fn)
+        older = config.get("sbert_ce_default_activation_function")
         newer = config.get("sentence_transformers")
-        if isinstance(newer, dict) and "activation_fn" in newer:
-            found = newer["activation_fn"]
+        found = newer.get("activation_fn", older) if isinstance(newer, dict) else older
     return None if found is None else str(found)
 
 
 def _max_length(tokens: JsonFile, config: JsonFile, pad_id: int | None) -> int | None:
     """The lower one of the tokenizer's own limit and what the position embeddings leave."""
+    limits: list[int | None] = []
     stated = tokens.get("model_max_length", tokens.get("max_len"))
-    endless = isinstance(stated, (int, float)) and stated >= _NO_LIMIT
-    limit = None if endless else tokens.whole("model_max_length", "max_len", least=1)
-    offset = 0
-    if str(config.get("model_type")) in _OFFSET_POSITIONS:
-        offset = 1 + (1 if pad_id is None else pad_id)
+    if not (isinstance(stated, (int, float)) and stated >= _NO_LIMIT):
+        limits.append(tokens.whole("model_max_length", "max_len", least=1))
     positions = config.get("max_position_embeddings", config.get("n_positions"))
     # A model with relative positions only has no limit (DeBERTa; configuration_deberta_v2.py).
-    if positions == -1 or config.get("position_biased_input") is False:
-        return limit
-    positions = config.whole("max_position_embeddings", "n_positions", least=1 + offset)
-    limits = [limit, positions and positions - offset]
-    return min((most for most in limits if most is not None), default=None)
+    if positions != -1 and config.get("position_biased_input") is not False:
+        has_offset = str(config.get("model_type")) in _OFFSET_POSITIONS
+        offset = 1 + (pad_id if pad_id is not None else 1) if has_offset else 0
+        most = config.whole("max_position_embeddings", "n_positions", least=1 + offset)
+        limits.append(most and most - offset)
+    return min(filter(None, limits), default=None)

@@ -10,7 +10,7 @@ from lightclient.messages import short_repr
 
 # What reading a file raises, and what values of an unexpected shape raise where they are used.
 BROKEN = (AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
-# All of tokenizer.json but the model, which the library writes last.
+# Parts of tokenizer.json that the library always writes, and before the model.
 _PARTS = {"truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor"}
 
 
@@ -34,6 +34,7 @@ class JsonFile(dict[str, Any]):
     def one_of(self, key: str, *choices: Any) -> Any:
         """One of these values, which have one type; None if there is none."""
         value = self.get(key)
+        # The type counts as well, because 1 equals True.
         if value is None or (value in choices and type(value) is type(choices[0])):
             return value
         raise self.error(key, f"one of {', '.join(map(json.dumps, choices))}")
@@ -120,36 +121,34 @@ def parse_document(data: bytes, path: str, *, is_file: bool = True) -> Document:
     head, _, model = data.partition(b'"model":')
     try:
         parts = json.loads(head.rstrip(b", \t\r\n") + b"}")
-        if parts.keys() >= _PARTS:
-            return Document(parts, model, path, edited=not is_file)
-    except (ValueError, RecursionError):
-        pass  # the model does not come last, or this is no JSON at all
-    parts = json.loads(data)
-    model = json.dumps(parts.pop("model", None)).encode() + b"}"
+    except (ValueError, RecursionError):  # this "model" is within another part, or it is no JSON
+        parts = {}
+    if not parts.keys() >= _PARTS:  # the model does not come last
+        parts = json.loads(data)
+        model = json.dumps(parts.pop("model", None)).encode() + b"}"
     return Document(parts, model, path, edited=not is_file)
 
 
 def wordpiece_document(data: bytes, path: str, special: Mapping[str, str]) -> Document:
     """Write the tokenizer that transformers makes of BERT's `vocab.txt`, without added tokens.
 
-    A line's number is the id of its token. `special` names the special tokens by their keys in
-    `tokenizer_config.json`. (transformers 4.57, convert_slow_tokenizer.py, BertConverter)
+    `special` names the special tokens by their keys in `tokenizer_config.json`.
+    (transformers 4.57, convert_slow_tokenizer.py, BertConverter)
     """
     text = data.decode().replace("\r\n", "\n").replace("\r", "\n")
-    lines = text.removesuffix("\n").split("\n")
-    vocab = {line: at for at, line in enumerate(lines)}
+    # A line's number is its token's id, so an empty line counts, and str.splitlines won't do: it
+    # splits at other characters as well.
+    vocab = {line: at for at, line in enumerate(text.removesuffix("\n").split("\n"))}
     missing = [token for token in special.values() if token not in vocab]
     if missing:
         raise BundleError(f"{path} has no {', '.join(missing)}; is it a BERT vocabulary?")
-    cls, sep = special["cls_token"], special["sep_token"]
+    cls, sep = ([special[role], vocab[special[role]]] for role in ("cls_token", "sep_token"))
     parts = {
         "version": "1.0",
         "normalizer": {"type": "BertNormalizer", "clean_text": True},
         "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "post_processor": {
-            "type": "BertProcessing", "cls": [cls, vocab[cls]], "sep": [sep, vocab[sep]],
-        },
-    }  # fmt: skip
+        "post_processor": {"type": "BertProcessing", "cls": cls, "sep": sep},
+    }
     model = {
         "type": "WordPiece", "vocab": vocab, "unk_token": special["unk_token"],
         "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from lightclient.errors import BundleError, InputError
 from lightclient.model.bundle import Bundle
 from lightclient.model.library import Text as Text
-from lightclient.model.shorten import shorten_first, shorten_longer
-from lightclient.model.tokenizer import Padding
+from lightclient.model.shorten import shorten_all
+from lightclient.model.tokenizer import LoadedTokenizer, Padding
 
-# How many texts the library is given at once. Its encodings take 150 bytes a token and more, and
+# Texts that the library is given at once. Its encodings take 150 bytes a token and more, so that
 # many long pairs, as those of a text with each of many labels, would take gigabytes together.
 _AT_ONCE = 64
 
@@ -36,8 +36,7 @@ class Batch(NamedTuple):
 def check_text(value: object, where: str = "text") -> Text:
     """Give back a text, or a pair of texts as a tuple, without what a subclass of str may add.
 
-    Raises:
-        InputError: `value` is neither, or has a lone surrogate; the message names it by `where`.
+    An InputError says that `value` is neither, or has a lone surrogate, and names it by `where`.
     """
     if type(value) is str and value.isascii():
         return value
@@ -75,7 +74,7 @@ def encode(
 def tokenize(
     texts: Sequence[Text], bundle: Bundle, limit: int | None = None, *, first_only: bool = False
 ) -> list[Row]:
-    """Turn texts into their tokens, at most `limit`; see `Tokenizer.cut`.
+    """Turn texts into their tokens, cut to `limit`.
 
     With `first_only`, only the first text of a pair is cut, and a pair with an empty second text
     stays a pair. Both are as in the zero-shot pipeline of transformers.
@@ -94,42 +93,69 @@ def tokenize_each(
 ) -> list[Row]:
     """Turn texts into their tokens, as `tokenize` does; each text has a limit of its own."""
     loaded = bundle.loaded
-    shorter = shorten_first if first_only else shorten_longer
-    inputs = [shorter(text, most, loaded) for text, most in zip(texts, limits, strict=True)]
+    inputs = [
+        shorten_all(text, most, loaded, first_only=first_only)
+        for text, most in zip(texts, limits, strict=True)
+    ]
     rows: list[Row] = []
     parts = range(0, len(inputs), _AT_ONCE)
     encodings = (one for at in parts for one in loaded.tokenizer.encode(inputs[at : at + _AT_ONCE]))
     for text, encoding, most in zip(inputs, encodings, limits, strict=True):
-        ids, truncated = encoding.ids, False
-        if len(ids) > most:
-            encoding = loaded.tokenizer.cut(
-                text, encoding, most, left=loaded.cut_left, first_only=first_only
-            )
-            ids, truncated = encoding.ids, True
+        ids = encoding.ids
+        types = encoding.type_ids if loaded.has_type_ids else [0] * len(ids)
+        row = Row(ids, types, len(ids) > most)
+        if row.truncated:
+            _cut(row, text, most, loaded, first_only=first_only and isinstance(text, tuple))
         if not ids:
             raise InputError(
                 f"text {len(rows)} of the request has no tokens, and the tokenizer of "
                 f"{bundle.name!r} adds none of its own; leave empty texts out"
             )
-        types = encoding.type_ids if loaded.has_type_ids else [0] * len(ids)
-        rows.append(Row(ids, types, truncated))
+        rows.append(row)
     return rows
+
+
+def _cut(row: Row, text: Text, limit: int, loaded: LoadedTokenizer, *, first_only: bool) -> None:
+    """Cut a row that is too long, as transformers does it with `truncation=True`.
+
+    A text loses its end, or with `cut_left` its start; of a pair, the longer text is cut first.
+    With `first_only`, the first text alone is cut, as with `truncation="only_first"`.
+    """
+    # By hand: the library of 0.x has only setters for it, and threads share a tokenizer.
+    front, *between, behind = loaded.tokenizer.special_sides(text)
+    special = front + sum(between) + behind
+    room, first, second = limit - special, len(row.input_ids) - special, 0
+    if room < 0:
+        raise InputError(f"a limit of {limit} tokens has no room for {special} special ones")
+    if isinstance(text, tuple):
+        shorter = min(text, key=len)  # whose tokens are counted sooner
+        count = len(loaded.tokenizer.bare_ids(shorter))
+        first, second = (first - count, count) if shorter is text[1] else (count, first - count)
+    if first_only and second >= room:
+        raise InputError(
+            f"the second text of a pair is too long: beside {special} special tokens and one of "
+            f"the first text, a limit of {limit} has room for {max(0, room - 1)} of it; shorten "
+            "it, or the label that it is made of"
+        )
+    # Rounded as the library does (tokenizers 0.23, utils/truncation.rs, LongestFirst).
+    fewer = min(first, second, room // 2)
+    kept = room - second if first_only else fewer if first <= second else room - fewer
+    end = len(row.input_ids) - behind
+    for start, stop, share in (end - second, end, room - kept), (front, front + first, kept):
+        cut = slice(start, stop - share) if loaded.cut_left else slice(start + share, stop)
+        del row.input_ids[cut], row.token_type_ids[cut]
 
 
 def count_tokens(text: Text, bundle: Bundle) -> int:
     """How many tokens a text has, special ones included, before any is cut."""
-    if isinstance(text, tuple) and not text[1]:  # it is no pair; see `shorten_pair`
+    if isinstance(text, tuple) and not text[1]:  # it is no pair; see `shorten_all`
         text = text[0]
     [encoding] = bundle.loaded.tokenizer.encode([text])
     return len(encoding.ids)
 
 
 def make_batch(rows: Sequence[Row], bundle: Bundle, length: int | None = None) -> Batch:
-    """Put the rows of a request together, to be padded to `length`, or else to the longest.
-
-    Raises:
-        BundleError: the rows differ in length and the tokenizer has no pad token.
-    """
+    """Put the rows of a request together, to be padded to `length`, or else to the longest."""
     input_ids, token_type_ids, truncated = map(list, zip(*rows, strict=True))
     length = length or max(map(len, input_ids))
     padding = bundle.loaded.padding

@@ -1,4 +1,4 @@
-"""The files of a bundle, and how a served model carries them.
+"""The files of a bundle: in a folder of the user or one that ships, or carried by a served model.
 
 `lightclient export` writes two kinds of signatures into a SavedModel, beside `serving_default`:
 
@@ -9,11 +9,16 @@
   belongs to the model. A version with another bundle refuses a request to such a name.
 """
 
+import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+from lightclient.errors import BundleError, InputError
+from lightclient.messages import short_repr
+
+DEFAULT_BUNDLE = "distilbert-base-uncased-finetuned-sst-2-english"
 CROSS_ENCODER = "config_sentence_transformers.json"
 # In the order of the alphabet, which is that of the fingerprint.
 NAMES = (
@@ -23,7 +28,6 @@ NAMES = (
 VOCABULARY = "vocab.txt"  # of a BERT model without a tokenizer.json
 SIGNATURE = "lightclient_bundle"
 FILE, CONTENT = "file", "content_bytes"
-_DIGITS = 16
 
 Files = Mapping[str, bytes]
 
@@ -41,6 +45,27 @@ class Origin(NamedTuple):
     def path(self, name: str) -> str:
         """What errors call a file."""
         return self.start + (self.vocabulary if name == VOCABULARY else name)
+
+
+def find_folder(source: str | Path | None) -> Path:
+    """Find the folder of a bundle by its path or its shipped name; None stands for the default."""
+    if source is None:
+        source = DEFAULT_BUNDLE
+    if not isinstance(source, (str, Path)):
+        raise InputError(f"bundle must be a name or a folder's path, not {type(source).__name__}")
+    # Shipped bundles are inside the package in a wheel, and beside it in a checkout.
+    package = Path(__file__).resolve().parent.parent
+    shipped = package / "vocab" if (package / "vocab").is_dir() else package.parent / "vocab"
+    names = sorted(entry.name for entry in shipped.iterdir() if entry.is_dir())
+    if source in names:
+        return shipped / source
+    folder = Path(os.path.expanduser(source))  # Path.expanduser raises where there is no such user
+    if not os.path.isdir(folder):  # Path.is_dir raises on a name that is too long
+        raise BundleError(
+            f"no bundle {short_repr(str(source), 200)}: not a folder, and not a shipped name "
+            f"({', '.join(names)}); give the path of a folder with tokenizer.json and config.json"
+        )
+    return folder
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
@@ -63,7 +88,7 @@ def fingerprint(files: Files) -> str:
         if content:
             digest.update(name.encode() + b"\0" + len(content).to_bytes(8, "big"))
             digest.update(content)
-    return digest.hexdigest()[:_DIGITS]
+    return digest.hexdigest()[:16]
 
 
 def bound(signature: str, fingerprint: str) -> str:

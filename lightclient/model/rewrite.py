@@ -55,10 +55,9 @@ def _with_marks(
     if not searched:
         return document if before else document.edit(pre_tokenizer=marks)
     by_word = before == [{"type": "WhitespaceSplit"}]
-    usual = marks | {"replacement": "▁", "prepend_scheme": "always", "split": True}
     if (
         (before and not by_word)
-        or marks != usual
+        or marks != marks | {"replacement": "▁", "prepend_scheme": "always", "split": True}
         or _BY_PLACE.search(repr(normalizer))
         or any(token.get("single_word") for token in searched)
         or not all(_BRACKETED.fullmatch(token["content"]) for token in searched)
@@ -78,6 +77,7 @@ def _steps(searched: list[_Part], by_word: bool) -> list[_Part]:
     for token, name in zip(searched, names, strict=True):
         steps += [_replace(rf"\s+(?={name})", "")] if token.get("lstrip") else []
         steps += [_replace(rf"(?<={name})\s+", "")] if token.get("rstrip") else []
+    # A word begins at the start, behind a token or a space, and gets its mark unless it has one.
     starts = [r"\A", *(f"(?<={name})" for name in names), *([r"(?<=\s)"] if by_word else [])]
     marked = [r"\z", "▁", r"\s" if by_word else " ", *names]
     steps.append(_replace(f"(?:{'|'.join(starts)})(?!{'|'.join(marked)})", "▁"))

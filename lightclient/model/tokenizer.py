@@ -14,6 +14,7 @@ from lightclient.model import library
 from lightclient.model.document import Document, JsonFile, parse_document, wordpiece_document
 from lightclient.model.files import VOCABULARY, Files, Origin
 
+_GENERIC = frozenset({"", "pretrained", "tokenizersbackend"})
 # Classes that set their normalizer by tokenizer_config.json, with defaults of their own
 # (models/bert/tokenization_bert_fast.py, __init__, and the like).
 _BERT_LIKE = frozenset({
@@ -24,7 +25,6 @@ _BERT_TOKENS = {
     "unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]",
     "mask_token": "[MASK]",
 }  # fmt: skip
-_GENERIC = frozenset({"", "pretrained", "tokenizersbackend"})
 # pad_token is None by default (models/gpt2/tokenization_gpt2_fast.py).
 _WITHOUT_PAD_TOKEN = _GENERIC | {"gpt2"}
 # model_input_names has no token_type_ids (models/roberta/tokenization_roberta_fast.py).
@@ -65,35 +65,17 @@ def load_tokenizer(
 ) -> LoadedTokenizer:
     """Load a `tokenizer.json`, or else WordPiece from a `vocab.txt`.
 
-    Args:
-        files: one of the two.
-        origin: where they come from.
-        tokens: `tokenizer_config.json`, with `special_tokens_map.json` merged in.
-        config: `config.json`.
-
-    Raises:
-        BundleError: the file is missing, the pad token is unknown, a value is not what it must be.
-        Whatever a file of an unexpected shape leads to; see `BROKEN`.
+    `tokens` is `tokenizer_config.json`. Files of an unexpected shape raise `BROKEN`, beside the
+    BundleErrors that name what is wrong.
     """
     # `BertTokenizerFast` and model_type `bert` are both `bert`; `xlm-roberta` is `xlmroberta`.
     name = str(tokens.get("tokenizer_class") or config.get("model_type") or "")
     family = name.removesuffix("Fast").removesuffix("Tokenizer").replace("-", "").lower()
-    if "tokenizer.json" in files:
-        path = origin.path("tokenizer.json")
-        document = parse_document(files["tokenizer.json"], path, is_file=origin.is_folder)
-    elif VOCABULARY not in files or family not in _BERT_LIKE - {"mpnet"} | _GENERIC:
-        raise BundleError(
-            f"{origin.path(VOCABULARY)} is missing or is no BERT vocabulary, and no tokenizer.json "
-            "is beside it; give "
-            "the right path, or save the model's fast tokenizer there: "
-            "AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER)"
-        )
-    else:
-        family = family if family in _BERT_LIKE else "bert"
-        special = {role: tokens.get(role) or token for role, token in _BERT_TOKENS.items()}
-        tokens = JsonFile(tokens.name, tokens | special)
-        names = {role: _content(token) for role, token in special.items()}
-        document = wordpiece_document(files[VOCABULARY], origin.path(VOCABULARY), names)
+    if "tokenizer.json" not in files:
+        family = "bert" if family in _GENERIC else family
+        roles = {role: tokens.get(role) or token for role, token in _BERT_TOKENS.items()}
+        tokens = JsonFile(tokens.name, tokens | roles)
+    document = _read_document(files, origin, tokens, family)
     document = document.edit(**_changes(document, tokens, family))
     side, pad_type = ("left", 3) if family in _LEFT_PADDED else ("right", 0)
     pad_id = _pad_id(document, tokens, config, family)
@@ -105,6 +87,21 @@ def load_tokenizer(
         "token_type_ids" in inputs if isinstance(inputs, list) else family not in _WITHOUT_TYPE_IDS,
         _is_left("truncation", document, tokens, "right"),
         document.longest_word(),
+    )
+
+
+def _read_document(files: Files, origin: Origin, tokens: JsonFile, family: str) -> Document:
+    if "tokenizer.json" in files:
+        path = origin.path("tokenizer.json")
+        return parse_document(files["tokenizer.json"], path, is_file=origin.is_folder)
+    path = origin.path(VOCABULARY)
+    if VOCABULARY in files and family in _BERT_LIKE - {"mpnet"}:
+        special = {role: _content(tokens[role]) for role in _BERT_TOKENS}
+        return wordpiece_document(files[VOCABULARY], path, special)
+    raise BundleError(
+        f"{path} is missing or is no BERT vocabulary, and no tokenizer.json is beside it; give the "
+        "right path, or save the model's fast tokenizer there: "
+        "AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER)"
     )
 
 
@@ -130,23 +127,20 @@ def _changes(document: Document, tokens: JsonFile, family: str) -> dict[str, Any
     if splitter.get("type") == "ByteLevel" and family not in _GENERIC:
         prefix = tokens.one_of("add_prefix_space", True, False) is True
         changes["pre_tokenizer"] = splitter | {"add_prefix_space": prefix}
-    added = _new_tokens(document, tokens)
-    if added:
+    if added := _new_tokens(document, tokens):
         changes["added_tokens"] = document.added_tokens() + added
     return changes
 
 
 def _new_tokens(document: Document, tokens: JsonFile) -> list[dict[str, Any]]:
-    """The tokens that only tokenizer_config.json has, which transformers adds while it loads.
-
-    Their ids are those that the library gives (tokenizers 0.23, added_vocabulary.rs, add_tokens).
-    """
+    """The tokens that only tokenizer_config.json has, which transformers adds while it loads."""
     known = document.added_ids()
     new: dict[str, dict[str, Any]] = {}
     for token in _stated_tokens(tokens):
         if token["content"] not in known:
             new.setdefault(token["content"], token)
     vocabulary = document.vocabulary() if new else {}
+    # The ids that the library gives (tokenizers 0.23, added_vocabulary.rs, add_tokens).
     next_id = max([len(vocabulary), *(at + 1 for at in known.values())])
     for content, token in new.items():
         token["id"] = vocabulary.get(content, next_id)

@@ -7,8 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from lightclient.errors import BundleError
-from lightclient.model.files import CONTENT, FILE, SIGNATURE, Files, bound, fingerprint, read_files
-from lightclient.model.folder import find_folder
+from lightclient.model.files import (
+    CONTENT,
+    FILE,
+    SIGNATURE,
+    Files,
+    bound,
+    find_folder,
+    fingerprint,
+    read_files,
+)
 from lightclient.standin.models import Arrays, SignatureDef, TensorSpec
 
 _NEEDED = ("config.json", "tokenizer.json")

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from lightclient import Classifier
-from lightclient.model.folder import DEFAULT_BUNDLE
+from lightclient.model.files import DEFAULT_BUNDLE
 from lightclient.standin import StandIn
 from tests.engines.jobs import (
     FILES,

@@ -22,8 +22,7 @@ import lightclient
 from lightclient import Bundle, Classifier
 from lightclient.export import export
 from lightclient.model.encoding import encode
-from lightclient.model.files import read_files
-from lightclient.model.folder import DEFAULT_BUNDLE
+from lightclient.model.files import DEFAULT_BUNDLE, read_files
 from lightclient.standin import SavedModels, StandIn
 from tests.golden import GOLDEN
 from tests.heavy.models import FAMILIES
