@@ -18,7 +18,6 @@ class TimedSocket(socket.socket):
     """A socket that takes an `Exchange` as its timeout and asks it before every wait."""
 
     exchange: Exchange
-    _unsent = b""
 
     def settimeout(self, exchange: Any) -> None:
         """Take an exchange."""
@@ -29,25 +28,17 @@ class TimedSocket(socket.socket):
         return self.exchange
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
-        """Hold the bytes back until an answer is read.
-
-        urllib3 gives head and body apart, and one write of both saves a packet and a wake-up.
-        """
-        self._unsent += data
-
-    def _send_all(self) -> None:
-        rest, self._unsent = memoryview(self._unsent), b""
-        # The server may have answered before it closed the connection, so its answer is read.
-        with suppress(BrokenPipeError, ConnectionResetError):
-            while rest:
-                super().settimeout(self.exchange.next_wait())
-                with suppress(TimeoutError):
-                    rest = rest[super().send(rest) :]
+        """Send all of it."""
+        rest = memoryview(data)
+        while rest:
+            super().settimeout(self.exchange.next_wait())
+            try:
+                rest = rest[super().send(rest, flags) :]
+            except TimeoutError:
+                continue  # whether any time is left, the exchange says
 
     def recv_into(self, *args: Any) -> int:
-        """Send what was held back, and read into a buffer."""
-        if self._unsent:
-            self._send_all()
+        """Read into a buffer."""
         while True:
             super().settimeout(self.exchange.next_wait())
             if self.exchange.received and hasattr(socket, "TCP_QUICKACK"):
@@ -58,7 +49,7 @@ class TimedSocket(socket.socket):
             try:
                 size = super().recv_into(*args)
             except TimeoutError:
-                continue  # whether any time is left, the exchange says
+                continue
             self.exchange.expect(size)
             self.exchange.received += size
             return size

@@ -39,11 +39,14 @@ class Tokenizer:
 
     def encode(self, texts: list[Text]) -> list[Any]:
         """Turn texts into encodings of the library, special tokens included."""
-        with _our_errors():
+        try:
             # A batch uses threads, which do not survive a fork: a child would wait for ever.
             if len(texts) > 1 and os.getpid() == _PID:
                 return self._encode_batch(texts)
             return [self._encode(text) for text in texts]
+        except BaseException:  # a panic of the library is no Exception
+            with _our_errors():  # entered here only, because each call would pay for it
+                raise
 
     def bare_ids(self, text: Text) -> list[int]:
         """The ids of a text's own tokens, without the special ones."""
