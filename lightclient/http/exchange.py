@@ -27,7 +27,7 @@ class Exchange(Timeout):
         self.dialled = False  # a connection had to be opened
         self.connecting = False  # and is not open yet
         self.complete = False  # the whole answer is here, so no read waits for more
-        self.reader: IO[bytes] | None = None  # reads the answer from the socket
+        self.reader: IO[bytes] | None = None  # reads the answer of a proxy to CONNECT
 
     def clone(self) -> "Exchange":
         """The exchange itself, so that urllib3 hands on this object and no copy of it."""

@@ -28,7 +28,8 @@ class StrictResponse(http.client.HTTPResponse):
     def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
         self._sock, self._exchange = sock, sock.gettimeout()
-        self._exchange.reader = self.fp
+        if self._exchange.connecting:
+            self._exchange.reader = self.fp
 
     def begin(self) -> None:
         """Read status and headers; raises HTTPException where they are broken."""
