@@ -90,7 +90,9 @@ class Settings:
             InputError: the token, or a header, may be a secret that would stand in the pickle.
         """
         for name, value in (("token", self.token), ("headers", self.headers)):
-            if value and not isinstance(value, EnvironmentToken) and not _is_found_by_name(value):
+            # A function may be false as well, like a mapping that can be called and is still empty.
+            given = value or callable(value)
+            if given and not isinstance(value, EnvironmentToken) and not _is_found_by_name(value):
                 unknown = " that no module holds by its name" if callable(value) else ""
                 variable = _BY_VARIABLE if name == "token" else ""
                 raise InputError(

@@ -217,6 +217,13 @@ class Vault:
         return self.secret
 
 
+class EmptyVault(Vault):
+    """One that has fetched nothing yet, like a mapping."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
 def function_of_the_program() -> Callable[[], str]:
     def token() -> str:
         return SECRET
@@ -229,9 +236,9 @@ def function_of_the_program() -> Callable[[], str]:
 @pytest.mark.parametrize("pickler", PICKLERS)
 @pytest.mark.parametrize(
     "token",
-    [partial(str, SECRET), Vault(SECRET), Vault(SECRET).__call__, SECRET.strip, lambda: SECRET,
+    [partial(str, SECRET), Vault(SECRET), EmptyVault(SECRET), Vault(SECRET).__call__, SECRET.strip, lambda: SECRET,
      function_of_the_program()],
-    ids=["partial", "object", "method", "method of str", "lambda", "main"],
+    ids=["partial", "object", "false object", "method", "method of str", "lambda", "main"],
 )  # fmt: skip
 def test_only_functions_of_a_module_travel(pickler: Any, token: Any) -> None:
     for given in ({"token": token}, {"headers": token}):

@@ -25,7 +25,7 @@ from lightclient import (
 from lightclient.http.deadline import Deadline
 from lightclient.http.headers import request_headers
 from lightclient.http.tls import tls_context
-from lightclient.http.transport import Reply, Transport
+from lightclient.http.transport import MAX_REPLY_BYTES, Reply, Transport
 from lightclient.serving.address import parse_address
 from tests.scripted import (
     ScriptedServer,
@@ -315,8 +315,9 @@ def test_an_answer_over_the_limit_is_refused(chunked: bool) -> None:
     assert caught.value.limit == 4999
 
 
-def test_an_announced_giant_is_refused_before_it_is_read() -> None:
-    giant = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n"
+@pytest.mark.parametrize("size", [10**12, MAX_REPLY_BYTES + 1])
+def test_an_announced_giant_is_refused_before_it_is_read(size: int) -> None:
+    giant = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size
     with serving(once(giant)) as server, pytest.raises(ReplyTooLarge):
         send(server.url)
 

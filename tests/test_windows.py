@@ -230,7 +230,7 @@ def test_a_limit_above_the_bound_is_kept() -> None:
 
 
 def test_special_tokens_within_a_text(tmp_path: Path) -> None:
-    """No model has them. What would be wrong rows is an error; 1.x does not even load it."""
+    """No model has them. What would be wrong windows is an error; 1.x does not even load it."""
     folder = front_only(tmp_path)
     parts = json.loads((folder / "tokenizer.json").read_bytes())
     cls, _, own = parts["post_processor"]["single"]
@@ -238,8 +238,77 @@ def test_special_tokens_within_a_text(tmp_path: Path) -> None:
     (folder / "tokenizer.json").write_text(json.dumps(parts))
     with pytest.raises(BundleError, match=r"around a text.*let it be cut|more than once"):
         split(["a b c d e f g"], Bundle.load(folder), 6, 1)
-    with pytest.raises(BundleError, match=r"around a text.*let it be cut|more than once"):
-        tokenize(["a b c d e f g"], Bundle.load(folder), 6)
+
+
+def unknown_is_special(folder: Path) -> Path:
+    """A tokenizer that has one token for the start of a text and for what it does not know."""
+    front = {"SpecialToken": {"id": "<s>", "type_id": 0}}
+    first, second = ({"Sequence": {"id": which, "type_id": 0}} for which in "AB")
+    token = {"id": 0, "content": "<s>", "special": True}
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    parts = {
+        "version": "1.0", "truncation": None, "padding": None, "normalizer": None, "decoder": None,
+        "added_tokens": [token | flags],
+        "pre_tokenizer": {"type": "Whitespace"},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [front, first],
+            "pair": [front, first, front, second],
+            "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}},
+        },
+        "model": {
+            "type": "WordLevel",
+            "vocab": {"<s>": 0} | {letter: at for at, letter in enumerate("абвгдежзик", 1)},
+            "unk_token": "<s>",
+        },
+    }  # fmt: skip
+    stated = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<s>"}
+    config = {"model_type": "gpt2", "id2label": {"0": "a", "1": "b"}}
+    (folder / "tokenizer.json").write_text(json.dumps(parts), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps(stated), encoding="utf-8")
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("side", "text", "pair", "windows"),
+    [
+        ("right", [0, 1, 2, 3], [0, 1, 2, 0, 6, 7], [[0, 1, 2, 3], [0, 3, 4, 5]]),
+        ("left", [0, 3, 4, 5], [0, 4, 5, 0, 9, 10], [[0, 3, 4, 5], [0, 1, 2, 3]]),
+    ],
+)
+def test_a_special_token_that_is_a_texts_own_as_well(
+    side: str, text: list[int], pair: list[int], windows: list[list[int]], tmp_path: Path
+) -> None:
+    bundle = sided(Bundle.load(unknown_is_special(tmp_path)), side)
+    assert [row.input_ids for row in tokenize(["а б в г д"], bundle, 4)] == [text]
+    assert [row.input_ids for row in tokenize([("а б в г д", "е ж з и к")], bundle, 6)] == [pair]
+    assert [row.input_ids for row in split(["а б в г д"], bundle, 4, 1)[0]] == windows
+
+
+def test_where_the_special_tokens_of_a_text_stand_cannot_be_told(tmp_path: Path) -> None:
+    bundle = Bundle.load(unknown_is_special(tmp_path))
+    with pytest.raises(BundleError, match="let it be cut"):
+        split(["x y z u v w"], bundle, 4, 1)
+    assert tokenize(["x y z u v w"], bundle, 4)[0].input_ids == [0] * 4
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_pair_whose_second_text_comes_first(side: str, tmp_path: Path) -> None:
+    folder = front_only(tmp_path)
+    parts = json.loads((folder / "tokenizer.json").read_bytes())
+    cls, first, _, second = parts["post_processor"]["pair"]
+    parts["post_processor"]["pair"] = [cls, second, cls, first, cls]
+    (folder / "tokenizer.json").write_text(json.dumps(parts))
+    try:
+        bundle = sided(Bundle.load(folder), side)
+    except BundleError:
+        pytest.skip("1.x does not load it")
+    whole = tokenize([("a b c d", "e f g h")], bundle)[0].input_ids
+    cut = tokenize([("a b c d", "e f g h")], bundle, 7)[0].input_ids
+    kept = slice(2, None) if side == "left" else slice(2)
+    behind, before = whole[1:5][kept], whole[6:10][kept]
+    assert cut == [whole[0], *behind, whole[5], *before, whole[10]]
 
 
 def test_how_many_tokens_there_are() -> None:

@@ -120,6 +120,9 @@ class AsyncClassifier:
         self, question: Question, texts: list[Text], timeout: float | None
     ) -> list[Classification]:
         """Ask a question about the texts of one call, in a thread."""
+        if not texts:
+            self._classifier._deadline(timeout)  # checks it
+            return []
         ask = partial(self._classifier._ask, question, texts)
         found: list[Classification] = await self._do(ask, timeout)
         return found

@@ -35,13 +35,15 @@ class Exchange(Timeout):
 
     connect_timeout = read_timeout = property(clone)
 
-    def expect(self, size: int) -> None:
-        """Refuse bytes beyond the limit: as they come, or as the server announces them.
+    def announce(self, size: int) -> None:
+        """Refuse a body of so many bytes, before any memory is set aside for it; raises OSError."""
+        if size > self.most_bytes:
+            self.receive(size + _FRAMING_BYTES)
 
-        Raises:
-            OSError: `size` more are too many.
-        """
-        if self.received + size > self.most_bytes + _FRAMING_BYTES:
+    def receive(self, size: int) -> None:
+        """Count bytes that came, and refuse those beyond the limit; raises OSError."""
+        self.received += size
+        if self.received > self.most_bytes + _FRAMING_BYTES:
             self.too_large = True
             raise OSError("the answer has more bytes than one may have")
 

@@ -93,7 +93,7 @@ class StrictResponse(http.client.HTTPResponse):
             # A proxy may take this for two answers (RFC 9112, 6.3). Use the connection only once.
             self.will_close = True
             del self.headers["content-length"]  # urllib3 would warn about it
-        self._exchange.expect(self.length or 0)
+        self._exchange.announce(self.length or 0)
 
     def _read_next_chunk_size(self) -> int:
         """Read a chunk's size strictly: int() takes signs, and a negative size never ends."""
@@ -101,7 +101,7 @@ class StrictResponse(http.client.HTTPResponse):
         if found is None:
             raise MalformedAnswer("a chunk size that is none")
         size = int(found[1], 16)
-        self._exchange.expect(size)
+        self._exchange.announce(size)
         return size
 
     def _close_conn(self) -> None:

@@ -50,8 +50,7 @@ class TimedSocket(socket.socket):
                 size = super().recv_into(*args)
             except TimeoutError:
                 continue
-            self.exchange.expect(size)
-            self.exchange.received += size
+            self.exchange.receive(size)
             return size
 
 

@@ -8,7 +8,7 @@ from lightclient.errors import BundleError, InputError
 from lightclient.model.bundle import Bundle
 from lightclient.model.library import Text as Text
 from lightclient.model.shorten import shorten_all
-from lightclient.model.tokenizer import LoadedTokenizer, Padding
+from lightclient.model.tokenizer import Padding
 
 # Texts that the library is given at once. Its encodings take 150 bytes a token and more, so that
 # many long pairs, as those of a text with each of many labels, would take gigabytes together.
@@ -74,7 +74,7 @@ def encode(
 def tokenize(
     texts: Sequence[Text], bundle: Bundle, limit: int | None = None, *, first_only: bool = False
 ) -> list[Row]:
-    """Turn texts into their tokens, cut to `limit`.
+    """Turn texts into their tokens, at most `limit`; see `Tokenizer.cut`.
 
     With `first_only`, only the first text of a pair is cut, and a pair with an empty second text
     stays a pair. Both are as in the zero-shot pipeline of transformers.
@@ -101,49 +101,20 @@ def tokenize_each(
     parts = range(0, len(inputs), _AT_ONCE)
     encodings = (one for at in parts for one in loaded.tokenizer.encode(inputs[at : at + _AT_ONCE]))
     for text, encoding, most in zip(inputs, encodings, limits, strict=True):
-        ids = encoding.ids
-        types = encoding.type_ids if loaded.has_type_ids else [0] * len(ids)
-        row = Row(ids, types, len(ids) > most)
-        if row.truncated:
-            _cut(row, text, most, loaded, first_only=first_only and isinstance(text, tuple))
+        ids, truncated = encoding.ids, False
+        if len(ids) > most:
+            encoding = loaded.tokenizer.cut(
+                text, encoding, most, left=loaded.cut_left, first_only=first_only
+            )
+            ids, truncated = encoding.ids, True
         if not ids:
             raise InputError(
                 f"text {len(rows)} of the request has no tokens, and the tokenizer of "
                 f"{bundle.name!r} adds none of its own; leave empty texts out"
             )
-        rows.append(row)
+        types = encoding.type_ids if loaded.has_type_ids else [0] * len(ids)
+        rows.append(Row(ids, types, truncated))
     return rows
-
-
-def _cut(row: Row, text: Text, limit: int, loaded: LoadedTokenizer, *, first_only: bool) -> None:
-    """Cut a row that is too long, as transformers does it with `truncation=True`.
-
-    A text loses its end, or with `cut_left` its start; of a pair, the longer text is cut first.
-    With `first_only`, the first text alone is cut, as with `truncation="only_first"`.
-    """
-    # By hand: the library of 0.x has only setters for it, and threads share a tokenizer.
-    front, *between, behind = loaded.tokenizer.special_sides(text)
-    special = front + sum(between) + behind
-    room, first, second = limit - special, len(row.input_ids) - special, 0
-    if room < 0:
-        raise InputError(f"a limit of {limit} tokens has no room for {special} special ones")
-    if isinstance(text, tuple):
-        shorter = min(text, key=len)  # whose tokens are counted sooner
-        count = len(loaded.tokenizer.bare_ids(shorter))
-        first, second = (first - count, count) if shorter is text[1] else (count, first - count)
-    if first_only and second >= room:
-        raise InputError(
-            f"the second text of a pair is too long: beside {special} special tokens and one of "
-            f"the first text, a limit of {limit} has room for {max(0, room - 1)} of it; shorten "
-            "it, or the label that it is made of"
-        )
-    # Rounded as the library does (tokenizers 0.23, utils/truncation.rs, LongestFirst).
-    fewer = min(first, second, room // 2)
-    kept = room - second if first_only else fewer if first <= second else room - fewer
-    end = len(row.input_ids) - behind
-    for start, stop, share in (end - second, end, room - kept), (front, front + first, kept):
-        cut = slice(start, stop - share) if loaded.cut_left else slice(start + share, stop)
-        del row.input_ids[cut], row.token_type_ids[cut]
 
 
 def count_tokens(text: Text, bundle: Bundle) -> int:

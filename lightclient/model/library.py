@@ -9,12 +9,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from weakref import WeakValueDictionary
 
 import tokenizers
 
-from lightclient.errors import BundleError, LightClientError
+from lightclient.errors import BundleError, InputError, LightClientError
 from lightclient.model.document import Document
 from lightclient.model.rewrite import rewrite, unlike_0
 
@@ -58,26 +59,48 @@ class Tokenizer:
         [encoding] = self.encode([("", "") if pair else ""])
         return len(encoding.ids)
 
-    def special_sides(self, text: Text) -> list[int]:
-        """How many special tokens stand in front of a text, and behind it; of a pair, between too.
+    def special_sides(self, text: str) -> tuple[int, int]:
+        """How many special tokens a text gets in front of its own, and how many behind them.
 
-        A BundleError says that they stand elsewhere.
+        A BundleError says that they stand elsewhere, or that nobody can tell.
         """
-        if self.bare_ids("a"):  # a short text tells as much, if it has tokens
-            text = "a" if isinstance(text, str) else ("a", "a")
-        [encoding] = self.encode([text])
-        sides, rest = [], encoding.ids
-        for own in map(self.bare_ids, [text] if isinstance(text, str) else text):
-            places = (at for at in range(len(rest)) if rest[at : at + len(own)] == own)
-            sides.append(next(places, len(rest)))
-            rest = rest[sides[-1] + len(own) :]
-        sides.append(len(rest))
-        if sum(sides) != self.special_count(pair=isinstance(text, tuple)):
-            raise BundleError(
-                f"{self.document.path} does not put its special tokens around a text, so that a "
-                "long one cannot be split or cut; shorten it, rather than let it be cut"
+        count = self.special_count(pair=False)
+        # A short text tells as much, if it has tokens, and if none of them is a special one.
+        for probe in ("a", text):
+            own, [encoding] = self.bare_ids(probe), self.encode([probe])
+            ids = encoding.ids
+            fronts = [at for at in range(count + 1) if ids[at : len(ids) - count + at] == own]
+            if own and len(fronts) == 1:
+                return fronts[0], count - fronts[0]
+        raise BundleError(
+            f"{self.document.path} does not put its special tokens around a text, so that a long "
+            "one cannot be split; let it be cut"
+        )
+
+    def cut(
+        self, text: Text, encoding: Any, limit: int, *, left: bool, first_only: bool = False
+    ) -> Any:
+        """Shorten an encoding, as transformers does it with `truncation=True`.
+
+        A text loses its end, or with `left` its start; of a pair, the longer text is cut first.
+        With `first_only`, the first text alone is cut, as with `truncation="only_first"`. An
+        InputError says that there is no room for the special tokens, or for the second text and
+        one token of the first.
+        """
+        is_pair = isinstance(text, tuple)
+        special = self.special_count(pair=is_pair)
+        if limit < special:
+            raise InputError(f"a limit of {limit} tokens has no room for {special} special ones")
+        first_only = first_only and is_pair
+        room = limit - special - 1
+        if first_only and len(self.bare_ids(text[1])) > room:
+            raise InputError(
+                f"the second text of a pair is too long: beside {special} special tokens and one "
+                f"of the first text, a limit of {limit} has room for {max(0, room)} of it; shorten "
+                "it, or the label that it is made of"
             )
-        return sides
+        with _our_errors():
+            return self._cut(text, encoding, limit, left, first_only)
 
     def _load(self) -> None:
         # In 1.0.0rc3, loading starts threads, and waits for ever for those that a fork has lost.
@@ -100,6 +123,13 @@ class Tokenizer:
     def _encode_batch(self, texts: list[Text]) -> list[Any]:
         return self._loaded.encode_batch(texts, **self._how)
 
+    def _cut(self, text: Text, _: Any, limit: int, left: bool, first_only: bool) -> Any:
+        strategy = "only_first" if first_only else "longest_first"
+        cutting = _LIBRARY.Truncation(limit, strategy, "left" if left else "right")
+        return self._loaded.encode(
+            text, add_special_tokens=True, **self._how | {"truncation": cutting}
+        )
+
 
 class _Tokenizer0(Tokenizer):
     """The same in 0.x."""
@@ -116,6 +146,25 @@ class _Tokenizer0(Tokenizer):
 
     def _encode_batch(self, texts: list[Text]) -> list[Any]:
         return self._loaded.encode_batch_fast(texts)  # fast: without the offsets of characters
+
+    def _cut(self, text: Text, encoding: Any, limit: int, left: bool, first_only: bool) -> Any:
+        # By hand, because only a setter could make the tokenizer truncate to this limit.
+        texts: dict[int | None, list[int]] = {None: [], 0: [], 1: []}
+        for at, which in enumerate(encoding.sequence_ids):
+            texts[which].append(at)
+        kept, first, second = texts.values()
+        room = limit - len(kept)
+        # Rounded as the library does (tokenizers 0.23, utils/truncation.rs, LongestFirst).
+        fewer = min(len(first), len(second), room // 2)
+        more = min(max(len(first), len(second)), room - fewer)
+        shares = (fewer, more) if len(first) <= len(second) else (more, fewer)
+        if first_only:
+            shares = room - len(second), len(second)
+        for places, share in zip((first, second), shares, strict=True):
+            kept += places[len(places) - share :] if left else places[:share]
+        kept.sort()
+        ids, type_ids = encoding.ids, encoding.type_ids
+        return SimpleNamespace(ids=[ids[at] for at in kept], type_ids=[type_ids[at] for at in kept])
 
 
 _LINES = {"0": _Tokenizer0, "1": Tokenizer}
