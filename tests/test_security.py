@@ -236,8 +236,8 @@ def function_of_the_program() -> Callable[[], str]:
 @pytest.mark.parametrize("pickler", PICKLERS)
 @pytest.mark.parametrize(
     "token",
-    [partial(str, SECRET), Vault(SECRET), EmptyVault(SECRET), Vault(SECRET).__call__, SECRET.strip, lambda: SECRET,
-     function_of_the_program()],
+    [partial(str, SECRET), Vault(SECRET), EmptyVault(SECRET), Vault(SECRET).__call__,
+     SECRET.strip, lambda: SECRET, function_of_the_program()],
     ids=["partial", "object", "false object", "method", "method of str", "lambda", "main"],
 )  # fmt: skip
 def test_only_functions_of_a_module_travel(pickler: Any, token: Any) -> None:
