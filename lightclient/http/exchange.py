@@ -37,13 +37,15 @@ class Exchange(Timeout):
 
     def announce(self, size: int) -> None:
         """Refuse a body of so many bytes, before any memory is set aside for it; raises OSError."""
-        if size > self.most_bytes:
-            self.receive(size + _FRAMING_BYTES)
+        self._check(size, self.most_bytes)
 
     def receive(self, size: int) -> None:
         """Count bytes that came, and refuse those beyond the limit; raises OSError."""
         self.received += size
-        if self.received > self.most_bytes + _FRAMING_BYTES:
+        self._check(self.received, self.most_bytes + _FRAMING_BYTES)
+
+    def _check(self, size: int, most: int) -> None:
+        if size > most:
             self.too_large = True
             raise OSError("the answer has more bytes than one may have")
 
