@@ -20,7 +20,7 @@ from lightclient.standin import (
 )
 from lightclient.standin.batching import BatchedModels
 from lightclient.standin.modelspec import ModelSpec, number_of
-from lightclient.standin.protocol import Request, respond
+from lightclient.standin.protocol import respond
 from lightclient.standin.savedmodel import Version
 from lightclient.standin.status import StatusError
 
@@ -86,9 +86,7 @@ def until(models, wanted):
 def answer(models, number="", tail=":predict", body=b'{"inputs": [1]}'):
     version = f"/versions/{number}" if number else ""
     method = "POST" if tail else "GET"
-    return respond(
-        models.current(), Request(method, f"/v1/models/m{version}{tail}", {}, body)
-    ).body.decode()
+    return str(respond(models.current(), method, f"/v1/models/m{version}{tail}", body)[1])
 
 
 FINE, UNLOADED, BROKEN = ("AVAILABLE", "OK"), ("END", "OK"), ("END", "DATA_LOSS")

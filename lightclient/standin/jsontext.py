@@ -1,60 +1,40 @@
-"""JSON in and out: requests into values, values into answers and quotations."""
+"""JSON of requests: read, and quoted in messages."""
 
 import json
-import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from lightclient.standin.status import StatusError
 
 _DECODER = json.JSONDecoder()
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
-_INDENTED = json.JSONEncoder(ensure_ascii=False, indent=4)  # as the real server lays out columns
 _QUOTED_CHARACTERS = 256  # kMaxJsonDebugStringBytes in tensorflow_serving/util/json_tensor.cc
-_HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def read(body: bytes) -> Any:
-    """Parse a request's body.
+    """Parse a request's body; raises StatusError.
 
-    As in the real server, nothing after the first value is looked at, and bytes that are not UTF-8
-    are passed on: strings hold them as surrogate escapes. Raises StatusError for what is no JSON.
+    As in the real server, nothing after the first value is looked at.
     """
     if not body:
         raise StatusError("JSON Parse error: The document is empty")
-    text = body.decode("utf-8-sig", errors="surrogateescape").lstrip(" \t\r\n")
     try:
-        value, _ = _DECODER.raw_decode(text)
-        if _HALF_A_PAIR.search(text):
-            written(value)  # half a pair could not be written into an answer that quotes it
+        return _DECODER.raw_decode(body.decode("utf-8-sig").lstrip(" \t\r\n"))[0]
     except RecursionError:
-        complaint = "The document is nested too deeply."
-    except UnicodeEncodeError:
-        complaint = "The surrogate pair in string is invalid."
+        raise StatusError("JSON Parse error: The document is nested too deeply.") from None
     except ValueError as error:
-        complaint = str(error)
-    else:
-        return value
-    raise StatusError(f"JSON Parse error: {complaint}")
-
-
-def written(value: object) -> bytes:
-    """Write an answer as JSON."""
-    return _INDENTED.encode(value).encode(errors="surrogateescape")
+        raise StatusError(f"JSON Parse error: {error}") from None
 
 
 def quotation(value: object) -> str:
-    """Write a value as messages quote it: after 256 characters it simply stops.
+    """Write a value as messages quote it: its first 256 characters.
 
-    Source: JsonValueToDebugString in tensorflow_serving/util/json_tensor.cc. No name, string or
-    number is cut in the middle.
+    Source: JsonValueToDebugString in tensorflow_serving/util/json_tensor.cc.
     """
-    text = ""
-    for piece in _pieces(value, "\n"):
-        if len(text) >= _QUOTED_CHARACTERS:
-            break
-        text += piece
-    return text
+    # No piece is empty, so that more of them are never needed.
+    pieces = islice(_pieces(value, "\n"), _QUOTED_CHARACTERS)
+    return "".join(pieces)[:_QUOTED_CHARACTERS]
 
 
 def _pieces(value: object, line: str) -> Iterator[str]:

@@ -26,8 +26,7 @@ class ModelSpec(NamedTuple):
     @classmethod
     def of(cls, found: re.Match[str]) -> "ModelSpec":
         """Read a match of `POST` or `GET`."""
-        # Bytes that are not UTF-8 become surrogate escapes, so that messages can give them back.
-        name, label = (unquote(found[at] or "", errors="surrogateescape") for at in (1, 3))
+        name, label = (unquote(found[at] or "") for at in (1, 3))
         return cls(name, None if found[2] is None else int(found[2]), label or None)
 
 

@@ -9,10 +9,10 @@ from lightclient.errors import InputError, LightClientError
 from lightclient.standin.batching import BatchedModels, Batching
 from lightclient.standin.connections import Connections
 from lightclient.standin.demo import load_demo_model
+from lightclient.standin.exchange import Exchange
 from lightclient.standin.models import Repository, Run, ServedModel, served
 from lightclient.standin.protocol import respond
 
-_BACKLOG = 128
 _SELF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  only told apart, not bound
 
 
@@ -59,7 +59,8 @@ class StandIn:
         """The host and port it listens on. Raises LightClientError before `start`."""
         if self._connections is None:
             raise LightClientError("the stand-in is not running: use it in a with statement")
-        return self._connections.address
+        host, port = self._connections.server_address[:2]
+        return str(host), port
 
     @property
     def url(self) -> str:
@@ -79,15 +80,12 @@ class StandIn:
         if self._connections is None:
             # The port opens when all is loaded, as that of the real server does.
             self._repository.start()
+            self._closed.clear()
             try:
-                listener = _listen(*self._wanted)
+                self._connections = self._listen(*self._wanted)
             except InputError:
                 self._repository.close()
                 raise
-            self._closed.clear()
-            self._connections = Connections(
-                listener, lambda request: respond(self._current(), request)
-            )
         return self.url
 
     def close(self) -> None:
@@ -112,14 +110,18 @@ class StandIn:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"host {host!r}, port {port}: cannot listen there ({reason}); "
-            "end what uses the port, or give another (port 0 takes a free one)"
-        ) from error
+    def _listen(self, host: str, port: int) -> Connections:
+        try:
+            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            return Connections(
+                (host, port),
+                family,
+                Exchange,
+                lambda *request: respond(self._current(), *request),
+            )
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(
+                f"host {host!r}, port {port}: cannot listen there ({reason}); "
+                "end what uses the port, or give another (port 0 takes a free one)"
+            ) from error
