@@ -30,9 +30,9 @@ from lightclient.http.deadline import Deadline
 from lightclient.model.encoding import encode
 from lightclient.model.files import DEFAULT_BUNDLE, NAMES, bound, fingerprint, read_files
 from lightclient.questions.long_texts import Cut
-from lightclient.standin import Batching, ServedModel, SignatureDef, StandIn
+from lightclient.standin import Batching, ServedModel, SignatureDef, StandIn, TensorSpec
 from lightclient.standin.bundle import bundle_signature
-from lightclient.standin.models import Repository, TensorSpec
+from lightclient.standin.models import Repository
 from lightclient.standin.models import classifier as behind_usual_signature
 from tests.golden import GOLDEN
 from tests.scripted import Script, read_request, response, serving

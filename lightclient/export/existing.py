@@ -22,7 +22,7 @@ from lightclient.standin.savedmodel import read_saved_model
 from lightclient.standin.status import StatusError
 
 if TYPE_CHECKING:
-    from lightclient.standin.models import Arrays, SignatureDef
+    from lightclient.standin.signatures import Arrays, SignatureDef
 
 _LOG = logging.getLogger("lightclient.export")
 _GRAPH = "saved_model.pb"

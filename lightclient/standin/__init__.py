@@ -11,9 +11,10 @@ no TLS and no access control.
 """
 
 from lightclient.standin.batching import Batching
-from lightclient.standin.models import ServedModel, SignatureDef, TensorSpec, VersionState
+from lightclient.standin.models import ServedModel, VersionState
 from lightclient.standin.repository import SavedModels
 from lightclient.standin.server import StandIn
+from lightclient.standin.signatures import SignatureDef, TensorSpec
 
 __all__ = [
     "Batching",

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from lightclient.checks import check_whole
 from lightclient.errors import InputError
-from lightclient.standin.models import Arrays, Repository, ServedModel, SignatureDef
+from lightclient.standin.models import Repository, ServedModel
 from lightclient.standin.prediction import run_model
+from lightclient.standin.signatures import Arrays, SignatureDef
 from lightclient.standin.status import StatusError
 
 
@@ -176,10 +177,9 @@ def _pad(tensor: NDArray[Any], longest: Sequence[int]) -> NDArray[Any]:
     """
     if not tensor.size:
         raise StatusError("Got empty tensor in batch of non-empty tensors.")
-    padded = np.empty((len(tensor), *longest), tensor.dtype)
-    padded.fill(tensor.flat[0])  # np.full would cut a NUL off the end of bytes
-    padded[tuple(map(slice, tensor.shape))] = tensor
-    return padded
+    missing = [(0, most - size) for most, size in zip(longest, tensor.shape[1:], strict=True)]
+    # A slice, since numpy would cut a NUL off the end of bytes that stand alone.
+    return np.pad(tensor, [(0, 0), *missing], constant_values=tensor.reshape(-1)[:1])
 
 
 def _split(outputs: Arrays, batch: _Batch) -> list[Arrays]:
@@ -191,9 +191,6 @@ def _split(outputs: Arrays, batch: _Batch) -> list[Arrays]:
                 "sizes of the input tensors",
                 code="FAILED_PRECONDITION",
             )
-    found, start = [], 0
-    for inputs in batch.requests:
-        rows = slice(start, start + _count_rows(inputs))
-        found.append({name: tensor[rows] for name, tensor in outputs.items()})
-        start = rows.stop
-    return found
+    ends = np.cumsum([_count_rows(inputs) for inputs in batch.requests])[:-1]
+    columns = {name: np.split(tensor, ends) for name, tensor in outputs.items()}
+    return [dict(zip(columns, parts, strict=True)) for parts in zip(*columns.values(), strict=True)]

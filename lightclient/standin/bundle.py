@@ -17,7 +17,7 @@ from lightclient.model.files import (
     fingerprint,
     read_files,
 )
-from lightclient.standin.models import Arrays, SignatureDef, TensorSpec
+from lightclient.standin.signatures import Arrays, SignatureDef, TensorSpec
 
 _NEEDED = ("config.json", "tokenizer.json")
 _PREDICT = "serving_default"

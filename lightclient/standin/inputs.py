@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightclient.standin.jsontext import quotation
-from lightclient.standin.models import DTYPES, INTEGERS, Arrays, TensorSpec
+from lightclient.standin.signatures import DTYPES, INTEGERS, Arrays, TensorSpec
 from lightclient.standin.status import StatusError
 
 _MOST_RANK = 31  # one less than numpy's limit, since rows are stacked; TensorFlow's is 254
@@ -118,7 +118,7 @@ def _tensor(value: Any, dtype: str) -> NDArray[Any]:
     array = _converted(items, dtype)
     if array is None:
         wrong = next(item for item in items if _converted([item], dtype) is None)
-        raise _misfit(wrong, dtype, len(shape))
+        raise _misfit(wrong, dtype)
     return array.reshape(shape)
 
 
@@ -153,25 +153,21 @@ def _converted(values: list[Any], dtype: str) -> NDArray[Any] | None:
 
 
 def _bytes_of(value: Any) -> bytes | None:
-    if isinstance(value, str):
-        return value.encode(errors="surrogateescape")
-    if not isinstance(value, dict) or _is_object(value):
-        return None
     try:
-        return base64.b64decode(value["b64"], validate=True)
-    except ValueError:
-        return None
+        if isinstance(value, str):
+            return value.encode()
+        if isinstance(value, dict) and not _is_object(value):
+            return base64.b64decode(value["b64"], validate=True)
+    except ValueError:  # half a surrogate pair, or what is no base64
+        pass
+    return None
 
 
-def _misfit(value: Any, dtype: str, rank: int) -> StatusError:
+def _misfit(value: Any, dtype: str) -> StatusError:
     """What the server says of a value that does not fit."""
-    if isinstance(value, list):
-        return StatusError(f"Encountered list at unexpected level: {rank} expected < {rank}")
     text = f"JSON Value: {quotation(value)}"
-    if dtype == "float16" and not isinstance(value, dict):
+    if dtype == "float16":
         return StatusError(f"Conversion of {text} to type: {DTYPES[dtype]}", code="UNIMPLEMENTED")
-    if dtype == "string" and isinstance(value, dict) and not _is_object(value):
-        return StatusError("Unable to base64 decode")
-    names = {dict: "Object", str: "String", bool: str(value), type(None): "Null"}
+    names = {dict: "Object", list: "Array", str: "String", bool: str(value), type(None): "Null"}
     kind = names.get(type(value), "Number")
     return StatusError(f"{text} Type: {kind} is not of expected type: {DTYPES[dtype]}")

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lightclient.standin.models import DTYPES, ServedModel, SignatureDef, TensorSpec
+from lightclient.standin.models import ServedModel
 from lightclient.standin.modelspec import ModelSpec, number_of
+from lightclient.standin.signatures import DTYPES, SignatureDef, TensorSpec
 from lightclient.standin.status import StatusError
 
 _INIT = "__saved_model_init_op"

@@ -1,70 +1,13 @@
-"""What is served: models by version, signatures by name, tensors by dtype and shape."""
+"""What is served: models by name, and their versions by number."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from lightclient.errors import InputError
-
-Arrays = dict[str, NDArray[Any]]
-Run = Callable[[Arrays], Mapping[str, Any]]
-
-INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-# numpy's name of each dtype, and TensorFlow's in messages (tensorflow/core/framework/types.cc).
-DTYPES = {"float16": "half", "float32": "float", "float64": "double"}
-DTYPES |= {name: name for name in (*INTEGERS, "bool", "string")}
-
-
-@dataclass(frozen=True)
-class TensorSpec:
-    """One input or output.
-
-    `dtype`: a name such as "float32", "int64", "bool" or "string". `shape`: a tuple, None in it for
-    a free length, or None for an unknown rank. The shape is told in the metadata; as in the real
-    server, requests are not checked against it.
-    """
-
-    dtype: str
-    shape: tuple[int | None, ...] | None
-
-    def __post_init__(self) -> None:
-        if self.dtype not in DTYPES:
-            raise InputError(f"dtype is {self.dtype!r}: give one of {', '.join(DTYPES)}")
-        if self.shape is None:
-            return
-        if not isinstance(self.shape, tuple):
-            raise InputError(f"shape is {self.shape!r}: give a tuple, such as (None, 2)")
-        for size in self.shape:
-            # True is an int, too, for isinstance.
-            if size is not None and (type(size) is not int or size < 0):
-                raise InputError(f"shape holds {size!r}: give lengths, and None for a free one")
-
-
-@dataclass(frozen=True)
-class SignatureDef:
-    """A function, and the tensors that it takes and returns.
-
-    `run` gets the inputs as a dict of arrays (a string tensor is an object array of bytes) and
-    returns a mapping with an array for each of `outputs`. If it raises a ValueError or an
-    IndexError, as numpy does for a token id outside of a table, the answer is that of a failure
-    inside TensorFlow's graph: status 400 and the error's message. Anything else that it raises, a
-    KeyError too, counts as a defect of the function: status 500, and a line in the log.
-    """
-
-    run: Run
-    inputs: Mapping[str, TensorSpec]
-    outputs: Mapping[str, TensorSpec]
-
-    def __post_init__(self) -> None:
-        if not callable(self.run):
-            raise InputError(f"run is {_kind(self.run)}: give a function of a dict of arrays")
-        _check_mapping("inputs", self.inputs, str, TensorSpec)
-        _check_mapping("outputs", self.outputs, str, TensorSpec)
-        if not self.outputs:
-            raise InputError("outputs is empty: name what the signature returns")
+from lightclient.standin.bundle import add_bundle
+from lightclient.standin.signatures import Run, SignatureDef, TensorSpec, check_mapping, kind_of
 
 
 @dataclass(frozen=True)
@@ -95,15 +38,15 @@ class ServedModel:
     definitions: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_mapping("versions", self.versions, int, Mapping)
+        check_mapping("versions", self.versions, int, Mapping)
         if not self.versions:
             raise InputError("versions is empty: give at least one, such as {1: {...}}")
         for number, signatures in self.versions.items():
             if not 0 <= number < 2**63:
                 raise InputError(f"versions holds {number}: give numbers from 0 to 2**63 - 1")
-            _check_mapping(f"versions[{number}]", signatures, str, SignatureDef)
-        _check_mapping("labels", self.labels, str, int)
-        _check_mapping("unavailable", self.unavailable, int, VersionState)
+            check_mapping(f"versions[{number}]", signatures, str, SignatureDef)
+        check_mapping("labels", self.labels, str, int)
+        check_mapping("unavailable", self.unavailable, int, VersionState)
         for label, number in self.labels.items():
             if number not in self.states():
                 raise InputError(f"labels[{label!r}] is {number}: there is no such version")
@@ -118,8 +61,6 @@ class ServedModel:
 
         `folder`: a Hugging Face folder, or the name of a shipped bundle; None: the default one.
         """
-        from lightclient.standin.bundle import add_bundle  # here, because it imports this module
-
         versions = {number: add_bundle(found, folder) for number, found in self.versions.items()}
         # Without definitions, since those would not name the signatures that are new.
         return replace(self, versions=versions, definitions={})
@@ -175,19 +116,4 @@ def _served_model(argument: str, model: Any) -> ServedModel:
         return model
     if callable(model):
         return classifier(model)
-    raise InputError(f"{argument} is {_kind(model)}: give a callable or a ServedModel")
-
-
-def _check_mapping(argument: str, value: object, key: type, item: type) -> None:
-    if not isinstance(value, Mapping):
-        raise InputError(f"{argument} is {_kind(value)}: give a dict")
-    for name, member in value.items():
-        if not isinstance(name, key) or isinstance(name, bool) or not isinstance(member, item):
-            raise InputError(
-                f"{argument} holds {name!r}: {_kind(member)}: "
-                f"give a dict of {key.__name__} → {item.__name__}"
-            )
-
-
-def _kind(value: object) -> str:
-    return "None" if value is None else f"of type {type(value).__name__}"
+    raise InputError(f"{argument} is {kind_of(model)}: give a callable or a ServedModel")

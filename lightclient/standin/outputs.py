@@ -5,13 +5,12 @@ MakeRowFormatJsonFromTensors and MakeColumnarFormatJsonFromTensors.
 """
 
 import base64
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightclient.standin.models import Arrays
+from lightclient.standin.signatures import Arrays
 from lightclient.standin.status import StatusError
 
 # How each float is written in full, when six digits do not lead back to the same number.
@@ -59,7 +58,7 @@ def _values(name: str, flat: NDArray[Any]) -> list[Any]:
         return list(flat.tolist())
     if name.endswith("_bytes"):
         return [{"b64": base64.b64encode(value).decode()} for value in flat]
-    return [value.decode(errors="surrogateescape") for value in flat]
+    return [value.decode(errors="replace") for value in flat]
 
 
 def _rounded(flat: NDArray[Any]) -> list[float]:
@@ -68,7 +67,7 @@ def _rounded(flat: NDArray[Any]) -> list[float]:
     found = []
     for number in flat.tolist():
         if abs(number) < least:  # TensorFlow's threads compute with zero in its place
-            number = math.copysign(0.0, number)
+            number = 0.0
         short = float(f"{number:.6g}")
         found.append(short if exact(short) == number else float(format(number, full)))
     return found

@@ -7,8 +7,8 @@ import numpy as np
 
 from lightclient.standin.inputs import from_columns, from_rows
 from lightclient.standin.jsontext import quotation
-from lightclient.standin.models import Arrays, SignatureDef
 from lightclient.standin.outputs import as_columns, as_rows
+from lightclient.standin.signatures import Arrays, SignatureDef
 from lightclient.standin.status import StatusError
 
 
@@ -88,4 +88,4 @@ def _output(returned: Mapping[str, Any], name: str, dtype: str) -> Any:
 def _encoded(value: Any) -> bytes:
     if not isinstance(value, (str, bytes)):
         raise TypeError(f"the model returned {type(value).__name__} for a string")
-    return value.encode(errors="surrogateescape") if isinstance(value, str) else value
+    return value.encode() if isinstance(value, str) else value

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightclient.errors import LightClientError
-from lightclient.standin.models import DTYPES, Arrays, SignatureDef, TensorSpec
+from lightclient.standin.signatures import DTYPES, Arrays, SignatureDef, TensorSpec
 from lightclient.standin.status import HTTP_STATUS, StatusError
 
 _NAMES = {f"DT_{name.upper()}": dtype for dtype, name in DTYPES.items()}

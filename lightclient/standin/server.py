@@ -10,8 +10,9 @@ from lightclient.standin.batching import BatchedModels, Batching
 from lightclient.standin.connections import Connections
 from lightclient.standin.demo import load_demo_model
 from lightclient.standin.exchange import Exchange
-from lightclient.standin.models import Repository, Run, ServedModel, served
+from lightclient.standin.models import Repository, ServedModel, served
 from lightclient.standin.protocol import respond
+from lightclient.standin.signatures import Run
 
 _SELF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  only told apart, not bound
 
