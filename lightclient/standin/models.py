@@ -49,7 +49,8 @@ class ServedModel:
         check_mapping("unavailable", self.unavailable, int, VersionState)
         for label, number in self.labels.items():
             if number not in self.states():
-                raise InputError(f"labels[{label!r}] is {number}: there is no such version")
+                known = ", ".join(map(str, self.states()))
+                raise InputError(f"labels[{label!r}] is {number}: give one of {known}")
 
     def states(self) -> dict[int, VersionState]:
         """The state of each version, newest first."""

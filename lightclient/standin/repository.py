@@ -60,7 +60,7 @@ class SavedModels(Repository):
     def start(self) -> None:
         """Load every version and start to watch the folder.
 
-        Raises InputError if no version can be served, or a label names one that is not.
+        Raises InputError if no version can be served, or a label names one that is not there.
         """
         if self._watcher is not None:
             return
@@ -69,7 +69,10 @@ class SavedModels(Repository):
             self._look()
         except OSError as error:
             raise InputError(f"{self._folder} cannot be read ({error.strerror})") from error
-        self._check_start()
+        if not self._versions:
+            reasons = [f"version {n}: {state.message}" for n, state in self._states.items()]
+            mend = f"put a SavedModel at {self._folder / '1' / 'saved_model.pb'}"
+            raise InputError(f"{self._folder}: nothing to serve; {'; '.join(reasons) or mend}")
         self._publish()
         self._ended.clear()
         self._watcher = threading.Thread(
@@ -83,18 +86,6 @@ class SavedModels(Repository):
         self._ended.set()
         if watcher is not None:
             watcher.join()
-
-    def _check_start(self) -> None:
-        if not self._versions:
-            reasons = [f"version {n}: {state.message}" for n, state in self._states.items()]
-            mend = f"put a SavedModel at {self._folder / '1' / 'saved_model.pb'}"
-            raise InputError(f"{self._folder}: nothing to serve; {'; '.join(reasons) or mend}")
-        for label, number in self._labels.items():
-            if number not in self._versions:
-                raise InputError(
-                    f"label {label!r} stands for version {number!r}, which is not loaded: "
-                    f"give one of {', '.join(map(str, sorted(self._versions)))}"
-                )
 
     def _watch(self) -> None:
         while not self._ended.wait(POLL_SECONDS):
@@ -131,7 +122,7 @@ class SavedModels(Repository):
 
     def _tell(self, number: int, state: VersionState) -> None:
         self._states[number] = state
-        if self._models:  # not so before the start is checked
+        if self._models:  # at the start, a label may stand for a version that is not looked at yet
             self._publish()
 
     def _publish(self) -> None:

@@ -48,6 +48,8 @@ def tensorflow() -> Any:
 def read_saved_model(folder: Path) -> Version:
     """Load the SavedModel in a folder. Raises StatusError for whatever is wrong with it."""
     tf = tensorflow()
+    if not (folder / "saved_model.pb").is_file():
+        raise StatusError(f"Could not find SavedModel .pb in {folder}", code="NOT_FOUND")
     try:
         return _read(tf, folder)
     except Exception as error:  # TensorFlow and protobuf know many ways to refuse a file
@@ -55,13 +57,6 @@ def read_saved_model(folder: Path) -> Version:
 
 
 def _read(tf: Any, folder: Path) -> Version:
-    if not (folder / "saved_model.pb").is_file():
-        words = (  # tensorflow/cc/saved_model/reader.cc
-            f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {folder}. "
-            "Check that the directory exists and that you have the right permissions for accessing "
-            "it."
-        )
-        raise tf.errors.NotFoundError(None, None, words)
     model = tf.saved_model.load(str(folder), tags=["serve"])
     definitions = _definitions(folder)
     signatures = {
