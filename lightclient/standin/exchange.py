@@ -49,7 +49,7 @@ class Exchange(BaseHTTPRequestHandler):
         path = self.requestline.split()[1]  # in `path`, several slashes at its start are one
         if path.lower().startswith("/v1/"):
             status, value = self.server.respond(self.command, path, body)
-            self._send(status, json.dumps(value).encode())
+            self._send(status, json.dumps(value, indent=4).encode())
         else:
             self.send_error(404)
 
@@ -69,7 +69,7 @@ class Exchange(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer with a page, and end the connection."""
-        super().send_error(code, message, explain)
+        super().send_error(code)  # without words of its own, since they may quote the request
         # Closing with unread bytes would reset the connection, and the page could be lost.
         self.connection.shutdown(socket.SHUT_WR)
         self.connection.settimeout(LINGER_SECONDS)
