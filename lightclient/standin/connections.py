@@ -24,13 +24,12 @@ class Connections(TCPServer):
     def __init__(
         self,
         address: tuple[str, int],
-        family: socket.AddressFamily,
         handler: type[BaseRequestHandler],
         respond: Callable[[str, str, bytes], tuple[int, object]],
     ) -> None:
-        self.address_family = family
+        self.address_family = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0][0]
         super().__init__(address, handler)
-        self.respond = respond
+        self.respond = respond  # for the handlers: method, path and body to status and JSON value
         self._lock = threading.Lock()
         self._threads: dict[socket.socket, threading.Thread] = {}
         # Those that wait for another request, the longest idle one first.

@@ -23,9 +23,10 @@ class Exchange(BaseHTTPRequestHandler):
     timeout = 60.0  # seconds for which the client may neither send nor take a byte
     # Without this, an answer may wait until the client has confirmed the one before it.
     disable_nagle_algorithm = True
-    # What cannot be read counts as the default: an answer to HTTP/0.9 would have no head.
+    # A request that cannot be read counts as the default. With the library's, which is HTTP/0.9,
+    # its answer would have no head.
     protocol_version = default_request_version = "HTTP/1.1"
-    # The page of libevent, on which the real server stands.
+    # The page of libevent, which the real server is built on.
     error_content_type = "text/html"
     error_message_format = (
         "<HTML><HEAD>\n<TITLE>%(code)d %(message)s</TITLE>\n</HEAD><BODY>\n"
@@ -46,7 +47,7 @@ class Exchange(BaseHTTPRequestHandler):
         except (ValueError, OverflowError) as error:
             self.send_error(400 if isinstance(error, ValueError) else 413)
             return
-        path = self.requestline.split()[1]  # in `path`, several slashes at its start are one
+        path = self.requestline.split()[1]  # in `self.path`, a // at the start is a /
         if path.lower().startswith("/v1/"):
             status, value = self.server.respond(self.command, path, body)
             self._send(status, json.dumps(value, indent=4).encode())
@@ -82,7 +83,7 @@ class Exchange(BaseHTTPRequestHandler):
         return "lightclient-standin"
 
     def log_message(self, *_: object) -> None:
-        """Log nothing."""
+        """Log nothing: a line for each request would bury what a test prints."""
 
     def _read_body(self) -> bytes:
         """Read the body, inflated if it says so; nothing at all if that fails.

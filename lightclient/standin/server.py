@@ -1,6 +1,5 @@
 """The stand-in itself: start, address, end."""
 
-import socket
 import threading
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -83,7 +82,7 @@ class StandIn:
             self._repository.start()
             self._closed.clear()
             try:
-                self._connections = self._listen(*self._wanted)
+                self._connections = self._listen()
             except InputError:
                 self._repository.close()
                 raise
@@ -111,16 +110,14 @@ class StandIn:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _listen(self, host: str, port: int) -> Connections:
+    def _respond(self, method: str, path: str, body: bytes) -> tuple[int, object]:
+        return respond(self._current(), method, path, body)
+
+    def _listen(self) -> Connections:
         try:
-            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-            return Connections(
-                (host, port),
-                family,
-                Exchange,
-                lambda *request: respond(self._current(), *request),
-            )
-        except (OSError, UnicodeError) as error:
+            return Connections(self._wanted, Exchange, self._respond)
+        except (OSError, UnicodeError) as error:  # a name may be no name at all
+            host, port = self._wanted
             reason = getattr(error, "strerror", None) or error
             raise InputError(
                 f"host {host!r}, port {port}: cannot listen there ({reason}); "
