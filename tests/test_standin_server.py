@@ -206,6 +206,7 @@ def test_a_broken_head_is_refused(client, head, status):
     answered, headers, page = ask(client, head)
     assert (answered, headers["Connection"]) == (status, "close")
     assert page.startswith(f"<HTML><HEAD>\n<TITLE>{status} ".encode())
+    assert b"model" not in page  # nor anything else of the request
     assert is_over(client)
 
 
@@ -223,6 +224,7 @@ def test_what_is_not_of_the_api_is_a_page_and_the_end(client, line, status):
     answered, headers, page = ask(client, f"{line} HTTP/1.1\r\n\r\n".encode())
     assert (answered, headers["Content-Type"]) == (status, "text/html")
     assert page.startswith(f"<HTML><HEAD>\n<TITLE>{status} ".encode())
+    assert line.split()[0].encode() not in page
     assert is_over(client)
 
 
@@ -264,6 +266,7 @@ def test_half_a_request_is_no_harm(standin, sent):
 
 
 def test_a_silent_client_is_hung_up_on(standin, monkeypatch):
+    assert 0 < exchange.Exchange.timeout <= 60
     monkeypatch.setattr(exchange.Exchange, "timeout", 0.05)
     with socket.create_connection(standin.address, timeout=10) as client:
         client.sendall(post()[:-1])

@@ -8,12 +8,13 @@ from urllib.parse import unquote
 from lightclient.standin.models import ServedModel
 from lightclient.standin.status import StatusError
 
+_NAME = r"/(?P<name>[^/:]+)"
 # No number of 20 digits or more is a version: they are 64-bit integers.
-_SPEC = r"/v1/models{}(?:/versions/([0-9]{{1,19}})|/labels/([^/:]+))?{}"
+_VERSION = r"(?:/versions/(?P<version>[0-9]{1,19})|/labels/(?P<label>[^/:]+))?"
 # kPredictionApiGegex and kModelStatusApiRegex in model_servers/http_rest_api_util.cc. `classify`
 # and `regress` are left out, since no model here has signatures for them.
-POST = re.compile(_SPEC.format("/([^/:]+)", ":predict"))
-GET = re.compile(_SPEC.format("(?:/([^/:]+))?", "(?:/(metadata))?"))
+POST = re.compile(rf"/v1/models{_NAME}{_VERSION}:predict")
+GET = re.compile(rf"/v1/models(?:{_NAME})?{_VERSION}(?P<metadata>/metadata)?")
 
 
 class ModelSpec(NamedTuple):
@@ -26,8 +27,8 @@ class ModelSpec(NamedTuple):
     @classmethod
     def of(cls, found: re.Match[str]) -> "ModelSpec":
         """Read a match of `POST` or `GET`."""
-        name, label = (unquote(found[at] or "") for at in (1, 3))
-        return cls(name, None if found[2] is None else int(found[2]), label or None)
+        name, label = (unquote(found[key] or "") for key in ("name", "label"))
+        return cls(name, int(found["version"]) if found["version"] else None, label or None)
 
 
 def number_of(models: Mapping[str, ServedModel], spec: ModelSpec) -> int:

@@ -42,5 +42,5 @@ def _dispatch(models: Mapping[str, ServedModel], method: str, path: str, body: b
         spec = ModelSpec.of(found)
         if not spec.name:
             raise StatusError("Missing model name in request.")
-        return metadata_of(models, spec) if found[4] else status_of(models, spec)
+        return metadata_of(models, spec) if found["metadata"] else status_of(models, spec)
     raise StatusError(f"Malformed request: {method} {path}")
