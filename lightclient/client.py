@@ -1,32 +1,25 @@
 """`Classifier`, and `classify` for those who need no object of their own."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from functools import lru_cache, partial
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from lightclient.checks import check_choice
+from lightclient.asker import Asker, OnError, OnMissing
 from lightclient.classification import Classification
-from lightclient.errors import InputError, LightClientError
-from lightclient.http.deadline import Deadline, Stop
+from lightclient.errors import LightClientError
 from lightclient.http.headers import Headers, Token
-from lightclient.imports import import_numpy_meanwhile
 from lightclient.model.bundle import Bundle, FunctionName
-from lightclient.model.encoding import Text, count_tokens
-from lightclient.questions.long_texts import Cut, make_question
-from lightclient.questions.question import Question
+from lightclient.model.encoding import Text
 from lightclient.questions.zero_shot import TEMPLATE, ZeroShot
-from lightclient.serving.predictor import Predictor
 from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
-from lightclient.settings import LongTexts, Settings, check_timeout, read_settings, read_variables
-from lightclient.texts import check_one, check_texts, refuse_table
+from lightclient.settings import LongTexts, Settings, read_settings, read_variables
+from lightclient.texts import check_one, check_texts
 
 if TYPE_CHECKING:
     from lightclient.questions.rank import Ranked
 
-OnError = Literal["raise", "return"]
-OnMissing = Literal["error", "none"]
 Texts = list[str] | list[tuple[str, str]] | list[Text]
 
 
@@ -114,7 +107,7 @@ class Classifier:
     @property
     def timeout(self) -> float:
         """The deadline of one call in seconds, if the call states none of its own."""
-        return self._settings.timeout
+        return self._asker.settings.timeout
 
     def warm(self, *, timeout: float | None = None) -> None:
         """Do all that the first call would have to wait for, by one call.
@@ -159,41 +152,10 @@ class Classifier:
             ServerError: the server answered with an error; the class says which.
             ReplyError: the answer is not the logits of these texts.
         """
-        deadline, checked = self._deadline(timeout), check_texts(texts)
-        found = self._ask(self._question, checked, deadline)
+        asker = self._asker
+        deadline = asker.new_deadline(timeout)
+        found = asker.ask(asker.question, check_texts(texts), deadline)
         return found if isinstance(texts, list) else found[0]
-
-    def _ask(
-        self,
-        question: Question,
-        texts: list[Text],
-        deadline: Deadline,
-    ) -> list[Any]:
-        """The answers to the texts of one call, in one request if each of them is one row."""
-        if not texts:
-            return []
-        if isinstance(question, Cut):
-            found = self._predictor.ask(question.one_row_each, texts, deadline)
-            if found is not None:
-                return found
-        from lightclient.streams.stream import ask_stream  # its threads are seldom needed
-
-        answers = ask_stream(
-            texts,
-            question,
-            self._predictor,
-            deadline.seconds,
-            stops_at_error=True,
-            names_text=len(texts) > 1,
-            within=deadline,
-            stop=deadline.stop,
-        )
-        return list(answers)
-
-    def _deadline(self, timeout: float | None, stop: Stop | None = None) -> Deadline:
-        """The deadline of a call that begins now. `stop`: ends it before."""
-        seconds = self._settings.timeout if timeout is None else check_timeout(timeout)
-        return Deadline(seconds, stop)
 
     @overload
     def classify_many(
@@ -254,40 +216,8 @@ class Classifier:
             InputError: an argument, or a text, is not what it must be.
             Whatever `classify` raises.
         """
-        return self._stream(self._question, texts, on_error, missing, timeout)
-
-    def _stream(
-        self,
-        question: Question,
-        texts: Iterable[Text | None],
-        on_error: OnError,
-        missing: OnMissing,
-        timeout: float | None,
-        stop: Stop | None = None,
-    ) -> Generator[Any, None, None]:
-        """Ask a question about many texts. `stop`: ends it from another thread."""
-        refuse_table(texts)
-        is_one = isinstance(texts, (str, bytes)) or getattr(texts, "ndim", 1) == 0
-        if is_one or not isinstance(texts, Iterable):
-            raise InputError(
-                f"texts must be an iterable of texts, not {type(texts).__name__}; for one text "
-                "there are classify and zero_shot"
-            )
-        check_choice("on_error", on_error, get_args(OnError))
-        check_choice("missing", missing, get_args(OnMissing))
-        within = None if timeout is None else Deadline(check_timeout(timeout))
-        from lightclient.streams.stream import ask_stream  # its threads are seldom needed
-
-        return ask_stream(
-            texts,
-            question,
-            self._predictor,
-            self._settings.timeout,
-            stops_at_error=on_error == "raise",
-            may_be_missing=missing == "none",
-            within=within,
-            stop=stop,
-        )
+        asker = self._asker
+        return asker.stream(asker.question, texts, on_error, missing, timeout)
 
     @overload
     def zero_shot(
@@ -332,8 +262,9 @@ class Classifier:
             SignatureError: the served model is none for NLI, or its output holds probabilities.
             Whatever `classify` raises.
         """
-        deadline, question = self._deadline(timeout), ZeroShot(labels, template, multi_label)
-        found = self._ask(question, check_texts(texts), deadline)
+        deadline = self._asker.new_deadline(timeout)
+        question = ZeroShot(labels, template, multi_label)
+        found = self._asker.ask(question, check_texts(texts), deadline)
         return found if isinstance(texts, list) else found[0]
 
     @overload
@@ -386,7 +317,7 @@ class Classifier:
             Whatever `zero_shot` raises.
         """
         question = ZeroShot(labels, template, multi_label)
-        return self._stream(question, texts, on_error, missing, timeout)
+        return self._asker.stream(question, texts, on_error, missing, timeout)
 
     def rank(
         self,
@@ -424,15 +355,7 @@ class Classifier:
             Whatever else `classify` raises. If there are several documents, `index` of the error is
                 the place of the one that failed.
         """
-        return self._rank(query, documents, top_k, self._deadline(timeout))
-
-    def _rank(
-        self, query: str, documents: Iterable[str], top_k: int | None, deadline: Deadline
-    ) -> "list[Ranked]":
-        from lightclient.questions.rank import rank  # seldom needed
-
-        ask = partial(self._ask, deadline=deadline)
-        return rank(ask, self._predictor, query, documents, top_k, deadline)
+        return self._asker.rank(query, documents, top_k, self._asker.new_deadline(timeout))
 
     def count_tokens(self, text: Text, *, timeout: float | None = None) -> int:
         """Count the tokens of a text or a pair, special ones included, before any is cut.
@@ -448,16 +371,11 @@ class Classifier:
             InputError: the text, or the timeout, is not what it must be.
             Whatever `classify` raises when it asks for the bundle.
         """
-        return self._count_tokens(check_one(text), self._deadline(timeout))
-
-    def _count_tokens(self, text: Text, deadline: Deadline) -> int:
-        predictor = self._predictor
-        known = predictor.bundle if predictor.knows_bundle else predictor.plan(deadline).bundle
-        return count_tokens(text, known)
+        return self._asker.count_tokens(check_one(text), self._asker.new_deadline(timeout))
 
     def close(self) -> None:
         """Close the idle connections; a later call opens new ones."""
-        self._predictor.transport.close()
+        self._asker.close()
 
     def __enter__(self) -> "Classifier":
         return self
@@ -466,12 +384,10 @@ class Classifier:
         self.close()
 
     def __repr__(self) -> str:
-        predictor = self._predictor
-        bundle = f", bundle={predictor.bundle.name!r}" if predictor.knows_bundle else ""
-        return f"Classifier({str(predictor.address)!r}{bundle})"
+        return f"Classifier{self._asker!r}"
 
     def __getstate__(self) -> Settings:
-        return self._settings
+        return self._asker.settings
 
     def __setstate__(self, settings: Settings) -> None:
         """Set up from settings.
@@ -479,14 +395,12 @@ class Classifier:
         Those of a pickled one are the same, whatever the environment says here. Only its secrets
         are fetched anew.
         """
-        import_numpy_meanwhile()
-        self._settings, self._predictor = settings, Predictor(settings)
-        self._question = make_question(settings.long_texts, settings.stride)
+        self._asker = Asker(settings)
 
     def __copy__(self) -> "Classifier":
         """Make another with the same settings. It stays in this process, and so may its secrets."""
         copied = type(self).__new__(type(self))
-        copied.__setstate__(self._settings)
+        copied.__setstate__(self._asker.settings)
         return copied
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Classifier":

@@ -28,14 +28,15 @@ def check_texts(texts: object) -> list[Text]:
     Raises:
         InputError: they are not; the message names the one that is no text.
     """
-    refuse_table(texts)
     if isinstance(texts, list):
         return [check_text(text, f"texts[{at}]") for at, text in enumerate(texts)]
-    if not isinstance(texts, (str, bytes, tuple)) and isinstance(texts, Iterable):
-        raise InputError(
-            f"text must be a str, a pair or a list of them, not {type(texts).__name__}; "
-            "classify_many takes any iterable of texts, and so does zero_shot_many"
-        )
+    if not isinstance(texts, (str, bytes, tuple)):
+        refuse_table(texts)
+        if isinstance(texts, Iterable):
+            raise InputError(
+                f"text must be a str, a pair or a list of them, not {type(texts).__name__}; "
+                "classify_many takes any iterable of texts, and so does zero_shot_many"
+            )
     return [check_text(texts)]
 
 
@@ -106,6 +107,21 @@ def _to_python(value: object, where: str) -> object:
             f"{where} is a {type(value).__name__} that cannot be read "
             f"({type(error).__name__}); mend or leave out the value"
         ) from None  # that error may hold the text
+
+
+def check_many(texts: object, argument: str, call: str, mend: str) -> Iterable[Any]:
+    """The texts of a column, none of which has been read.
+
+    Raises:
+        InputError: they are one text, a table, or nothing that can be iterated. `argument`, `call`
+            and `mend` are for the message, the first two as in `refuse_table`.
+    """
+    refuse_table(texts, argument, call)
+    is_one = isinstance(texts, (str, bytes)) or getattr(texts, "ndim", 1) == 0
+    if is_one or not isinstance(texts, Iterable):
+        kind = type(texts).__name__
+        raise InputError(f"{argument} must be an iterable of texts, not {kind}; {mend}")
+    return texts
 
 
 def refuse_table(texts: object, argument: str = "texts", call: str = "classify_many({})") -> None:

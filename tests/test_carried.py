@@ -425,7 +425,7 @@ def test_a_bundle_that_takes_too_long_to_load(spam: Path) -> None:
     """The error does not blame the texts, and the next call has the bundle."""
     mark = fingerprint(read_files(spam))
     with StandIn(served(spam)) as url, Classifier(url) as classifier:
-        predictor = classifier._predictor
+        predictor = classifier._asker.predictor
 
         class OverOnceLoaded(Deadline):
             @property

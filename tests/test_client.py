@@ -488,11 +488,11 @@ def test_it_pickles(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     again = pickle.loads(pickle.dumps(original))
     assert repr(again) == repr(original)
     assert again.classify(ARTICLE) == original.classify(ARTICLE)
-    assert again._settings.timeout == 7
+    assert again._asker.settings.timeout == 7
     monkeypatch.setenv("LIGHTCLIENT_TIMEOUT", "broken")
     monkeypatch.setenv("LIGHTCLIENT_TOKEN", "another's")
     again = pickle.loads(pickle.dumps(original))
-    assert again._settings.token is None
+    assert again._asker.settings.token is None
 
 
 def _in_child(classifier: Classifier, answers: Any) -> None:

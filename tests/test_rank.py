@@ -290,11 +290,14 @@ def test_a_model_that_cannot_tell_the_texts_of_a_pair_apart(folder: Path) -> Non
 @pytest.mark.parametrize(
     ("documents", "words"),
     [
-        ("one", r"^documents must be an iterable of str, not str; put a single document into a l"),
-        (b"one", "^documents must be an iterable of str, not bytes"),
-        (np.array("one"), "^documents must be an iterable of str, not ndarray"),
-        (None, "^documents must be an iterable of str, not NoneType"),
-        (7, "^documents must be an iterable of str, not int"),
+        (
+            "one",
+            r"^documents must be an iterable of texts, not str; put a single document into a l",
+        ),
+        (b"one", "^documents must be an iterable of texts, not bytes"),
+        (np.array("one"), "^documents must be an iterable of texts, not ndarray"),
+        (None, "^documents must be an iterable of texts, not NoneType"),
+        (7, "^documents must be an iterable of texts, not int"),
         ({"a": "one"}, r"^documents must be those of one column.*rank\(query, table\.values\(\)\)"),
         (["one", None], r"^documents\[1\] is a missing value \(None\); leave it out$"),
         (["one", float("nan")], r"^documents\[1\] is a missing value \(nan\); leave it out$"),

@@ -175,7 +175,7 @@ def test_a_copy_stays_in_the_process_and_may_have_its_secrets() -> None:
         )
         for copied in (copy.copy(classifier), copy.deepcopy([classifier])[0]):
             assert copied.classify("a text")
-            assert copied._predictor is not classifier._predictor
+            assert copied._asker.predictor is not classifier._asker.predictor
 
 
 @pytest.mark.parametrize("pickler", PICKLERS)
@@ -188,7 +188,7 @@ def test_a_pickle_names_the_variable_of_the_token(
     assert SECRET.encode() not in pickled
     assert len(pickled) < 1000
     monkeypatch.setenv("LIGHTCLIENT_TOKEN", "another's")
-    assert pickle.loads(pickled)._settings.token == "another's"
+    assert pickle.loads(pickled)._asker.settings.token == "another's"
     monkeypatch.delenv("LIGHTCLIENT_TOKEN")
     with pytest.raises(SettingError, match="LIGHTCLIENT_TOKEN"):
         pickle.loads(pickled)
@@ -275,7 +275,7 @@ def test_a_function_fetches_the_token_where_it_is_called() -> None:
 def test_a_bundle_travels_and_holds_nothing_but_the_model() -> None:
     bundle = Bundle.load()
     again = pickle.loads(pickle.dumps(Classifier(URL, bundle=bundle)))
-    assert again._settings.bundle.fingerprint == bundle.fingerprint
+    assert again._asker.settings.bundle.fingerprint == bundle.fingerprint
     assert len(pickle.dumps(bundle)) < 1_000_000
 
 

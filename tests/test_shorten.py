@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lightclient import Bundle
 from lightclient.model.encoding import tokenize
-from lightclient.model.shorten import shorten, shorten_closely
+from lightclient.model.shorten import shorten
 from tests.golden import GOLDEN
 from tests.oracle import Oracle
 
@@ -123,7 +123,7 @@ def test_a_word_is_read_as_far_as_wordpiece_reads_it(longest: int, tmp_path: Pat
 def test_those_of_a_smaller_piece_too(name: str, direction: str, text: str) -> None:
     """As for windows, and for a text with many labels."""
     loaded = side(BUNDLES[name], direction == "left").loaded
-    piece = shorten_closely(text, LIMIT, loaded)
+    piece = shorten(text, LIMIT, loaded, closely=True)
     kept = slice(-LIMIT, None) if direction == "left" else slice(LIMIT)
     assert loaded.tokenizer.bare_ids(piece)[kept] == loaded.tokenizer.bare_ids(text)[kept]
     assert piece == text or len(loaded.tokenizer.bare_ids(piece)) > LIMIT

@@ -516,7 +516,7 @@ def test_the_async_twins_take_the_same() -> None:
 
 
 def test_the_async_twins_answer_the_same(classifier: Classifier, nli: Path) -> None:
-    url = str(classifier._predictor.address)
+    url = str(classifier._asker.predictor.address)
     expected = classifier.zero_shot(TEXTS, LABELS)
 
     async def texts() -> Any:

@@ -14,9 +14,10 @@ from weakref import WeakSet
 
 from lightclient.aio.relay import Feed, Relay
 from lightclient.aio.threads import Pool
+from lightclient.asker import Asker, OnError, OnMissing
 from lightclient.checks import check_whole
 from lightclient.classification import Classification
-from lightclient.client import Classifier, OnError, OnMissing, Texts
+from lightclient.client import Texts
 from lightclient.errors import LightClientError, TimedOut
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.headers import Headers, Token
@@ -26,7 +27,7 @@ from lightclient.questions.question import Question
 from lightclient.questions.zero_shot import TEMPLATE, ZeroShot
 from lightclient.serving.request import Form
 from lightclient.serving.signature import Signature
-from lightclient.settings import LongTexts
+from lightclient.settings import LongTexts, Settings, read_settings
 from lightclient.texts import check_one, check_texts
 
 if TYPE_CHECKING:
@@ -77,18 +78,18 @@ class AsyncClassifier:
         max_concurrency: int = 16,
     ) -> None:
         check_whole("max_concurrency", max_concurrency, 1)
-        classifier = Classifier(
-            url, bundle=bundle, timeout=timeout, max_length=max_length, pad_to=pad_to,
+        settings = read_settings(
+            url=url, bundle=bundle, timeout=timeout, max_length=max_length, pad_to=pad_to,
             signature=signature, function=function, form=form, headers=headers, token=token,
             ca_certs=ca_certs, client_cert=client_cert, retries=retries, long_texts=long_texts,
             stride=stride,
         )  # fmt: skip
-        self._set_up(classifier, max_concurrency)
+        self.__setstate__((settings, max_concurrency))
 
     @property
     def timeout(self) -> float:
         """The deadline of one call in seconds, if the call states none of its own."""
-        return self._classifier.timeout
+        return self._asker.settings.timeout
 
     async def warm(self, *, timeout: float | None = None) -> None:
         """Do all that the first call would have to wait for, as `Classifier.warm` does."""
@@ -113,7 +114,7 @@ class AsyncClassifier:
             TimedOut: also if `max_concurrency` calls were under way until the deadline.
             Whatever `Classifier.classify` raises.
         """
-        found = await self._ask(self._classifier._question, check_texts(texts), timeout)
+        found = await self._ask(self._asker.question, check_texts(texts), timeout)
         return found if isinstance(texts, list) else found[0]
 
     async def _ask(
@@ -121,9 +122,9 @@ class AsyncClassifier:
     ) -> list[Classification]:
         """Ask a question about the texts of one call, in a thread."""
         if not texts:
-            self._classifier._deadline(timeout)  # checks it
+            self._asker.new_deadline(timeout)  # checks it
             return []
-        ask = partial(self._classifier._ask, question, texts)
+        ask = partial(self._asker.ask, question, texts)
         found: list[Classification] = await self._do(ask, timeout)
         return found
 
@@ -136,13 +137,13 @@ class AsyncClassifier:
             TimedOut: also if `max_concurrency` calls were under way until the deadline.
             Whatever `Classifier.count_tokens` raises.
         """
-        count = partial(self._classifier._count_tokens, check_one(text))
+        count = partial(self._asker.count_tokens, check_one(text))
         found: int = await self._do(count, timeout)
         return found
 
     async def _do(self, work: Callable[[Deadline], Any], timeout: float | None) -> Any:
         """Have a thread do what takes a deadline, and wait for it."""
-        deadline = self._classifier._deadline(timeout, Stop())
+        deadline = self._asker.new_deadline(timeout, Stop())
         too_late = partial(self._too_late, deadline.seconds)
         return await self._threads().do(partial(work, deadline), deadline, too_late)
 
@@ -159,7 +160,7 @@ class AsyncClassifier:
             )
         return TimedOut(
             words,
-            url=str(self._classifier._predictor.address),
+            url=str(self._asker.predictor.address),
             attempts=0,
             timeout=seconds,
         )
@@ -213,7 +214,7 @@ class AsyncClassifier:
             InputError: an argument is not what it must be.
             Whatever `Classifier.classify_many` raises, where its turn comes.
         """
-        return self._stream(self._classifier._question, texts, on_error, missing, timeout)
+        return self._stream(self._asker.question, texts, on_error, missing, timeout)
 
     def _stream(
         self,
@@ -227,7 +228,7 @@ class AsyncClassifier:
         stop = Stop()
         feed = Feed(aiter(texts)) if isinstance(texts, AsyncIterable) else None
         read: Any = feed or texts
-        answers = self._classifier._stream(question, read, on_error, missing, timeout, stop)
+        answers = self._asker.stream(question, read, on_error, missing, timeout, stop)
         stream = Relay(answers, stop, feed)
         self._streams.add(stream)
         return stream.take()
@@ -319,7 +320,7 @@ class AsyncClassifier:
             TimedOut: also if `max_concurrency` calls were under way until the deadline.
             Whatever `Classifier.rank` raises.
         """
-        rank = partial(self._classifier._rank, query, documents, top_k)
+        rank = partial(self._asker.rank, query, documents, top_k)
         found: list[Ranked] = await self._do(rank, timeout)
         return found
 
@@ -337,7 +338,7 @@ class AsyncClassifier:
             stream.leave()
         await _wait_for(pool.threads)
         await _wait_for([stream.thread for stream in streams if stream.thread], _LEFT_AFTER)
-        self._classifier.close()
+        self._asker.close()
 
     def _open_streams(self) -> list[Relay]:
         while True:
@@ -351,17 +352,16 @@ class AsyncClassifier:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"Async{self._classifier!r}"
+        return f"AsyncClassifier{self._asker!r}"
 
-    def __getstate__(self) -> tuple[Classifier, int]:
-        return self._classifier, self._max_concurrency
+    def __getstate__(self) -> tuple[Settings, int]:
+        return self._asker.settings, self._max_concurrency
 
-    def __setstate__(self, state: tuple[Classifier, int]) -> None:
-        self._set_up(*state)
-
-    def _set_up(self, classifier: Classifier, max_concurrency: int) -> None:
-        self._classifier, self._max_concurrency = classifier, max_concurrency
-        self._pool, self._streams = Pool(max_concurrency), WeakSet[Relay]()
+    def __setstate__(self, state: tuple[Settings, int]) -> None:
+        """Set up from settings, as `Classifier` does."""
+        settings, self._max_concurrency = state
+        self._asker = Asker(settings)
+        self._pool, self._streams = Pool(self._max_concurrency), WeakSet[Relay]()
 
 
 async def _wait_for(threads: list[threading.Thread], seconds: float = math.inf) -> None:

@@ -28,7 +28,7 @@ def find_labels(classifier: "Classifier", zero_shot: "ZeroShot | None" = None) -
     from lightclient.http.pace import Pace
 
     deadline = Deadline(classifier.timeout, pace=Pace(1))
-    plan = classifier._predictor.plan(deadline)
+    plan = classifier._asker.predictor.plan(deadline)
     if zero_shot is None:
         return plan.bundle.labels
     zero_shot.check(plan)
@@ -84,7 +84,7 @@ class Answers:
         if self._zero_shot is None:
             many = classifier.classify_many(texts, on_error=on_error)
         else:
-            many = classifier._stream(self._zero_shot, texts, on_error, "error", None)
+            many = classifier._asker.stream(self._zero_shot, texts, on_error, "error", None)
         with closing(cast("Generator[Outcome, None, None]", many)) as outcomes:
             try:
                 for outcome in outcomes:

@@ -1,6 +1,5 @@
 """One request and its answer: the time and the bytes that it may take, and what became of it."""
 
-from errno import EAGAIN
 from typing import IO
 
 from urllib3 import Timeout
@@ -15,7 +14,7 @@ class Exchange(Timeout):
     """What urllib3 and http.client hand down to the socket in place of a number of seconds.
 
     A number would bound each single wait, and a server that sends a byte a second would never be
-    late. The socket asks this object before each wait instead; nobody else looks into it.
+    late. The socket asks the deadline of this object before each wait instead.
     """
 
     def __init__(self, deadline: Deadline, most_bytes: int) -> None:
@@ -26,7 +25,7 @@ class Exchange(Timeout):
         self.too_large = False
         self.dialled = False  # a connection had to be opened
         self.connecting = False  # and is not open yet
-        self.complete = False  # the whole answer is here, so no read waits for more
+        self.complete = False  # the whole answer is here
         self.reader: IO[bytes] | None = None  # reads the answer of a proxy to CONNECT
 
     def clone(self) -> "Exchange":
@@ -48,14 +47,3 @@ class Exchange(Timeout):
         if size > most:
             self.too_large = True
             raise OSError("the answer has more bytes than one may have")
-
-    def next_wait(self) -> float:
-        """The seconds that the next wait for the server may take.
-
-        Raises:
-            TimeoutError: the deadline has passed.
-            BlockingIOError: the answer is whole.
-        """
-        if self.complete:
-            raise BlockingIOError(EAGAIN, "the answer is whole")
-        return self.deadline.next_wait()

@@ -109,7 +109,7 @@ class StrictResponse(http.client.HTTPResponse):
             self._exchange.complete = True
             # What came beyond the answer would become the answer to the next request. Over TLS it
             # may lie decrypted inside the ssl module, where a look at the socket does not find it.
-            with suppress(OSError):  # it broke
+            with suppress(OSError):  # nothing can be read after a wait that was too long
                 if self.fp.peek(1) or getattr(self._sock, "pending", int)():
                     self._sock.close()
         super()._close_conn()  # type: ignore[misc]

@@ -15,7 +15,7 @@ from lightclient.http.exchange import Exchange
 
 
 class TimedSocket(socket.socket):
-    """A socket that takes an `Exchange` as its timeout and asks it before every wait."""
+    """A socket that takes an `Exchange` as its timeout and asks its deadline before every wait."""
 
     exchange: Exchange
 
@@ -31,16 +31,16 @@ class TimedSocket(socket.socket):
         """Send all of it."""
         rest = memoryview(data)
         while rest:
-            super().settimeout(self.exchange.next_wait())
+            super().settimeout(self.exchange.deadline.next_wait())
             try:
                 rest = rest[super().send(rest, flags) :]
             except TimeoutError:
-                continue  # whether any time is left, the exchange says
+                continue  # whether any time is left, the deadline says
 
     def recv_into(self, *args: Any) -> int:
-        """Read into a buffer."""
-        while True:
-            super().settimeout(self.exchange.next_wait())
+        """Read into a buffer; nothing, as at the end, where the whole answer is here."""
+        while not self.exchange.complete:
+            super().settimeout(self.exchange.deadline.next_wait())
             if self.exchange.received and hasattr(socket, "TCP_QUICKACK"):
                 # TensorFlow Serving sends a long answer in pieces of 16 KiB, each of which waits
                 # until the one before is acknowledged. Linux puts that off by 40 ms unless it is
@@ -52,6 +52,7 @@ class TimedSocket(socket.socket):
                 continue
             self.exchange.receive(size)
             return size
+        return 0
 
 
 class TimedTLSSocket(TimedSocket, ssl.SSLSocket):
@@ -68,7 +69,7 @@ class TimedTLSSocket(TimedSocket, ssl.SSLSocket):
     def do_handshake(self, block: bool = False) -> None:
         """Do the TLS handshake, which verifies the server's certificate."""
         while True:
-            socket.socket.settimeout(self, self.exchange.next_wait())
+            socket.socket.settimeout(self, self.exchange.deadline.next_wait())
             with suppress(TimeoutError):
                 return super().do_handshake(block)
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from lightclient.errors import BundleError, InputError
@@ -92,28 +93,27 @@ def tokenize_each(
     texts: Sequence[Text], bundle: Bundle, limits: Sequence[int], *, first_only: bool = False
 ) -> list[Row]:
     """Turn texts into their tokens, as `tokenize` does; each text has a limit of its own."""
-    loaded = bundle.loaded
-    inputs = [
-        shorten_all(text, most, loaded, first_only=first_only)
-        for text, most in zip(texts, limits, strict=True)
-    ]
-    rows: list[Row] = []
-    parts = range(0, len(inputs), _AT_ONCE)
-    encodings = (one for at in parts for one in loaded.tokenizer.encode(inputs[at : at + _AT_ONCE]))
-    for text, encoding, most in zip(inputs, encodings, limits, strict=True):
-        ids, truncated = encoding.ids, False
-        if len(ids) > most:
-            encoding = loaded.tokenizer.cut(
-                text, encoding, most, left=loaded.cut_left, first_only=first_only
-            )
-            ids, truncated = encoding.ids, True
-        if not ids:
-            raise InputError(
-                f"text {len(rows)} of the request has no tokens, and the tokenizer of "
-                f"{bundle.name!r} adds none of its own; leave empty texts out"
-            )
-        types = encoding.type_ids if loaded.has_type_ids else [0] * len(ids)
-        rows.append(Row(ids, types, truncated))
+    loaded, rows = bundle.loaded, list[Row]()
+    shorten = partial(shorten_all, loaded=loaded, first_only=first_only)
+    for at in range(0, len(texts), _AT_ONCE):
+        mosts = limits[at : at + _AT_ONCE]
+        inputs = list(map(shorten, texts[at : at + _AT_ONCE], mosts))
+        for text, encoding, most in zip(
+            inputs, loaded.tokenizer.encode(inputs), mosts, strict=True
+        ):
+            ids, is_long = encoding.ids, False
+            if len(ids) > most:
+                encoding = loaded.tokenizer.cut(
+                    text, encoding, most, left=loaded.cut_left, first_only=first_only
+                )
+                ids, is_long = encoding.ids, True
+            if not ids:
+                raise InputError(
+                    f"text {len(rows)} of the request has no tokens, and the tokenizer of "
+                    f"{bundle.name!r} adds none of its own; leave empty texts out"
+                )
+            types = encoding.type_ids if loaded.has_type_ids else [0] * len(ids)
+            rows.append(Row(ids, types, is_long))
     return rows
 
 

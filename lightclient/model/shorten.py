@@ -40,11 +40,6 @@ def shorten(text: str, limit: int, loaded: LoadedTokenizer, *, closely: bool = F
     return text
 
 
-def shorten_closely(text: str, limit: int, loaded: LoadedTokenizer) -> str:
-    """The same with more trials, to a piece that is as short as can be."""
-    return shorten(text, limit, loaded, closely=True)
-
-
 def shorten_all(text: Text, limit: int, loaded: LoadedTokenizer, *, first_only: bool) -> Text:
     """Shorten a text, or the texts of a pair, so that the same tokens are kept when it is cut."""
     if isinstance(text, str):

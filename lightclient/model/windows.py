@@ -6,7 +6,7 @@ from lightclient.checks import check_whole
 from lightclient.errors import InputError
 from lightclient.model.bundle import Bundle
 from lightclient.model.encoding import Row, Text, tokenize, tokenize_each
-from lightclient.model.shorten import shorten_closely
+from lightclient.model.shorten import shorten
 from lightclient.model.tokenizer import LoadedTokenizer
 
 # The most tokens of a text that are read, special ones included: a book of 150 pages, or 128
@@ -71,7 +71,7 @@ def _piece(text: Text, most: int, loaded: LoadedTokenizer) -> Text:
     size = _MOST_CHARACTERS * most
     text = text[-size:] if loaded.cut_left else text[:size]
     # A million tokens take two seconds and 600 MB in tokenizers 0.23.
-    return shorten_closely(text, most, loaded)
+    return shorten(text, most, loaded, closely=True)
 
 
 def _windows(

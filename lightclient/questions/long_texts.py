@@ -22,12 +22,14 @@ class Cut:
 
     def one_row_each(self, texts: Sequence[Text], plan: Plan) -> list[Row] | None:
         """The rows of texts that have one each, for one request; None if they may have several."""
-        found = self.rows(texts, plan)
-        return [row for [row] in found] if all(len(rows) == 1 for rows in found) else None
+        return self._tokenize(texts, plan)
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
         """One row a text."""
-        return [[row] for row in plan.tokenize(texts)]
+        return [[row] for row in self._tokenize(texts, plan)]
+
+    def _tokenize(self, texts: Sequence[Text], plan: Plan) -> list[Row]:
+        return plan.tokenize(texts)
 
     def answer(self, found: Sequence[Classification], plan: Plan) -> Classification:
         """That of the only row."""
@@ -37,17 +39,16 @@ class Cut:
 class Refuse(Cut):
     """What a text is classified as. One that is too long is an error."""
 
-    def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
-        """One row a text; an InputError says how many tokens one has that is too long."""
-        found = plan.tokenize(texts)  # a row that was cut no longer tells how long its text was
-        for at, row in enumerate(found):
+    def _tokenize(self, texts: Sequence[Text], plan: Plan) -> list[Row]:
+        rows = plan.tokenize(texts)  # one that was cut no longer tells how long its text was
+        for at, row in enumerate(rows):
             if row.truncated:
                 what = "the text" if len(texts) == 1 else f"texts[{at}]"
                 raise InputError(
                     f"{what} has {tokens_of(texts[at], plan.bundle)} tokens, and the model reads "
                     f"{plan.limit:,}: shorten it, or let long_texts= be 'cut', 'mean' or 'max'"
                 )
-        return [[row] for row in found]
+        return rows
 
 
 class Windows(Cut):
@@ -62,8 +63,10 @@ class Windows(Cut):
 
     def one_row_each(self, texts: Sequence[Text], plan: Plan) -> list[Row] | None:
         """The rows of texts that fit; None if one is too long."""
-        is_long = any(len(text) > _SURELY_LONG for text in texts)
-        return None if is_long else super().one_row_each(texts, plan)
+        if any(len(text) > _SURELY_LONG for text in texts):
+            return None
+        found = self.rows(texts, plan)
+        return [row for [row] in found] if all(len(rows) == 1 for rows in found) else None
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
         """A row for each window of a text. A pair has one row and is cut."""

@@ -20,7 +20,7 @@ from lightclient.model.encoding import Row, Text, check_text
 from lightclient.serving.function import choose_for_rank
 from lightclient.serving.plan import Plan
 from lightclient.serving.predictor import Predictor
-from lightclient.texts import read_text, refuse_table
+from lightclient.texts import check_many, read_text
 
 _LIST = "pass a list, or a longer timeout"
 
@@ -69,14 +69,14 @@ class Fit:
 
 
 def rank(
-    ask: Callable[[Fit, list[Any]], list[float]],
+    ask: Callable[[Fit, list[Any], Deadline], list[float]],
     predictor: Predictor,
     query: str,
     documents: Iterable[str],
     top_k: int | None,
     deadline: Deadline,
 ) -> list[Ranked]:
-    """Do what `Classifier.rank` says. `ask`: asks a question about texts, inside the deadline."""
+    """Do what `Classifier.rank` says. `ask`: asks a question about texts."""
     if not isinstance(query, str):
         raise InputError(f"query must be a str, not {type(query).__name__}")
     if top_k is not None:
@@ -84,7 +84,7 @@ def rank(
     question = Fit(str(check_text(query, "query")))
     texts: list[Any] = list(_read(documents, predictor, deadline))
     try:
-        scores = ask(question, texts)
+        scores = ask(question, texts, deadline)
     except LightClientError as error:  # which calls a text of the stream what it is there
         error.args = (re.sub(r"^texts\[", "documents[", str(error)),)
         raise
@@ -94,13 +94,8 @@ def rank(
 
 
 def _read(documents: object, predictor: Predictor, deadline: Deadline) -> Iterator[str]:
-    refuse_table(documents, "documents", "rank(query, {})")
-    is_one = isinstance(documents, (str, bytes)) or getattr(documents, "ndim", 1) == 0
-    if is_one or not isinstance(documents, Iterable):
-        raise InputError(
-            f"documents must be an iterable of str, not {type(documents).__name__}; put a single "
-            "document into a list"
-        )
+    mend = "put a single document into a list"
+    documents = check_many(documents, "documents", "rank(query, {})", mend)
     for at, document in enumerate(documents):  # which may be read from a slow source
         predictor.check_time(deadline, "reading the documents alone", _LIST)
         yield read_text(document, f"documents[{at}]")

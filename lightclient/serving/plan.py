@@ -8,7 +8,7 @@ from lightclient.checks import check_whole
 from lightclient.errors import InputError, SignatureError
 from lightclient.model.bundle import Bundle, FunctionName
 from lightclient.model.encoding import Row, Text, tokenize
-from lightclient.model.shorten import shorten_closely
+from lightclient.model.shorten import shorten
 from lightclient.serving.function import Function, choose_function
 from lightclient.serving.signature import Signature
 
@@ -34,7 +34,9 @@ class Plan(NamedTuple):
 
     def shorten(self, text: str) -> str:
         """A piece of a long text that is tokenized several times, with the same tokens to keep."""
-        return text if self.limit is None else shorten_closely(text, self.limit, self.bundle.loaded)
+        if self.limit is None:
+            return text
+        return shorten(text, self.limit, self.bundle.loaded, closely=True)
 
     def check_pairs(self, texts: Sequence[Text]) -> None:
         """Raise a SignatureError if there is a pair, and the model would answer it wrongly."""

@@ -1,0 +1,113 @@
+"""Questions about texts, asked of the one model that some settings name."""
+
+from collections.abc import Generator, Iterable
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from lightclient.checks import check_choice
+from lightclient.http.deadline import Deadline, Stop
+from lightclient.imports import import_numpy_meanwhile
+from lightclient.model.encoding import Text, count_tokens
+from lightclient.questions.long_texts import Cut, make_question
+from lightclient.questions.question import Question
+from lightclient.serving.predictor import Predictor
+from lightclient.settings import Settings, check_timeout
+from lightclient.texts import check_many
+
+if TYPE_CHECKING:
+    from lightclient.questions.rank import Ranked
+
+OnError = Literal["raise", "return"]
+OnMissing = Literal["error", "none"]
+
+
+class Asker:
+    """What `Classifier` and `AsyncClassifier` do their work with. Threads may share one.
+
+    `settings`: theirs. `predictor`: asks the server. `question`: what `classify` asks.
+
+    Raises:
+        InputError, BundleError: a setting is not what it must be, or the bundle is broken.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        import_numpy_meanwhile()
+        self.settings, self.predictor = settings, Predictor(settings)
+        self.question = make_question(settings.long_texts, settings.stride)
+
+    def new_deadline(self, timeout: float | None, stop: Stop | None = None) -> Deadline:
+        """The deadline of a call that begins now. `stop`: ends it before."""
+        seconds = self.settings.timeout if timeout is None else check_timeout(timeout)
+        return Deadline(seconds, stop)
+
+    def ask(self, question: Question, texts: list[Text], deadline: Deadline) -> list[Any]:
+        """The answers to the texts of one call, in one request if each of them is one row."""
+        if not texts:
+            return []
+        if isinstance(question, Cut):
+            found = self.predictor.ask(question.one_row_each, texts, deadline)
+            if found is not None:
+                return found
+        from lightclient.streams.stream import ask_stream  # its threads are seldom needed
+
+        answers = ask_stream(
+            texts,
+            question,
+            self.predictor,
+            deadline.seconds,
+            stops_at_error=True,
+            names_text=len(texts) > 1,
+            within=deadline,
+            stop=deadline.stop,
+        )
+        return list(answers)
+
+    def stream(
+        self,
+        question: Question,
+        texts: Iterable[Text | None],
+        on_error: OnError,
+        missing: OnMissing,
+        timeout: float | None,
+        stop: Stop | None = None,
+    ) -> Generator[Any, None, None]:
+        """The answers to many texts, in order. `stop`: ends it from another thread."""
+        mend = "for one text there are classify and zero_shot"
+        texts = check_many(texts, "texts", "classify_many({})", mend)
+        check_choice("on_error", on_error, get_args(OnError))
+        check_choice("missing", missing, get_args(OnMissing))
+        within = None if timeout is None else Deadline(check_timeout(timeout))
+        from lightclient.streams.stream import ask_stream  # its threads are seldom needed
+
+        return ask_stream(
+            texts,
+            question,
+            self.predictor,
+            self.settings.timeout,
+            stops_at_error=on_error == "raise",
+            may_be_missing=missing == "none",
+            within=within,
+            stop=stop,
+        )
+
+    def rank(
+        self, query: str, documents: Iterable[str], top_k: int | None, deadline: Deadline
+    ) -> "list[Ranked]":
+        """What `Classifier.rank` gives."""
+        from lightclient.questions.rank import rank  # seldom needed
+
+        return rank(self.ask, self.predictor, query, documents, top_k, deadline)
+
+    def count_tokens(self, text: Text, deadline: Deadline) -> int:
+        """What `Classifier.count_tokens` gives."""
+        predictor = self.predictor
+        known = predictor.bundle if predictor.knows_bundle else predictor.plan(deadline).bundle
+        return count_tokens(text, known)
+
+    def close(self) -> None:
+        """Close the idle connections; a later call opens new ones."""
+        self.predictor.transport.close()
+
+    def __repr__(self) -> str:
+        predictor = self.predictor
+        bundle = f", bundle={predictor.bundle.name!r}" if predictor.knows_bundle else ""
+        return f"({str(predictor.address)!r}{bundle})"
