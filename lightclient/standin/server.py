@@ -116,7 +116,7 @@ class StandIn:
     def _listen(self) -> Connections:
         try:
             return Connections(self._wanted, Exchange, self._respond)
-        except (OSError, UnicodeError) as error:  # a name may be no name at all
+        except (OSError, UnicodeError) as error:  # UnicodeError: it cannot be a name
             host, port = self._wanted
             reason = getattr(error, "strerror", None) or error
             raise InputError(
