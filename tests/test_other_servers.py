@@ -338,7 +338,7 @@ def test_functions_are_in_no_repr() -> None:
     classifier = Classifier(
         "http://localhost:1/invocations", signature=Signature(), token=secret_12345
     )
-    assert "12345" not in repr(classifier) + repr(vars(classifier)["_settings"])
+    assert "12345" not in repr(classifier) + repr(classifier._asker.settings)
 
 
 def module_token() -> str:
