@@ -97,5 +97,6 @@ def _read(documents: object, predictor: Predictor, deadline: Deadline) -> Iterat
     mend = "put a single document into a list"
     documents = check_many(documents, "documents", "rank(query, {})", mend)
     for at, document in enumerate(documents):  # which may be read from a slow source
-        predictor.check_time(deadline, "reading the documents alone", _LIST)
+        if deadline.over:
+            raise predictor.too_late(deadline, "reading the documents alone", _LIST)
         yield read_text(document, f"documents[{at}]")

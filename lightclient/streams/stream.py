@@ -288,8 +288,9 @@ class _Stream:
         try:
             plan = self._sender.plan()
             pieces = started.pieces(places, plan)
-            if within:
-                self._sender.predictor.check_time(within, f"tokenizing {len(places)} texts alone")
+            if within and within.over:
+                work = f"tokenizing {len(places)} texts alone"
+                raise self._sender.predictor.too_late(within, work)
         except LightClientError as error:
             for at in places:
                 started.set_outcome(at, error)
