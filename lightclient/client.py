@@ -102,7 +102,7 @@ class Classifier:
             ca_certs=ca_certs, client_cert=client_cert, retries=retries, long_texts=long_texts,
             stride=stride,
         )  # fmt: skip
-        self.__setstate__(settings)
+        self._asker = Asker(settings)
 
     @property
     def timeout(self) -> float:
@@ -396,15 +396,6 @@ class Classifier:
         are fetched anew.
         """
         self._asker = Asker(settings)
-
-    def __copy__(self) -> "Classifier":
-        """Make another with the same settings. It stays in this process, and so may its secrets."""
-        copied = type(self).__new__(type(self))
-        copied.__setstate__(self._asker.settings)
-        return copied
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Classifier":
-        return self.__copy__()
 
 
 @overload

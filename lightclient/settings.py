@@ -102,6 +102,10 @@ class Settings:
                 )
         return dict(self.__dict__)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Settings":
+        """Give itself, as nothing can change it. A copy stays here, and so may its secrets."""
+        return self
+
 
 def _is_found_by_name(value: Any) -> bool:
     """Whether it is a function of a module, which pickle stores as the names of both."""

@@ -4,6 +4,7 @@ Where a test says that something ends, its server never answers, so that nothing
 """
 
 import asyncio
+import copy
 import gc
 import inspect
 import os
@@ -645,6 +646,39 @@ def test_it_pickles(url: str) -> None:
     run(again.aclose())
     with pytest.raises(InputError, match="cannot be pickled"):
         pickle.dumps(AsyncClassifier(url, token="secret"))
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copy_may_have_the_secrets(copied: Callable[[Any], Any]) -> None:
+    def authorized(connection: socket.socket) -> None:
+        assert b"Bearer secret" in read_request(connection)
+        connection.sendall(outputs())
+
+    with serving(authorized) as server:
+        original = AsyncClassifier(server.url, signature=Signature(), token="secret")
+        another = copied(original)
+        assert run(another.classify("a"))
+        assert another._asker is not original._asker
+        run(another.aclose())
+
+
+@pytest.mark.parametrize("kind", [Classifier, AsyncClassifier])
+def test_a_subclass_may_add_to_the_state(url: str, kind: Any) -> None:
+    class Named(kind):  # type: ignore[misc]
+        def __init__(self, name: str) -> None:
+            super().__init__(url)
+            self.name = name
+
+        def __getstate__(self) -> Any:
+            return super().__getstate__(), self.name
+
+        def __setstate__(self, state: Any) -> None:
+            inner, self.name = state
+            super().__setstate__(inner)
+
+    original = Named("mine")
+    for again in (copy.copy(original), copy.deepcopy(original)):
+        assert (again.name, repr(again)) == ("mine", repr(original))
 
 
 def test_the_threads_see_the_context_of_the_task() -> None:

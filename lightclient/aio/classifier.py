@@ -84,7 +84,7 @@ class AsyncClassifier:
             ca_certs=ca_certs, client_cert=client_cert, retries=retries, long_texts=long_texts,
             stride=stride,
         )  # fmt: skip
-        self.__setstate__((settings, max_concurrency))
+        self._set_up(settings, max_concurrency)
 
     @property
     def timeout(self) -> float:
@@ -359,9 +359,11 @@ class AsyncClassifier:
 
     def __setstate__(self, state: tuple[Settings, int]) -> None:
         """Set up from settings, as `Classifier` does."""
-        settings, self._max_concurrency = state
-        self._asker = Asker(settings)
-        self._pool, self._streams = Pool(self._max_concurrency), WeakSet[Relay]()
+        self._set_up(*state)
+
+    def _set_up(self, settings: Settings, max_concurrency: int) -> None:
+        self._asker, self._max_concurrency = Asker(settings), max_concurrency
+        self._pool, self._streams = Pool(max_concurrency), WeakSet[Relay]()
 
 
 async def _wait_for(threads: list[threading.Thread], seconds: float = math.inf) -> None:
