@@ -131,7 +131,14 @@ def test_close_is_honoured(client):
 
 def test_http_1_0_ends_with_its_answer(client):
     client.sendall(post(version="1.0"))
-    assert client.makefile("rb").read().startswith(b"HTTP/1.0 200 OK\r\n")
+    assert b" 200 OK\r\n" in client.makefile("rb").read()
+
+
+def test_http_1_0_may_ask_to_stay(client):
+    for version in ("1.0", "1.0", "1.1"):
+        status, headers, _ = ask(client, post(version=version, Connection="keep-alive"))
+        assert status == 200
+        assert headers["Connection"] == ("keep-alive" if version == "1.0" else None)
 
 
 def test_a_client_that_waits_for_a_word_gets_it(client):
@@ -194,13 +201,19 @@ def test_chunks_over_the_limit_are_refused(client, monkeypatch, chunks):
         (b"GET\r\n\r\n", 400),
         (b"POST /v1/models/model:predict\r\n\r\n", 400),
         (b"GET /v1/models/a b HTTP/1.1\r\n\r\n", 400),
+        (b"GET /v1/models/model HTTP/1.1\r\nno colon\r\n\r\n", 400),
+        (b"GET /v1/models/model HTTP/1.1\r\nA : b\r\n\r\n", 400),
+        (b"GET /v1/models/model HTTP/1.1\r\n a: fold of nothing\r\n\r\n", 400),
         (b"GET /v1/models/model HTTP/2.0\r\n\r\n", 505),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n", 400),
         (b"GET /" + b"a" * 8_000_000 + b" HTTP/1.1\r\n\r\n", 414),
         (b"GET /v1/models/model HTTP/1.1\r\nA: " + b"b" * 8_000_000 + b"\r\n\r\n", 431),
         (b"GET /v1/models/model HTTP/1.1\r\n" + b"A: b\r\n" * 1_000_000 + b"\r\n", 431),
     ],
-    ids=["word", "version", "space", "HTTP/2.0", "TLS", "long path", "long header", "many headers"],
+    ids=(
+        "word|version|space|no colon|space before colon|fold|HTTP/2.0|TLS|long path|long header"
+        "|many headers"
+    ).split("|"),
 )
 def test_a_broken_head_is_refused(client, head, status):
     answered, headers, page = ask(client, head)
@@ -243,7 +256,10 @@ def test_a_gzip_body_is_inflated(client):
     assert gzipped(client, gzip.compress(BODY)) == (200, {"outputs": [[2.0, 4.0]]})
 
 
-@pytest.mark.parametrize("data", [BODY, gzip.compress(BODY)[:-3], zlib.compress(BODY)])
+@pytest.mark.parametrize(
+    "data",
+    [BODY, gzip.compress(BODY)[:-3], gzip.compress(BODY) + b"more", zlib.compress(BODY)],
+)
 def test_a_broken_gzip_body_counts_as_empty(client, data):
     assert gzipped(client, data) == (400, {"error": "JSON Parse error: The document is empty"})
 

@@ -4,6 +4,7 @@ import json
 import socket
 import time
 import zlib
+from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from http.server import BaseHTTPRequestHandler
 from io import BufferedReader
 
@@ -13,6 +14,8 @@ BODY_BYTES = 64 * 1024 * 1024
 INFLATED_BYTES = 100 * 1024 * 1024  # kMaxUncompressedBytes in util/net_http/compression/gzip_zlib.h
 LINGER_SECONDS = 2.0  # how long the rest of a refused request is read
 _LINE_BYTES = 1024  # between chunks
+# What stands in a line that is no header, and after it, the library leaves out.
+_LOST = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 
 
 class Exchange(BaseHTTPRequestHandler):
@@ -58,12 +61,13 @@ class Exchange(BaseHTTPRequestHandler):
     do_GET = do_POST = do_HEAD = do_PUT = do_DELETE = do_OPTIONS = do_PATCH = _answer  # noqa: N815
 
     def _send(self, status: int, content: bytes) -> None:
-        self.protocol_version = self.request_version  # HTTP/1.0 is answered in kind
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         if self.close_connection:
             self.send_header("Connection", "close")
+        elif self.request_version == "HTTP/1.0":  # else the client waits for the end
+            self.send_header("Connection", "keep-alive")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
@@ -88,10 +92,12 @@ class Exchange(BaseHTTPRequestHandler):
     def _read_body(self) -> bytes:
         """Read the body, inflated if it says so; nothing at all if that fails.
 
-        Raises ValueError for what is no length, OverflowError for too large a body, and EOFError
-        if the client leaves before its end. Source of the rule on what cannot be inflated:
-        tensorflow_serving/util/net_http/server/internal/evhttp_request.cc.
+        Raises ValueError for what is no length or no header, OverflowError for too large a body,
+        and EOFError if the client leaves before its end. Source of the rule on what cannot be
+        inflated: tensorflow_serving/util/net_http/server/internal/evhttp_request.cc.
         """
+        if any(isinstance(defect, _LOST) for defect in self.headers.defects):
+            raise ValueError
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             body = self._read_chunks()
         else:
@@ -103,7 +109,7 @@ class Exchange(BaseHTTPRequestHandler):
             body = inflater.decompress(body, INFLATED_BYTES)
         except zlib.error:
             return b""
-        return body if inflater.eof else b""
+        return body if inflater.eof and not inflater.unused_data else b""
 
     def _read_chunks(self) -> bytes:
         body = bytearray()
