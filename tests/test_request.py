@@ -1,6 +1,7 @@
 """The body as text: whatever the batch, its JSON is the padded columns and nothing else."""
 
 import json
+import tracemalloc
 from typing import Any
 
 from hypothesis import given
@@ -74,3 +75,14 @@ def test_the_row_form_says_the_same(batch: Batch, signature: Signature) -> None:
     assert sent.pop("signature_name", "serving_default") == signature.name
     rows = [dict(zip(expected, row, strict=True)) for row in zip(*expected.values(), strict=True)]
     assert repr(sent) == repr({"instances": rows})
+
+
+def test_nothing_is_kept_of_long_rows() -> None:
+    padding = Padding(token_id=0, type_id=0, left=False)
+    tracemalloc.start()
+    for tokens in range(20_000, 20_030):
+        row = [1] * tokens
+        build_request(Batch([row], [row], [False], tokens + 10, padding), Signature())
+    left, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert left < 1_000_000
