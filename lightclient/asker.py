@@ -7,7 +7,7 @@ from lightclient.checks import check_choice
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.imports import import_numpy_meanwhile
 from lightclient.model.encoding import Text, count_tokens
-from lightclient.questions.long_texts import Cut, make_question
+from lightclient.questions.classify import Classify, make_question
 from lightclient.questions.question import Question
 from lightclient.serving.predictor import Predictor
 from lightclient.settings import Settings, check_timeout
@@ -39,11 +39,16 @@ class Asker:
         seconds = self.settings.timeout if timeout is None else check_timeout(timeout)
         return Deadline(seconds, stop)
 
-    def ask(self, question: Question, texts: list[Text], deadline: Deadline) -> list[Any]:
-        """The answers to the texts of one call, in one request if each of them is one row."""
+    def ask(
+        self, question: Question, texts: list[Text], deadline: Deadline, noun: str = "texts"
+    ) -> list[Any]:
+        """The answers to the texts of one call, in one request where `classify` asks.
+
+        `noun`: what errors call the texts, if there are several.
+        """
         if not texts:
             return []
-        if isinstance(question, Cut):
+        if isinstance(question, Classify):
             found = self.predictor.ask(question.one_row_each, texts, deadline)
             if found is not None:
                 return found
@@ -55,7 +60,8 @@ class Asker:
             self.predictor,
             deadline.seconds,
             stops_at_error=True,
-            names_text=len(texts) > 1,
+            noun=noun if len(texts) > 1 else None,
+            patient=False,
             within=deadline,
             stop=deadline.stop,
         )

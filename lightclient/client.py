@@ -58,10 +58,10 @@ class Classifier:
             and no deadline interrupts it.
         ca_certs: a PEM file of the authorities to trust instead of the system's.
         client_cert: a PEM file with certificate and key, or a pair of files.
-        retries: how often a call is repeated, inside its deadline, after 429, 503 or a broken
-            connection. All calls together have 35 repeats, and one more for every five calls; after
-            that, an error comes at once. `classify_many` repeats a request until its deadline,
-            unless this is 0, but seldom when those are used up.
+        retries: how often a request is repeated, inside the deadline of its call, after 429, 503 or
+            a broken connection. All calls together have 35 repeats, and one more for every five
+            calls; after that, an error comes at once. `classify_many` and `zero_shot_many` repeat a
+            request until its deadline, unless this is 0, but seldom when those are used up.
         long_texts: what becomes of a text that is longer than the model takes. "cut": the rest is
             left out, and `truncated` says so. "refuse": an InputError says how many tokens it has.
             "mean" or "max": it is read in windows of the model's length that overlap, at most
@@ -73,7 +73,8 @@ class Classifier:
 
     Raises:
         InputError: an argument is not what it must be; the message names it.
-        SettingError: there is no URL, or a variable of the environment is broken.
+        SettingError: there is no URL, or `LIGHTCLIENT_TIMEOUT`, `LIGHTCLIENT_FUNCTION` or the
+            proxy of the environment is not what it must be.
         BundleError: the bundle is missing or broken.
     """
 
@@ -207,8 +208,9 @@ class Classifier:
                 If a request fails, it is sent again, whole and then in parts, to find the text
                 that made it fail. `index` of the error is the text's place.
             missing: what happens to a missing value: None, NaN, pandas.NA, pandas.NaT, a masked
-                value of numpy, a null of pyarrow or polars, or a pair with one of these. "error":
-                it fails as what is no text. "none": None takes the place of its answer.
+                value of numpy, a null of pyarrow or polars, or a pair with one of these, but not an
+                empty text. "error": it fails as what is no text. "none": None takes the place of
+                its answer.
             timeout: the seconds for all texts together, from now on. After it, each text that has
                 no answer yet fails with `TimedOut`. If it is left out, there is no such bound.
 
@@ -337,8 +339,8 @@ class Classifier:
         configuration states for a CrossEncoder, or else a sigmoid.
 
         All documents are read before the first request. The pairs go in requests as those of
-        `classify_many` do: sorted by length, several at once, repeated until the deadline. A pair
-        that is too long is cut, the longer text first.
+        `classify_many` do: sorted by length, and several at once. A pair that is too long is cut,
+        the longer text first.
 
         Args:
             query: what is looked for.

@@ -29,7 +29,7 @@ from lightclient import (
 from lightclient.http.deadline import Deadline
 from lightclient.model.encoding import encode
 from lightclient.model.files import DEFAULT_BUNDLE, NAMES, bound, fingerprint, read_files
-from lightclient.questions.long_texts import Cut
+from lightclient.questions.classify import Classify
 from lightclient.standin import Batching, ServedModel, SignatureDef, StandIn, TensorSpec
 from lightclient.standin.bundle import bundle_signature
 from lightclient.standin.models import Repository
@@ -433,7 +433,7 @@ def test_a_bundle_that_takes_too_long_to_load(spam: Path) -> None:
                 return predictor.bundle.fingerprint == mark
 
         with pytest.raises(TimedOut, match=r"loading the bundle .* took longer .* call warm\("):
-            predictor.ask(Cut().one_row_each, ["a"], OverOnceLoaded(10))
+            predictor.ask(Classify().one_row_each, ["a"], OverOnceLoaded(10))
         assert classifier.classify("a").label in ("HAM", "SPAM")
 
 

@@ -69,6 +69,16 @@ def test_a_table(run: Run) -> None:
     assert len(second) == 80
 
 
+def test_the_name_of_a_file_is_taken_for_a_text_with_a_word_about_it(
+    run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "reviews.csv"
+    file.write_text("text\ngood\n")
+    status, out, err = run("classify", str(file))
+    assert (status, out.count("\n")) == (0, 1)
+    assert err == f"lightclient: {str(file)!r} is taken for a text: --file reads a file\n"
+
+
 def test_top_k_in_a_table(run: Run) -> None:
     assert run("classify", "--top-k", "5", "good")[1] == (
         "POSITIVE 0.97073  NEGATIVE 0.02927  good\n"

@@ -9,7 +9,7 @@ import re
 import shutil
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -408,7 +408,7 @@ def test_any_str_is_a_result_or_our_error(classifier: Classifier, text: str) -> 
         ({"token": "a\nb"}, "^token"),
         ({"bundle": 3}, "^bundle"),
         ({"url": "localhost:8501"}, "must start with http"),
-        ({"url": "http://h:8501"}, "names no model"),
+        ({"url": "http://h:8501"}, "has no path of a model"),
     ],
 )
 def test_arguments_are_checked_at_the_door(arguments: dict[str, Any], words: str) -> None:
@@ -444,9 +444,30 @@ def test_nobody_there() -> None:
         Classifier("http://127.0.0.1:1/v1/models/m", retries=0).classify("a")
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda classifier: classifier.classify("a"),
+        lambda classifier: classifier.classify(["a", "b"]),
+        lambda classifier: classifier.classify("word " * 1000),  # in windows
+        lambda classifier: classifier.zero_shot("a", ["b", "c"]),
+        lambda classifier: classifier.rank("a", ["b", "c"]),
+    ],
+)
+def test_a_request_of_any_call_is_repeated_as_often_as_retries_says(
+    ask: Callable[[Classifier], object],
+) -> None:
+    classifier = Classifier(
+        "http://127.0.0.1:1/v1/models/m", signature=Signature(), retries=1, long_texts="mean"
+    )
+    with pytest.raises(CannotConnect) as caught:
+        ask(classifier)
+    assert caught.value.attempts == 2
+
+
 def test_a_deadline_that_tokenizing_uses_up(url: str) -> None:
     classifier = Classifier(url, timeout=1e-9, signature=Signature())
-    with pytest.raises(lightclient.TimedOut, match="tokenizing 2 texts alone") as caught:
+    with pytest.raises(lightclient.TimedOut, match="tokenizing alone") as caught:
         classifier.classify(["a", "b"])
     assert (caught.value.attempts, caught.value.timeout) == (0, 1e-9)
 

@@ -67,7 +67,7 @@ def test_the_url_of_a_model_is_read_as_before() -> None:
     "url", ["http://h/endpoints/E", "http://h/v1/predict", "http://h/invocation"]
 )
 def test_other_urls_are_refused(url: str) -> None:
-    with pytest.raises(InputError, match="names no model"):
+    with pytest.raises(InputError, match="has no path of a model"):
         parse_address(url)
 
 

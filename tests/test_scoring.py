@@ -132,8 +132,15 @@ def test_a_classification_is_plain_and_frozen() -> None:
     assert all(math.isfinite(value) for value in answer.logits)
 
 
-@pytest.mark.parametrize("row", [[3.4e38, -3.4e38], [0.0, -200.0], [-3.4e38, 1.0]])
+@pytest.mark.parametrize(
+    "row",
+    [
+        [3.4e38, -3.4e38], [0.0, -200.0], [200.0, 0.0], [-3.4e38, 1.0],
+        *([size, *[-size] * 50_000] for size in (29.9, 30.1, 43.0, 44.0, 60.0, 90.0)),
+    ],
+)  # fmt: skip
 def test_extreme_logits_give_scores_and_no_warning(row: list[float]) -> None:
+    """An application may have told numpy to raise an error where exp gives 0, or nearly."""
     with np.errstate(all="raise"):
         for scores in (softmax(floats(row)), sigmoid(floats(row))):
             assert np.isfinite(scores).all()

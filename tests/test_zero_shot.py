@@ -475,7 +475,7 @@ def test_the_timeout_holds_for_all_requests_together(nli: Path) -> None:
         assert [type(error) for error in found] == [TimedOut] * len(TEXTS)
 
         labels = [f"label {at}" for at in range(1200)]  # of a million tokens
-        with pytest.raises(TimedOut, match=r"^tokenizing 1 texts alone took longer"):
+        with pytest.raises(TimedOut, match=r"^tokenizing alone took longer"):
             classifier.zero_shot("the late train " * 300, labels, timeout=0.02)
 
     def slow(ids: list[int]) -> list[float]:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from lightclient.errors import InputError, LightClientError
 from lightclient.http.deadline import Deadline
 from lightclient.model.encoding import Text, check_text
 
-Record = Mapping[str, Any]
+Record = dict[str, Any]
 _LOG = logging.getLogger("lightclient")
 
 
@@ -91,7 +91,7 @@ QUEUE = Records(
     "aws:sqs",
     name=lambda record: str(record["messageId"]),
     body=lambda record: str(record["body"]),
-    ordered=lambda record: str(record["eventSourceARN"]).endswith(".fifo"),
+    ordered=lambda record: str(record.get("eventSourceARN")).endswith(".fifo"),
 )
 STREAM = Records(
     "aws:kinesis",

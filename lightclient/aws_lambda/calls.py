@@ -65,11 +65,14 @@ def _body(event: Event) -> str | bytes:
 def _refusal(event: Event, error: errors.LightClientError) -> Event:
     found = (status for kind, status in _STATUSES if isinstance(error, kind))
     status, name = next(found, HTTPStatus.BAD_GATEWAY), type(error).__name__
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        _LOG.warning("answered %d: %s: %s", status, name, error)
+    message = str(error)
+    if not isinstance(error, errors.InputError):
+        # It names servers, and says what only whoever runs them can do.
+        _LOG.warning("answered %d: %s: %s", status, name, message)
+        message = "the model's server gave no answer to this; the log of the function says more"
     pause = getattr(error, "retry_after", None)
     headers = {} if pause is None else {"Retry-After": str(math.ceil(pause))}
-    return _response(event, status, {"error": name, "message": str(error)}, headers)
+    return _response(event, status, {"error": name, "message": message}, headers)
 
 
 def _response(

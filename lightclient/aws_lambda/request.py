@@ -5,7 +5,7 @@ Beside it, `top_k` and `threshold` may stand.
 
 import json
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from lightclient.classification import Classification, Threshold, check_threshol
 from lightclient.client import Classifier
 from lightclient.errors import InputError
 
-Deliver = Callable[[Mapping[str, Any], Classification], object]
+Deliver = Callable[[dict[str, Any], Classification], object]
 
 
 @dataclass(frozen=True)

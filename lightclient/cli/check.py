@@ -17,7 +17,7 @@ from lightclient.errors import (
     ReplyError,
 )
 from lightclient.messages import printable
-from lightclient.questions.long_texts import Cut
+from lightclient.questions.classify import Classify
 
 if TYPE_CHECKING:
     from lightclient.http.deadline import Deadline
@@ -276,7 +276,7 @@ class _Walk:
 
     def answer(self) -> str:
         """A text's classification."""
-        [answer] = self._predictor.ask(Cut().one_row_each, [_SAMPLE], self._deadline()) or []
+        [answer] = self._predictor.ask(Classify().one_row_each, [_SAMPLE], self._deadline()) or []
         asked = ", asked with form='row'" if self._settings.form == "row" else ""
         return f"{_SAMPLE!r} gets {answer}{asked}"
 

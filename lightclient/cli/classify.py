@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from lightclient.checks import check_number
 from lightclient.cli import options
@@ -18,9 +18,6 @@ from lightclient.cli.rows import KINDS, Source, read_rows, read_texts
 from lightclient.cli.run import Run
 from lightclient.cli.tally import Tally
 from lightclient.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 _TEXT = """\
 Classify the texts of the command line, of a file, or of stdin.

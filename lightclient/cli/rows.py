@@ -142,7 +142,9 @@ class Source:
 def read_texts(texts: list[str]) -> Source:
     """The texts of a command line."""
     rows = (_plain_row(f"text {at}", text) for at, text in enumerate(texts, 1))
-    return Source("the command line", ("text",), rows, count=len(texts))
+    file = next(filter(os.path.isfile, texts), None)
+    notice = "" if file is None else f"{short_repr(file)} is taken for a text: --file reads a file"
+    return Source("the command line", ("text",), rows, notice=notice, count=len(texts))
 
 
 def read_rows(
@@ -280,7 +282,8 @@ def _table_rows(
         cells = found or [""]  # an empty cell cannot be written in another way as TSV
         if len(cells) > width:
             raise RowError(
-                f"{name}: row {number} has {len(cells)} cells, but there are {width} columns"
+                f"{name}: row {number} has {len(cells)} cells, but there are {width} columns; a "
+                "cell with a separator in it must stand in double quotes"
             )
         lack = f"has an empty {column}" if at < len(cells) else f"has no cell for {column}"
         values = (*cells, *[""] * (width - len(cells)))

@@ -17,13 +17,15 @@ class Pace:
 
     `limit`: how many are allowed as long as the server refuses none. `most`: the highest limit that
     may come; `limit` itself if left out. `refusals`: how many there were. `patient`: whether a
-    request that fails is repeated until its deadline, rather than as often as a single call.
+    request that fails is repeated until its deadline, rather than as often as a single call; it
+    is not for a while after one has failed for good.
     """
 
-    def __init__(self, limit: int, most: int | None = None) -> None:
+    def __init__(self, limit: int, most: int | None = None, *, patient: bool = True) -> None:
         # No lock, which an interrupt or a finalizer could leave locked. If an update is lost to
         # that of another thread, the next ones make up for it.
-        self.patient, self.refusals = True, 0
+        self.patient, self.refusals = patient, 0
+        self._may_be_patient = patient
         self._most, self._limit, self._allowed = most or limit, limit, float(limit)
         self._free: SimpleQueue[None] = SimpleQueue()
         self._withheld: SimpleQueue[None] = SimpleQueue()
@@ -55,7 +57,7 @@ class Pace:
 
     def answered(self) -> None:
         """The server has answered a request."""
-        self.patient = True
+        self.patient = self._may_be_patient
         self._allowed = min(self._allowed + _MORE, float(self._limit))
 
     def refused(self) -> None:

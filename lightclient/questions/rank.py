@@ -5,7 +5,6 @@ What is made of it, and the order of documents that tie, are as in sentence-tran
 cross_encoder/model.py, `CrossEncoder.rank`.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -13,7 +12,7 @@ from typing import Any
 
 from lightclient.checks import check_whole
 from lightclient.classification import Classification
-from lightclient.errors import InputError, LightClientError, SignatureError
+from lightclient.errors import InputError, SignatureError
 from lightclient.http.deadline import Deadline
 from lightclient.messages import printable
 from lightclient.model.encoding import Row, Text, check_text
@@ -69,7 +68,7 @@ class Fit:
 
 
 def rank(
-    ask: Callable[[Fit, list[Any], Deadline], list[float]],
+    ask: Callable[[Fit, list[Any], Deadline, str], list[float]],
     predictor: Predictor,
     query: str,
     documents: Iterable[str],
@@ -83,11 +82,7 @@ def rank(
         check_whole("top_k", top_k, 1)
     question = Fit(str(check_text(query, "query")))
     texts: list[Any] = list(_read(documents, predictor, deadline))
-    try:
-        scores = ask(question, texts, deadline)
-    except LightClientError as error:  # which calls a text of the stream what it is there
-        error.args = (re.sub(r"^texts\[", "documents[", str(error)),)
-        raise
+    scores = ask(question, texts, deadline, "documents")
     found = [Ranked(at, score) for at, score in enumerate(scores)]
     # Python's sort is stable, in reverse too: documents that tie stay in the order given.
     return sorted(found, key=attrgetter("score"), reverse=True)[:top_k]

@@ -83,8 +83,8 @@ def parse_address(url: str | None) -> Address:
     if match:
         raise InputError(f"url {url!r} must not end so; this client uses :predict: {_SHAPE}")
     raise InputError(
-        f"url {url!r} names no model; write {_SHAPE}, or for other servers a URL that ends in "
-        f"{', '.join(_PREDICT_ONLY)}"
+        f"url {url!r} has no path of a model; write {_SHAPE}, with /versions/N or /labels/L behind "
+        f"it if need be, or for other servers a URL that ends in {', '.join(_PREDICT_ONLY)}"
     )
 
 

@@ -116,7 +116,7 @@ class Predictor:
             try:
                 rows = make_rows(texts, plan)
                 if deadline.over:
-                    raise self.too_late(deadline, f"tokenizing {len(texts)} texts alone")
+                    raise self.too_late(deadline, "tokenizing alone")
                 return None if rows is None else self.predict(rows, plan, deadline)
             except MAY_BE_OUTDATED as error:
                 new_plan = self.next_plan(plan, error, deadline) if tries_left else None

@@ -54,7 +54,8 @@ class Sender:
     """Sends the requests of one stream. Threads share it.
 
     `timeout` holds for each request, and `within` for all of them together. `stop` ends them.
-    `stops_at_error`: nobody will see what comes after the first error. `climb`, `pace`: how large
+    `stops_at_error`: nobody will see what comes after the first error. `patient`: a request is
+    repeated until its deadline. `climb`, `pace`: how large
     the requests are, and how many are under way.
     """
 
@@ -66,11 +67,12 @@ class Sender:
         stop: Stop,
         *,
         stops_at_error: bool,
+        patient: bool,
     ) -> None:
         self.predictor, self.within, self.stop = predictor, within, stop
         self._timeout, self._stops_at_error = timeout, stops_at_error
         self.climb = Climb(timeout)
-        self.pace = Pace(self.climb.load.requests, self.climb.most_requests)
+        self.pace = Pace(self.climb.load.requests, self.climb.most_requests, patient=patient)
         self._under_way: set[object] = set()
         self._pad_lock = threading.Lock()
 

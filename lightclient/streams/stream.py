@@ -47,7 +47,8 @@ def ask_stream(
     timeout: float,
     *,
     stops_at_error: bool,
-    names_text: bool = True,
+    noun: str | None = "texts",
+    patient: bool = True,
     may_be_missing: bool = False,
     within: Deadline | None = None,
     stop: Stop | None = None,
@@ -56,18 +57,21 @@ def ask_stream(
 
     `timeout` holds for each request, and `within` for all of them together. Another thread can end
     the stream by setting `stop`. What the stream gives or raises after that has no meaning.
-    `names_text`: an error says which text it is of.
+    `noun`: what errors call the texts, of which they name one; None: there is only one. `patient`:
+    a request is repeated until its deadline, rather than as often as a single call.
     """
     started: deque[_Started] = deque()
     stop = stop or Stop()
-    sender = Sender(predictor, timeout, within, stop, stops_at_error=stops_at_error)
+    sender = Sender(
+        predictor, timeout, within, stop, stops_at_error=stops_at_error, patient=patient
+    )
     with _Stream(sender, question) as stream:
         for chunk in read_chunks(texts, question.rows_a_text, may_be_missing=may_be_missing):
             started.append(stream.start(chunk))
             if len(started) == _CHUNKS_AT_ONCE:
-                yield from _in_order(started.popleft(), stops_at_error, names_text)
+                yield from _in_order(started.popleft(), stops_at_error, noun)
         while started:
-            yield from _in_order(started.popleft(), stops_at_error, names_text)
+            yield from _in_order(started.popleft(), stops_at_error, noun)
 
 
 class _Piece(NamedTuple):
@@ -202,13 +206,13 @@ class _Started:
             self.ended.get(timeout=_LONGEST_WAIT)
 
 
-def _in_order(started: _Started, stops_at_error: bool, names_text: bool) -> Iterator[Any]:
+def _in_order(started: _Started, stops_at_error: bool, noun: str | None) -> Iterator[Any]:
     for at in range(len(started.outcomes)):
         while (outcome := started.outcomes[at]) is None:
             started.wait()
         if isinstance(outcome, LightClientError):
-            if names_text:
-                outcome = _placed(outcome, started.chunk.start + at)
+            if noun:
+                outcome = _placed(outcome, noun, started.chunk.start + at)
             if stops_at_error:
                 raise outcome
         elif isinstance(outcome, BaseException):
@@ -226,11 +230,11 @@ def _check_process(pid: int) -> None:
         )
 
 
-def _placed(error: LightClientError, place: int) -> LightClientError:
+def _placed(error: LightClientError, noun: str, place: int) -> LightClientError:
     """The error of a request as that of one of its texts."""
     placed = copy(error)
     placed.index = place
-    where = f"texts[{place}]"
+    where = f"{noun}[{place}]"
     if isinstance(error, ABOUT_A_TEXT) and not str(error).startswith(where):
         placed.args = (f"{where}: {error}",)
     placed.__cause__ = error.__cause__
@@ -289,8 +293,7 @@ class _Stream:
             plan = self._sender.plan()
             pieces = started.pieces(places, plan)
             if within and within.over:
-                work = f"tokenizing {len(places)} texts alone"
-                raise self._sender.predictor.too_late(within, work)
+                raise self._sender.predictor.too_late(within, "tokenizing alone")
         except LightClientError as error:
             for at in places:
                 started.set_outcome(at, error)

@@ -1,4 +1,4 @@
-"""What is asked about a text, where one may be longer than the model reads."""
+"""What `classify` asks about a text, which may be longer than the model reads."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -15,7 +15,7 @@ Joining = Literal["mean", "max"]
 _SURELY_LONG = 100_000
 
 
-class Cut:
+class Classify:
     """What a text is classified as. Of one that is too long, the rest is left out."""
 
     rows_a_text = 1  # most texts fit, and a chunk is bounded by its characters as well
@@ -36,7 +36,7 @@ class Cut:
         return found[0]
 
 
-class Refuse(Cut):
+class Refuse(Classify):
     """What a text is classified as. One that is too long is an error."""
 
     def _tokenize(self, texts: Sequence[Text], plan: Plan) -> list[Row]:
@@ -51,7 +51,7 @@ class Refuse(Cut):
         return rows
 
 
-class Windows(Cut):
+class Windows(Classify):
     """What a text is classified as. One that is too long is read in windows that overlap.
 
     Their scores become one, label by label, by their mean or maximum. Two neighbouring windows
@@ -84,8 +84,8 @@ class Windows(Cut):
         return join(found, plan, self._joining)
 
 
-def make_question(long_texts: LongTexts, stride: int) -> Cut:
+def make_question(long_texts: LongTexts, stride: int) -> Classify:
     """What a classifier asks about a text."""
     if long_texts in ("mean", "max"):
         return Windows(long_texts, stride)
-    return Refuse() if long_texts == "refuse" else Cut()
+    return Refuse() if long_texts == "refuse" else Classify()
