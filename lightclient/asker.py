@@ -11,7 +11,7 @@ from lightclient.questions.classify import Classify, make_question
 from lightclient.questions.question import Question
 from lightclient.serving.predictor import Predictor
 from lightclient.settings import Settings, check_timeout
-from lightclient.texts import check_many
+from lightclient.texts import FOR_COLUMNS, check_many
 
 if TYPE_CHECKING:
     from lightclient.questions.rank import Ranked
@@ -78,7 +78,7 @@ class Asker:
     ) -> Generator[Any, None, None]:
         """The answers to many texts, in order. `stop`: ends it from another thread."""
         mend = "for one text there are classify and zero_shot"
-        texts = check_many(texts, "texts", "classify_many({})", mend)
+        texts = check_many(texts, "texts", FOR_COLUMNS, mend)
         check_choice("on_error", on_error, get_args(OnError))
         check_choice("missing", missing, get_args(OnMissing))
         within = None if timeout is None else Deadline(check_timeout(timeout))

@@ -16,6 +16,7 @@ _MISSING_TYPES = {"NoneType", "NAType", "NaTType", "MaskedConstant"}
 # How the types are called, also those of numpy, of which one value differs from itself: NaN or NaT.
 _MAY_BE_NAN = ("float", "longdouble", "datetime64", "timedelta64")
 _SHOWN = 5
+FOR_COLUMNS = "classify_many or zero_shot_many"  # as messages name them
 
 
 class Missing:
@@ -109,14 +110,14 @@ def _to_python(value: object, where: str) -> object:
         ) from None  # that error may hold the text
 
 
-def check_many(texts: object, argument: str, call: str, mend: str) -> Iterable[Any]:
+def check_many(texts: object, argument: str, takers: str, mend: str) -> Iterable[Any]:
     """The texts of a column, none of which has been read.
 
     Raises:
-        InputError: they are one text, a table, or nothing that can be iterated. `argument`, `call`
-            and `mend` are for the message, the first two as in `refuse_table`.
+        InputError: they are one text, a table, or nothing that can be iterated. `argument`,
+            `takers` and `mend` are for the message, the first two as in `refuse_table`.
     """
-    refuse_table(texts, argument, call)
+    refuse_table(texts, argument, takers)
     is_one = isinstance(texts, (str, bytes)) or getattr(texts, "ndim", 1) == 0
     if is_one or not isinstance(texts, Iterable):
         kind = type(texts).__name__
@@ -124,26 +125,27 @@ def check_many(texts: object, argument: str, call: str, mend: str) -> Iterable[A
     return texts
 
 
-def refuse_table(texts: object, argument: str = "texts", call: str = "classify_many({})") -> None:
+def refuse_table(texts: object, argument: str = "texts", takers: str = FOR_COLUMNS) -> None:
     """Refuse a whole table, which may be a mapping. To iterate it would give the columns' names.
 
     Args:
         texts: what was given.
         argument: the name of what was given.
-        call: what takes a column, in the place of `{}`.
+        takers: the methods that take a column.
 
     Raises:
         InputError: it is one; the message names the first columns of a table.
     """
-    what, mend = type(texts).__name__, call.format('table["text"]') + ' takes the column "text"'
+    what, mend = type(texts).__name__, 'pass one column, like table["text"]'
     if isinstance(texts, Mapping):  # its keys may be texts, which no message may hold
-        mend += f", and {call.format('table.values()')} what a mapping holds"
+        mend += ", or what it holds, table.values()"
     elif (names := _column_names(texts)) is None:
         return
     elif names:
         what += " with the columns " + ", ".join(short_repr(name, 40) for name in names[:_SHOWN])
         what += f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    raise InputError(f"{argument} must be those of one column, not a whole {what}: {mend}")
+    words = f"{argument} must be those of one column, not a whole {what}"
+    raise InputError(f"{words}: {mend}, to {takers}")
 
 
 def _column_names(texts: Any) -> list[object] | None:

@@ -298,7 +298,7 @@ def test_a_model_that_cannot_tell_the_texts_of_a_pair_apart(folder: Path) -> Non
         (np.array("one"), "^documents must be an iterable of texts, not ndarray"),
         (None, "^documents must be an iterable of texts, not NoneType"),
         (7, "^documents must be an iterable of texts, not int"),
-        ({"a": "one"}, r"^documents must be those of one column.*rank\(query, table\.values\(\)\)"),
+        ({"a": "one"}, r"^documents must be those of one column.*table\.values\(\), to rank$"),
         (["one", None], r"^documents\[1\] is a missing value \(None\); leave it out$"),
         (["one", float("nan")], r"^documents\[1\] is a missing value \(nan\); leave it out$"),
         (["one", 3], r"^documents\[1\] must be a str, not int$"),

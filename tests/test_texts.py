@@ -4,6 +4,7 @@ The libraries themselves are tried in tests/engines; numpy is a requirement, so 
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -215,17 +216,25 @@ class Stream(Table):
 )
 def test_a_whole_table_is_refused(table: Any, told: str) -> None:
     classifier = Classifier(NOWHERE)
-    for take in (classifier.classify, classifier.classify_many):
-        with pytest.raises(InputError, match="texts must be those of one column") as caught:
+    labels = ["a", "b"]
+    takes: list[tuple[Callable[[Any], object], str]] = [
+        (classifier.classify, "texts must be .*, to classify_many or zero_shot_many$"),
+        (classifier.classify_many, "texts must be .*, to classify_many or zero_shot_many$"),
+        (partial(classifier.zero_shot, labels=labels), "texts .*, to .* or zero_shot_many$"),
+        (partial(classifier.zero_shot_many, labels=labels), "texts .*, to .* or zero_shot_many$"),
+        (partial(classifier.rank, "query"), "documents must be .*, to rank$"),
+    ]
+    for take, words in takes:
+        with pytest.raises(InputError, match=words) as caught:
             take(table)
-        assert told + 'classify_many(table["text"])' in str(caught.value)
+        assert told + 'pass one column, like table["text"]' in str(caught.value)
 
 
 def test_keys_that_may_be_texts_are_not_told() -> None:
     for mapping in ({"private": 1, "more": "words"}, {"private": ["a"]}, {}):
         with pytest.raises(InputError, match="not a whole dict: ") as caught:
             Classifier(NOWHERE).classify_many(mapping)
-        assert "classify_many(table.values())" in str(caught.value)
+        assert "or what it holds, table.values(), to classify_many" in str(caught.value)
         assert "private" not in str(caught.value)
 
 

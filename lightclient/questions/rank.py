@@ -90,7 +90,7 @@ def rank(
 
 def _read(documents: object, predictor: Predictor, deadline: Deadline) -> Iterator[str]:
     mend = "put a single document into a list"
-    documents = check_many(documents, "documents", "rank(query, {})", mend)
+    documents = check_many(documents, "documents", "rank", mend)
     for at, document in enumerate(documents):  # which may be read from a slow source
         if deadline.over:
             raise predictor.too_late(deadline, "reading the documents alone", _LIST)

@@ -1,6 +1,7 @@
 """Columns of the real pandas, polars, pyarrow and datasets, and the README's recipes for them."""
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -103,7 +104,7 @@ def test_a_whole_table_is_refused(name: str, classifier: Classifier) -> None:
     for take in (classifier.classify, classifier.classify_many):
         with pytest.raises(InputError, match=told) as caught:
             take(table)
-        assert 'classify_many(table["text"])' in str(caught.value)
+        assert re.search(r'table\["text"\],.* to classify_many', str(caught.value))
         assert len(str(caught.value)) < 300
 
 
