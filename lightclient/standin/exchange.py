@@ -61,7 +61,9 @@ class Exchange(BaseHTTPRequestHandler):
     do_GET = do_POST = do_HEAD = do_PUT = do_DELETE = do_OPTIONS = do_PATCH = _answer  # noqa: N815
 
     def _send(self, status: int, content: bytes) -> None:
+        self.protocol_version = self.request_version  # HTTP/1.0 is answered in kind
         self.send_response(status)
+        del self.protocol_version  # or the next request, too, would be taken for one of HTTP/1.0
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         if self.close_connection:
