@@ -79,6 +79,13 @@ def test_the_name_of_a_file_is_taken_for_a_text_with_a_word_about_it(
     assert err == f"lightclient: {str(file)!r} is taken for a text: --file reads a file\n"
 
 
+def test_who_types_a_text_is_told_soon_that_nobody_is_there(run: Run) -> None:
+    status, _, err = run("classify", "--url", "http://127.0.0.1:1/v1/models/m", "good")
+    assert status == 1
+    assert err.startswith("lightclient: cannot connect to http://127.0.0.1:1/")
+    assert "(tried 4 times)" in err
+
+
 def test_top_k_in_a_table(run: Run) -> None:
     assert run("classify", "--top-k", "5", "good")[1] == (
         "POSITIVE 0.97073  NEGATIVE 0.02927  good\n"

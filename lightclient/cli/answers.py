@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 MOST_WAITING = 10_000
 
 
-def find_labels(classifier: "Classifier", zero_shot: "ZeroShot | None" = None) -> tuple[str, ...]:
+def find_labels(
+    classifier: "Classifier", zero_shot: "ZeroShot | None" = None, *, patient: bool = True
+) -> tuple[str, ...]:
     """The labels of an answer, which may take a question to the server.
+
+    `patient`: it is repeated until the deadline, as the requests of a stream are.
 
     Raises:
         SignatureError, InputError: the served model cannot answer `zero_shot`.
@@ -27,7 +31,7 @@ def find_labels(classifier: "Classifier", zero_shot: "ZeroShot | None" = None) -
     from lightclient.http.deadline import Deadline
     from lightclient.http.pace import Pace
 
-    deadline = Deadline(classifier.timeout, pace=Pace(1))
+    deadline = Deadline(classifier.timeout, pace=Pace(1, patient=patient))
     plan = classifier._asker.predictor.plan(deadline)
     if zero_shot is None:
         return plan.bundle.labels

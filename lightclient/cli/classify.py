@@ -212,8 +212,8 @@ def _run(arguments: argparse.Namespace) -> int:
             console.say(source.notice)
         classifier = stack.enter_context(Classifier(**options.server_settings(arguments)))
         if arguments.texts:
-            # Asks the server, so that one which is away is told soon.
-            find_labels(classifier, arguments.zero_shot)
+            # Somebody waits, and is told soon if the server is away.
+            find_labels(classifier, arguments.zero_shot, patient=False)
         try:
             Run(arguments, source, classifier, console, tally).go()
         finally:
