@@ -54,11 +54,11 @@ def _templates(batch: Batch, token: str, filler: object) -> list[str]:
     return [_template(token, len(ids), filler, length - len(ids), left) for ids in batch.input_ids]
 
 
+@lru_cache(maxsize=64)  # more than a request needs, and little memory even for long rows
 def _template(token: str, tokens: int, filler: object, fillers: int, left: bool) -> str:
     """One row. But for its ids, its text depends on these numbers alone.
 
-    To fill it in takes half the time of json.dumps. It is not kept for the next request: to make
-    it takes next to nothing, and those of long rows would take much memory.
+    To fill it in takes half the time of json.dumps.
     """
     real, padding = f"{token}," * tokens, f"{filler}," * fillers
     row = padding + real if left else real + padding
