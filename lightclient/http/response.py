@@ -3,7 +3,6 @@
 import http.client
 import re
 from contextlib import suppress
-from http import HTTPStatus
 from typing import Any
 
 _LONGEST_LINE, _MOST_HEADERS = 65536, 100  # as in http.client
@@ -11,10 +10,20 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]+)[ \t]+([1-9][0-9]{2})([ \t][^\r\n]*
 _HEADER_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*?)[ \t]*\r?\n")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?\n")
 _LENGTH = re.compile(r"[0-9]{1,18}")
+# Numbers, because Python 3.11 takes longer to look a member of HTTPStatus up than to compare it.
+_CONTINUE, _BODILESS = 100, (204, 304)
 
 
 class MalformedAnswer(http.client.HTTPException):
     """An answer that breaks the rules of HTTP, or that TensorFlow Serving never gives."""
+
+
+class _Headers(http.client.HTTPMessage):
+    """The headers of an answer, whose values are given as they came."""
+
+    def items(self) -> list[tuple[str, Any]]:
+        """Name and value of each; HTTPMessage would look at each letter, for those of a mail."""
+        return list(self.raw_items())
 
 
 class StrictResponse(http.client.HTTPResponse):
@@ -37,7 +46,7 @@ class StrictResponse(http.client.HTTPResponse):
         if not b"HTTP/".startswith(self.fp.peek(5)[:5]):
             raise http.client.BadStatusLine("")
         self._read_head()
-        while self.status == HTTPStatus.CONTINUE:  # the answer itself follows
+        while self.status == _CONTINUE:  # the answer itself follows
             self._read_head()
         if self.status < 200:
             raise MalformedAnswer(f"an interim answer of status {self.status}")
@@ -68,7 +77,7 @@ class StrictResponse(http.client.HTTPResponse):
             lines.append(line)
             if len(lines) > _MOST_HEADERS:
                 raise MalformedAnswer("a head that is too long")
-        headers = http.client.HTTPMessage()
+        headers = _Headers()
         for found in map(_HEADER_LINE.fullmatch, lines):
             if found is None:
                 raise MalformedAnswer("a line of the head is no header")
@@ -85,7 +94,7 @@ class StrictResponse(http.client.HTTPResponse):
             raise MalformedAnswer("a length that is none")
         self.chunked, self.chunk_left = bool(codings), None
         self.length = int(lengths.pop()) if lengths and not codings else None
-        if self.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+        if self.status in _BODILESS:
             self.length = 0
         closes: bool = self._check_close()  # type: ignore[attr-defined]
         self.will_close = closes or (self.length is None and not codings)

@@ -4,7 +4,6 @@ import time
 import zlib
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from logging import DEBUG
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from lightclient.http.repeats import Repeats
 from lightclient.http.tls import tls_context
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
+_OK, _REQUEST_TIMEOUT = 200, 408
 _REPEATED_STATUSES = frozenset({429, 503})
 # urllib3's own repeats recurse, and each one is a warning in the log.
 _NO_RETRIES = Retry(False, redirect=False)
@@ -143,7 +143,7 @@ class Transport:
                 if exchange.dialled:
                     raise
                 continue
-            late = response.status == HTTPStatus.REQUEST_TIMEOUT
+            late = response.status == _REQUEST_TIMEOUT
             if not late or was_late or exchange.dialled:
                 return _read_reply(response, self._origin + path, attempt, exchange.most_bytes)
             was_late = True  # a second 408 is about the request itself
@@ -186,7 +186,7 @@ def _read_reply(response: BaseHTTPResponse, url: str, attempt: int, most: int) -
             status=status,
             location=location,
         )
-    pause = None if status == HTTPStatus.OK else _retry_after(response)
+    pause = None if status == _OK else _retry_after(response)
     return Reply(status, _body(response, url, most), url, attempt, pause)
 
 
@@ -204,8 +204,9 @@ def _retry_after(response: BaseHTTPResponse) -> float | None:
 
 def _body(response: BaseHTTPResponse, url: str, most: int) -> bytes:
     """The body, which a gateway may have compressed although nobody asked for it."""
-    coding = response.headers.get("content-encoding", "identity").lower()
-    body = response.data
+    coding, body = "identity", response.data
+    if "content-encoding" in response.headers:  # `get` would be slower where it is not there
+        coding = response.headers["content-encoding"].lower()
     if coding != "identity":
         inflater = zlib.decompressobj(wbits=31)  # 31: the format of gzip
         with suppress(zlib.error):
