@@ -17,8 +17,8 @@ class Pace:
 
     `limit`: how many are allowed as long as the server refuses none. `most`: the highest limit that
     may come; `limit` itself if left out. `refusals`: how many there were. `patient`: whether a
-    request that fails is repeated until its deadline, rather than as often as a single call; it
-    is not for a while after one has failed for good.
+    request that fails is repeated until its deadline, rather than as often as `retries` says. It is
+    not, for a while, after one has failed for good.
     """
 
     def __init__(self, limit: int, most: int | None = None, *, patient: bool = True) -> None:

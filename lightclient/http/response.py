@@ -22,7 +22,7 @@ class _Headers(http.client.HTTPMessage):
     """The headers of an answer, whose values are given as they came."""
 
     def items(self) -> list[tuple[str, Any]]:
-        """Name and value of each; HTTPMessage would look at each letter, for those of a mail."""
+        """Name and value of each. HTTPMessage would check each value as that of a mail."""
         return list(self.raw_items())
 
 

@@ -55,8 +55,8 @@ class Sender:
 
     `timeout` holds for each request, and `within` for all of them together. `stop` ends them.
     `stops_at_error`: nobody will see what comes after the first error. `patient`: a request is
-    repeated until its deadline. `climb`, `pace`: how large
-    the requests are, and how many are under way.
+    repeated until its deadline. `climb`, `pace`: how large the requests are, and how many are under
+    way.
     """
 
     def __init__(

@@ -58,7 +58,7 @@ def ask_stream(
     `timeout` holds for each request, and `within` for all of them together. Another thread can end
     the stream by setting `stop`. What the stream gives or raises after that has no meaning.
     `noun`: what errors call the texts, of which they name one; None: there is only one. `patient`:
-    a request is repeated until its deadline, rather than as often as a single call.
+    a request is repeated until its deadline, rather than as often as `retries` says.
     """
     started: deque[_Started] = deque()
     stop = stop or Stop()
