@@ -69,7 +69,7 @@ def _refusal(event: Event, error: errors.LightClientError) -> Event:
     if not isinstance(error, errors.InputError):
         # It names servers, and says what only whoever runs them can do.
         _LOG.warning("answered %d: %s: %s", status, name, message)
-        message = "the model's server gave no answer to this; the log of the function says more"
+        message = "this could not be answered; the log of the function says why"
     pause = getattr(error, "retry_after", None)
     headers = {} if pause is None else {"Retry-After": str(math.ceil(pause))}
     return _response(event, status, {"error": name, "message": message}, headers)

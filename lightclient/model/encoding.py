@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 from lightclient.errors import BundleError, InputError
@@ -94,10 +93,12 @@ def tokenize_each(
 ) -> list[Row]:
     """Turn texts into their tokens, as `tokenize` does; each text has a limit of its own."""
     loaded, rows = bundle.loaded, list[Row]()
-    shorten = partial(shorten_all, loaded=loaded, first_only=first_only)
     for at in range(0, len(texts), _AT_ONCE):
         mosts = limits[at : at + _AT_ONCE]
-        inputs = list(map(shorten, texts[at : at + _AT_ONCE], mosts))
+        inputs = [
+            shorten_all(text, most, loaded, first_only=first_only)
+            for text, most in zip(texts[at : at + _AT_ONCE], mosts, strict=True)
+        ]
         for text, encoding, most in zip(
             inputs, loaded.tokenizer.encode(inputs), mosts, strict=True
         ):
