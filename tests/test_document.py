@@ -1,4 +1,4 @@
-"""`tokenizer.json` as values: whatever the order of its parts, edited or not."""
+"""`tokenizer.json` as values, whatever the order of its parts."""
 
 import json
 import shutil
@@ -73,11 +73,8 @@ def test_a_model_within_another_part(tmp_path: Path) -> None:
 
 def test_an_edit() -> None:
     document = document_at(GOLDEN / "bert-uncased" / "tokenizer.json")
-    assert document.edit() is document
-    assert document.edit(normalizer=dict(document.part("normalizer"))) is document
+    assert document.edit() == document
     edited = document.edit(normalizer=None)
-    assert edited.edited
-    assert not document.edited
     assert json.loads(edited.dump()) == json.loads(document.dump()) | {"normalizer": None}
 
 

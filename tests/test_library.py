@@ -293,10 +293,7 @@ def test_what_1_x_cannot_read_alike_is_refused(
 def test_no_folder_for_a_temporary_file(
     copy: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: bool
 ) -> None:
-    """As in a container that is read only; a tokenizer that is right as it is needs none.
-
-    Where the system has files in memory, as Linux, no folder is needed at all.
-    """
+    """As in a container that is read only. A system with files in memory, as Linux, needs none."""
     if not in_memory:
         monkeypatch.delattr(os, "memfd_create", raising=False)
     elif not hasattr(os, "memfd_create"):
@@ -309,7 +306,6 @@ def test_no_folder_for_a_temporary_file(
         (GOLDEN / "bert-slow" / "vocab.txt").read_text("utf-8") + f"only{in_memory}\n", "utf-8"
     )
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
-    Bundle.load()
     if in_memory:
         assert own in Bundle.load(changed).loaded.tokenizer.document.added_ids()
         assert Bundle.from_vocab(vocab, labels=["a"]).labels == ("a",)

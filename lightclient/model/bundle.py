@@ -85,7 +85,7 @@ class Bundle:
             files = read_files(folder)
         except OSError as error:
             raise unreadable(str(folder), "a bundle", error) from error
-        return cls.from_files(folder.name, files, Origin(f"{folder}{os.sep}", is_folder=True))
+        return cls.from_files(folder.name, files, Origin(f"{folder}{os.sep}"))
 
     @classmethod
     def from_files(cls, name: str, files: Files, origin: Origin) -> "Bundle":
@@ -144,7 +144,7 @@ class Bundle:
             files = {VOCABULARY: path.read_bytes()} if path.is_file() else {}
         except OSError as error:
             raise unreadable(str(path), "a vocabulary", error) from error
-        origin = Origin(f"{path.parent}{os.sep}", is_folder=True, vocabulary=path.name)
+        origin = Origin(f"{path.parent}{os.sep}", vocabulary=path.name)
         return _bundle(path.stem, files, origin, tokens, config)
 
 

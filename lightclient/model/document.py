@@ -72,14 +72,12 @@ class Document(NamedTuple):
     """A `tokenizer.json`, which is edited before the tokenizers library loads it.
 
     `model`: the JSON of the model, to the end of the file. It is most of the file and is seldom
-    needed, so it is not parsed. `path`: what errors call the file. `edited`: whether this differs
-    from the file of that name, or there is no such file.
+    needed, so it is not parsed. `path`: what errors call the file.
     """
 
     parts: dict[str, Any]
     model: bytes
     path: str
-    edited: bool = False
 
     def part(self, name: str) -> dict[str, Any]:
         """A part that is an object; an empty one if there is none."""
@@ -107,17 +105,16 @@ class Document(NamedTuple):
         return int(found[1]) if found else 0
 
     def edit(self, **changes: Any) -> "Document":
-        """A copy with other parts, or the document itself if nothing changes."""
-        parts = self.parts | changes
-        return self if parts == self.parts else self._replace(parts=parts, edited=True)
+        """A copy with other parts."""
+        return self._replace(parts=self.parts | changes)
 
-    def dump(self) -> str:
+    def dump(self) -> bytes:
         """The whole document as JSON."""
-        return f'{json.dumps(self.parts)[:-1]},"model":{self.model.decode()}'
+        return json.dumps(self.parts)[:-1].encode() + b',"model":' + self.model
 
 
-def parse_document(data: bytes, path: str, *, is_file: bool = True) -> Document:
-    """Parse a `tokenizer.json`, all but its model. `is_file`: whether it is there at `path`."""
+def parse_document(data: bytes, path: str) -> Document:
+    """Parse a `tokenizer.json`, all but its model."""
     head, _, model = data.partition(b'"model":')
     try:
         parts = json.loads(head.rstrip(b", \t\r\n") + b"}")
@@ -126,7 +123,7 @@ def parse_document(data: bytes, path: str, *, is_file: bool = True) -> Document:
     if not parts.keys() >= _PARTS:  # the model does not come last
         parts = json.loads(data)
         model = json.dumps(parts.pop("model", None)).encode() + b"}"
-    return Document(parts, model, path, edited=not is_file)
+    return Document(parts, model, path)
 
 
 def wordpiece_document(data: bytes, path: str, special: Mapping[str, str]) -> Document:
@@ -153,4 +150,4 @@ def wordpiece_document(data: bytes, path: str, special: Mapping[str, str]) -> Do
         "type": "WordPiece", "vocab": vocab, "unk_token": special["unk_token"],
         "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
     }  # fmt: skip
-    return Document(parts, json.dumps(model).encode() + b"}", path, edited=True)
+    return Document(parts, json.dumps(model).encode() + b"}", path)

@@ -39,7 +39,6 @@ class Origin(NamedTuple):
     """
 
     start: str
-    is_folder: bool
     vocabulary: str = VOCABULARY
 
     def path(self, name: str) -> str:

@@ -36,7 +36,7 @@ class Tokenizer:
         self._load()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return load, (self.document._replace(edited=True), self._splits_special)
+        return load, (self.document, self._splits_special)
 
     def encode(self, texts: list[Text]) -> list[Any]:
         """Turn texts into encodings of the library, special tokens included."""
@@ -135,7 +135,7 @@ class _Tokenizer0(Tokenizer):
     """The same in 0.x."""
 
     def _load(self) -> None:
-        self._loaded = _load_file(self.document)
+        self._loaded = _LIBRARY.Tokenizer.from_buffer(self.document.dump())
         self._loaded.no_padding()
         self._loaded.no_truncation()
         self._loaded.encode_special_tokens = self._splits_special
@@ -187,12 +187,7 @@ def load(document: Document, splits_special: bool) -> Tokenizer:
 
 
 def _load_file(document: Document) -> Any:
-    library = _LIBRARY.Tokenizer
-    if not document.edited:
-        return library.from_file(document.path)
-    if hasattr(library, "from_str"):
-        return library.from_str(document.dump())
-    content = document.dump().encode()
+    library, content = _LIBRARY.Tokenizer, document.dump()
     try:
         # A file in memory needs no folder to write to, but not every system has them.
         if os.path.isdir("/proc/self/fd") and hasattr(os, "memfd_create"):

@@ -92,8 +92,7 @@ def load_tokenizer(
 
 def _read_document(files: Files, origin: Origin, tokens: JsonFile, family: str) -> Document:
     if "tokenizer.json" in files:
-        path = origin.path("tokenizer.json")
-        return parse_document(files["tokenizer.json"], path, is_file=origin.is_folder)
+        return parse_document(files["tokenizer.json"], origin.path("tokenizer.json"))
     path = origin.path(VOCABULARY)
     if VOCABULARY in files and family in _BERT_LIKE - {"mpnet"}:
         special = {role: _content(tokens[role]) for role in _BERT_TOKENS}

@@ -149,4 +149,4 @@ def make_bundle(contents: Sequence[bytes], carried: Carried, url: str, name: str
             f"{url} sent a bundle with the fingerprint {fingerprint(files)}, and not the one of "
             f"its metadata, {carried.fingerprint}; export the model again, or pass bundle="
         )
-    return Bundle.from_files(name, files, Origin(f"{url} carries a bundle whose ", False))
+    return Bundle.from_files(name, files, Origin(f"{url} carries a bundle whose "))

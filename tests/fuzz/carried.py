@@ -134,7 +134,7 @@ class CarriedModel:
             return None
         assert self.marks in ([], [self.mark]), "not the files of the fingerprint"
         try:
-            return Bundle.from_files("m", self.files, Origin("", is_folder=False))
+            return Bundle.from_files("m", self.files, Origin(""))
         except LightClientError as error:
             raise AssertionError("the files are broken, and were taken") from error
 
