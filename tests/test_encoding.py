@@ -30,7 +30,7 @@ def bundle() -> Bundle:
 
 def text_of(case: dict[str, Any]) -> Any:
     pair = case.get("text_pair")
-    return case["text"] if pair is None else (case["text"], pair)
+    return check_text(case["text"] if pair is None else (case["text"], pair))
 
 
 def assert_case(case: dict[str, Any], bundle: Bundle) -> None:

@@ -36,7 +36,8 @@ class Batch(NamedTuple):
 def check_text(value: object, where: str = "text") -> Text:
     """Give back a text, or a pair of texts as a tuple, without what a subclass of str may add.
 
-    An InputError says that `value` is neither, or has a lone surrogate, and names it by `where`.
+    A pair with an empty second text is its first text, as to the pipelines of transformers. An
+    InputError says that `value` is neither, or has a lone surrogate, and names it by `where`.
     """
     if type(value) is str and value.isascii():
         return value
@@ -45,7 +46,8 @@ def check_text(value: object, where: str = "text") -> Text:
     kind = type(value).__name__
     if isinstance(value, tuple):
         if len(value) == 2 and all(isinstance(part, str) for part in value):
-            return _check_unicode(value[0], f"{where}[0]"), _check_unicode(value[1], f"{where}[1]")
+            first, second = (_check_unicode(value[at], f"{where}[{at}]") for at in (0, 1))
+            return (first, second) if second else first
         kind = f"a tuple of {len(value)} ({', '.join(type(part).__name__ for part in value[:5])})"
     mend = "decode it" if isinstance(value, bytes) else "pass a str, a pair, or a list of them"
     raise InputError(f"{where} must be a str or a pair of str, not {kind}; {mend}")
@@ -76,8 +78,8 @@ def tokenize(
 ) -> list[Row]:
     """Turn texts into their tokens, at most `limit`; see `Tokenizer.cut`.
 
-    With `first_only`, only the first text of a pair is cut, and a pair with an empty second text
-    stays a pair. Both are as in the zero-shot pipeline of transformers.
+    With `first_only`, only the first text of a pair is cut, as in the zero-shot pipeline of
+    transformers.
 
     Raises:
         InputError: a text has no tokens at all, or `limit` has no room for the special ones, or
@@ -120,8 +122,6 @@ def tokenize_each(
 
 def count_tokens(text: Text, bundle: Bundle) -> int:
     """How many tokens a text has, special ones included, before any is cut."""
-    if isinstance(text, tuple) and not text[1]:  # it is no pair; see `shorten_all`
-        text = text[0]
     [encoding] = bundle.loaded.tokenizer.encode([text])
     return len(encoding.ids)
 

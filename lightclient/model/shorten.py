@@ -47,8 +47,6 @@ def shorten_all(text: Text, limit: int, loaded: LoadedTokenizer, *, first_only: 
     first, second = (shorten(part, limit, loaded) for part in text)
     if first_only:  # if the second text is shortened, it is too long: an error either way
         return first, second
-    if not second:  # to the pipelines of transformers, this is no pair
-        return first
     # The longer text loses its tokens first, so it must stay the longer one. A pair of two very
     # long texts is returned whole.
     whole = [part for part in text if part in (first, second)]

@@ -71,8 +71,6 @@ class Windows(Classify):
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
         """A row for each window of a text. A pair has one row and is cut."""
         plan.check_pairs(texts)  # `split` does not know the signature
-        # A pair with an empty second text is no pair, so that it has windows as well.
-        texts = [text if isinstance(text, str) or text[1] else text[0] for text in texts]
         return split(texts, plan.bundle, plan.limit, self._stride)
 
     def answer(self, found: Sequence[Classification], plan: Plan) -> Classification:

@@ -45,11 +45,8 @@ class Fit:
 
     def rows(self, texts: Sequence[Text], plan: Plan) -> list[list[Row]]:
         """One row a document: the query and the document as a pair, the longer one cut first."""
-        rows = plan.tokenize([(self._query, str(text)) for text in texts])
-        if "" in texts:  # a text of the pair, as CrossEncoder has it; only the query can be cut
-            [empty] = plan.tokenize([(self._query, "")], first_only=True)
-            rows = [row if text else empty for text, row in zip(texts, rows, strict=True)]
-        return [[row] for row in rows]
+        # An empty document stays a text of the pair, as CrossEncoder has it.
+        return [[row] for row in plan.tokenize([(self._query, str(text)) for text in texts])]
 
     def answer(self, found: Sequence[Classification], plan: Plan) -> float:
         """The score, by the function that `choose_for_rank` chooses."""

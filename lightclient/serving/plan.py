@@ -42,8 +42,7 @@ class Plan(NamedTuple):
         """Raise a SignatureError if there is a pair, and the model would answer it wrongly."""
         if self.signature.token_type_ids or not self.bundle.needs_type_ids:
             return
-        # A pair with an empty second text is read as one text.
-        if any(isinstance(text, tuple) and text[1] for text in texts):
+        if any(isinstance(text, tuple) for text in texts):
             raise SignatureError(
                 "the served model takes no token_type_ids, but this bundle's model tells the texts "
                 "of a pair apart by them; export it with token_type_ids"

@@ -122,7 +122,6 @@ def texts(data: bytes) -> None:
 
 def _cut_by_the_library(text: Text, at: int, limit: int | None) -> list[int]:
     side = "left" if _bundle(at).loaded.cut_left else "right"
-    text = text if isinstance(text, str) or text[1] else text[0]
     return _library_s_own(at).ids(text, limit, side)
 
 
