@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lightclient import Bundle, BundleError, InputError
 from lightclient.model.encoding import Row, count_tokens, tokenize
-from lightclient.model.windows import MOST_TOKENS, split
+from lightclient.model.windows import MOST_TOKENS, check_stride, split
 from tests.golden import GOLDEN, read
 from tests.long_texts import digest, front_only, long_text
 from tests.oracle import Oracle
@@ -172,14 +172,15 @@ def test_without_a_limit_there_are_no_windows() -> None:
 def test_what_is_no_stride(stride: Any) -> None:
     bundle = BUNDLES["bert-uncased", "right"]
     with pytest.raises(InputError, match="stride must be a whole number from 0 to 5, not"):
-        split(["a short text"], bundle, 8, stride)
+        check_stride(stride, bundle, 8)
+    check_stride(5, bundle, 8)
     assert len(split(["a b c d e f g h"], bundle, 8, 5)[0]) == 3
 
 
 @pytest.mark.parametrize("limit", [-1, 0, 2])
 def test_a_limit_without_room(limit: int) -> None:
     with pytest.raises(InputError, match=f"limit of {limit} tokens has no room beside 2 special"):
-        split(["a text"], BUNDLES["bert-uncased", "right"], limit, 0)
+        check_stride(0, BUNDLES["bert-uncased", "right"], limit)
 
 
 @pytest.mark.parametrize("side", SIDES)

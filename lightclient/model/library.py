@@ -59,7 +59,7 @@ class Tokenizer:
         [encoding] = self.encode([("", "") if pair else ""])
         return len(encoding.ids)
 
-    def special_sides(self, text: str) -> tuple[int, int]:
+    def special_sides(self, text: Text) -> tuple[int, int]:
         """How many special tokens a text gets in front of its own, and how many behind them.
 
         A BundleError says that they stand elsewhere, or that nobody can tell.
@@ -91,9 +91,8 @@ class Tokenizer:
         special = self.special_count(pair=is_pair)
         if limit < special:
             raise InputError(f"a limit of {limit} tokens has no room for {special} special ones")
-        first_only = first_only and is_pair
         room = limit - special - 1
-        if first_only and len(self.bare_ids(text[1])) > room:
+        if first_only and is_pair and len(self.bare_ids(text[1])) > room:
             raise InputError(
                 f"the second text of a pair is too long: beside {special} special tokens and one "
                 f"of the first text, a limit of {limit} has room for {max(0, room)} of it; shorten "

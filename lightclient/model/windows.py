@@ -28,11 +28,10 @@ def split(texts: Sequence[Text], bundle: Bundle, limit: int | None, stride: int)
     A text is read up to `MOST_TOKENS` tokens, or 16 times as many characters, or up to `limit` if
     that is more. `truncated` is True in each of its rows if it has more, and else False.
 
-    Raises what `check_stride` and `tokenize` raise.
+    `stride` has passed `check_stride`. Raises what `tokenize` raises.
     """
     if limit is None:
         return [[row] for row in tokenize(texts, bundle)]
-    check_stride(stride, bundle, limit)
     rows = zip(texts, _read(texts, bundle, limit), strict=True)
     return [list(_windows(text, row, bundle.loaded, limit, stride)) for text, row in rows]
 
@@ -77,7 +76,7 @@ def _piece(text: Text, most: int, loaded: LoadedTokenizer) -> Text:
 def _windows(
     text: Text, row: Row, loaded: LoadedTokenizer, limit: int, stride: int
 ) -> Iterator[Row]:
-    if isinstance(text, tuple) or len(row.input_ids) <= limit:
+    if len(row.input_ids) <= limit:
         yield row
         return
     front, behind = loaded.tokenizer.special_sides(text)
