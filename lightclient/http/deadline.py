@@ -69,10 +69,6 @@ class Deadline:
             raise TimeoutError("the deadline has passed")
         return left if self.stop is None else min(left, _LONGEST_WAIT)
 
-    def part(self, parts: int) -> "Deadline":
-        """A deadline at the end of the first of `parts` equal parts of what is left."""
-        return Deadline(self.left / parts, self.stop)
-
     def pause(self, seconds: float, until: Callable[[], bool] | None = None) -> None:
         """Sleep for `seconds`, or until `stop` is set, or until `until` gives True."""
         if self.stop is None and until is None:

@@ -76,14 +76,15 @@ class TimedTLSSocket(TimedSocket, ssl.SSLSocket):
 
 def dial(host: str, port: int, exchange: Exchange) -> TimedSocket:
     """Connect to the first address of `host` that answers; raises OSError where none does."""
-    failure = OSError(f"{host} has no address")
-    addresses = _resolve(host, port, exchange.deadline)
+    failure, deadline = OSError(f"{host} has no address"), exchange.deadline
+    addresses = _resolve(host, port, deadline)
     for at, (family, kind, protocol, _, address) in enumerate(addresses):
         sock = TimedSocket(family, kind, protocol)
         sock.settimeout(exchange)
         try:
             # Each gets its share of the time, so that one which is silent leaves some for the next.
-            _connect(sock, address, exchange.deadline.part(len(addresses) - at))
+            share = deadline.left / (len(addresses) - at)
+            _connect(sock, address, Deadline(share, deadline.stop))
         except BaseException as error:
             sock.close()
             if not isinstance(error, OSError):
