@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lightclient import Bundle, BundleError, InputError
-from lightclient.model.encoding import encode
+from lightclient.model.encoding import check_text, encode
 from lightclient.model.files import DEFAULT_BUNDLE
 from lightclient.model.tokenizer import Padding
 from tests.golden import FOLDERS, GOLDEN, read
@@ -215,7 +215,7 @@ def test_a_vocab_txt_alone(tmp_path: Path) -> None:
     for case in read(GOLDEN / "bert-slow" / "golden.json")["cases"]:
         text = case["text"]
         text = text if case.get("text_pair") is None else (text, case["text_pair"])
-        assert encode([text], bundle, case["max_length"]).input_ids == [case["input_ids"]]
+        assert encode([check_text(text)], bundle, case["max_length"]).input_ids == [case["input_ids"]]
     assert (bundle.labels, bundle.max_length) == (("no", "yes"), 512)
 
 
