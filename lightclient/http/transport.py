@@ -143,8 +143,7 @@ class Transport:
                 if exchange.dialled:
                     raise
                 continue
-            late = response.status == _REQUEST_TIMEOUT
-            if not late or was_late or exchange.dialled:
+            if response.status != _REQUEST_TIMEOUT or was_late or exchange.dialled:
                 return _read_reply(response, self._origin + path, attempt, exchange.most_bytes)
             was_late = True  # a second 408 is about the request itself
 
