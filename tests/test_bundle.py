@@ -213,9 +213,9 @@ def test_a_vocab_txt_alone(tmp_path: Path) -> None:
     vocab = Path(shutil.copy(GOLDEN / "bert-slow" / "vocab.txt", tmp_path))
     bundle = Bundle.from_vocab(vocab, labels=["no", "yes"])
     for case in read(GOLDEN / "bert-slow" / "golden.json")["cases"]:
-        text = case["text"]
-        text = text if case.get("text_pair") is None else (text, case["text_pair"])
-        assert encode([check_text(text)], bundle, case["max_length"]).input_ids == [case["input_ids"]]
+        text = case["text"] if case.get("text_pair") is None else (case["text"], case["text_pair"])
+        found = encode([check_text(text)], bundle, case["max_length"])
+        assert found.input_ids == [case["input_ids"]]
     assert (bundle.labels, bundle.max_length) == (("no", "yes"), 512)
 
 
