@@ -125,10 +125,7 @@ class Predictor:
                 plan = new_plan
 
     def too_late(self, deadline: Deadline, work: str, mend: str = FEWER) -> errors.TimedOut:
-        """The error for work that knows no deadline and left no time.
-
-        The message names the work, rather than blame the server.
-        """
+        """The error for work that knows no deadline and left no time. It names that work."""
         seconds = deadline.seconds
         words = f"{work} took longer than the {seconds:g} s of a call: {mend}"
         return errors.TimedOut(words, url=str(self.address), attempts=0, timeout=seconds)
@@ -192,10 +189,9 @@ class Predictor:
         try:
             metadata = read_metadata(reply, name if isinstance(name, str) else None)
         except errors.NotTensorFlowServing as error:
-            words = (
-                f"{error}\nIf it is another server of this protocol, without metadata, {BY_HAND}"
-            )
-            raise errors.NotTensorFlowServing(words, url=error.url, status=error.status) from None
+            words = f"If it is another server of this protocol, without metadata, {BY_HAND}"
+            error.args = (f"{error}\n{words}",)
+            raise
         bundle = self.choice.find(
             metadata.carried, str(self.address), lambda carried: self._fetch(carried, deadline)
         )
