@@ -126,5 +126,4 @@ def open_pool(origin: str, context: ssl.SSLContext | None, proxy: str | None) ->
         user = unquote(parse_url(proxy).auth or "", "latin-1")  # byte by byte
         manager = ProxyManager(proxy, proxy_headers=make_headers(proxy_basic_auth=user), **options)
     manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TLSPool}
-    url = parse_url(origin)
-    return manager.connection_from_host(url.host, url.port, url.scheme)
+    return manager.connection_from_url(origin)
