@@ -28,7 +28,6 @@ def tls_context(
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.sslsocket_class = TimedTLSSocket
-    context.set_alpn_protocols(["http/1.1"])
     if client_cert is not None:
         try:
             pair = client_cert if isinstance(client_cert, tuple) else (client_cert, None)
