@@ -81,11 +81,7 @@ class Bundle:
         if isinstance(source, Bundle):
             return source
         folder = find_folder(source)
-        try:
-            files = read_files(folder)
-        except OSError as error:
-            raise unreadable(str(folder), "a bundle", error) from error
-        return cls.from_files(folder.name, files, Origin(f"{folder}{os.sep}"))
+        return cls.from_files(folder.name, read_files(folder), Origin(f"{folder}{os.sep}"))
 
     @classmethod
     def from_files(cls, name: str, files: Files, origin: Origin) -> "Bundle":

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from lightclient.errors import BundleError, InputError
 from lightclient.messages import short_repr
+from lightclient.model.document import unreadable
 
 DEFAULT_BUNDLE = "distilbert-base-uncased-finetuned-sst-2-english"
 CROSS_ENCODER = "config_sentence_transformers.json"
@@ -68,11 +69,17 @@ def find_folder(source: str | Path | None) -> Path:
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
-    """The bundle's files that a folder has, by their names; `vocab.txt` if it has to do."""
-    found = {name: (folder / name).read_bytes() for name in NAMES if (folder / name).is_file()}
-    vocabulary = folder / VOCABULARY
-    if "tokenizer.json" not in found and vocabulary.is_file():
-        found[VOCABULARY] = vocabulary.read_bytes()
+    """The bundle's files that a folder has, by their names; `vocab.txt` if it has to do.
+
+    A BundleError says that one cannot be read.
+    """
+    try:
+        found = {name: (folder / name).read_bytes() for name in NAMES if (folder / name).is_file()}
+        vocabulary = folder / VOCABULARY
+        if "tokenizer.json" not in found and vocabulary.is_file():
+            found[VOCABULARY] = vocabulary.read_bytes()
+    except OSError as error:
+        raise unreadable(str(folder), "a bundle", error) from error
     return found
 
 

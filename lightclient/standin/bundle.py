@@ -54,10 +54,7 @@ def bundle_signature(files: Files) -> SignatureDef:
 
 def _read_files(folder: str | Path | None) -> dict[str, bytes]:
     path = find_folder(folder)
-    try:
-        files = read_files(path)
-    except OSError as error:
-        raise BundleError(f"{path} cannot be read ({error.strerror})") from error
+    files = read_files(path)
     for name in _NEEDED:
         if not files.get(name):
             raise BundleError(
