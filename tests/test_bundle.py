@@ -1,6 +1,7 @@
 """Model folders: found everywhere, read as transformers reads them, and refused with a mend."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -201,6 +202,13 @@ def test_no_such_bundle(tmp_path: Path) -> None:
         Bundle.load("x" * 300)
     with pytest.raises(InputError, match="not int"):
         Bundle.load(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not os.path.isfile("/proc/self/mem"), reason="needs a file that fails")
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "config.json").symlink_to("/proc/self/mem")
+    with pytest.raises(BundleError, match=f"^{tmp_path} cannot be read as a bundle: .* copy it"):
+        Bundle.load(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["..", ".", "", "/etc", "../tests"])
