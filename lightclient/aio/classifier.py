@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, S
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from weakref import WeakSet
 
 from lightclient.aio.relay import Feed, Relay
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _POLL = 0.005  # seconds
 _LEFT_AFTER = 1.0  # seconds; the requests of a stream end in less
+_T = TypeVar("_T")
 
 
 class AsyncClassifier:
@@ -114,19 +115,8 @@ class AsyncClassifier:
             TimedOut: also if `max_concurrency` calls were under way until the deadline.
             Whatever `Classifier.classify` raises.
         """
-        found = await self._ask(self._asker.question, check_texts(texts), timeout)
+        found = await self._do(partial(self._asker.classify, check_texts(texts)), timeout)
         return found if isinstance(texts, list) else found[0]
-
-    async def _ask(
-        self, question: Question, texts: list[Text], timeout: float | None
-    ) -> list[Classification]:
-        """Ask a question about the texts of one call, in a thread."""
-        if not texts:
-            self._asker.new_deadline(timeout)  # checks it
-            return []
-        ask = partial(self._asker.ask, question, texts)
-        found: list[Classification] = await self._do(ask, timeout)
-        return found
 
     async def count_tokens(self, text: Text, *, timeout: float | None = None) -> int:
         """Count the tokens of a text or a pair, as `Classifier.count_tokens` does.
@@ -137,15 +127,14 @@ class AsyncClassifier:
             TimedOut: also if `max_concurrency` calls were under way until the deadline.
             Whatever `Classifier.count_tokens` raises.
         """
-        count = partial(self._asker.count_tokens, check_one(text))
-        found: int = await self._do(count, timeout)
-        return found
+        return await self._do(partial(self._asker.count_tokens, check_one(text)), timeout)
 
-    async def _do(self, work: Callable[[Deadline], Any], timeout: float | None) -> Any:
+    async def _do(self, work: Callable[[Deadline], _T], timeout: float | None) -> _T:
         """Have a thread do what takes a deadline, and wait for it."""
         deadline = self._asker.new_deadline(timeout, Stop())
         too_late = partial(self._too_late, deadline.seconds)
-        return await self._threads().do(partial(work, deadline), deadline, too_late)
+        found: _T = await self._threads().do(partial(work, deadline), deadline, too_late)
+        return found
 
     def _too_late(self, seconds: float) -> TimedOut:
         words = (
@@ -258,7 +247,8 @@ class AsyncClassifier:
             Whatever `classify` and `Classifier.zero_shot` raise.
         """
         question = ZeroShot(labels, template, multi_label)
-        found = await self._ask(question, check_texts(texts), timeout)
+        ask = partial(self._asker.ask, question, check_texts(texts))
+        found: list[Classification] = await self._do(ask, timeout)
         return found if isinstance(texts, list) else found[0]
 
     @overload
@@ -320,9 +310,7 @@ class AsyncClassifier:
             TimedOut: also if `max_concurrency` calls were under way until the deadline.
             Whatever `Classifier.rank` raises.
         """
-        rank = partial(self._asker.rank, query, documents, top_k)
-        found: list[Ranked] = await self._do(rank, timeout)
-        return found
+        return await self._do(partial(self._asker.rank, query, documents, top_k), timeout)
 
     async def aclose(self) -> None:
         """End all threads and close the idle connections; a later call opens new ones.
