@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -24,10 +25,12 @@ from lightclient import (
     LightClientError,
     Signature,
     TimedOut,
+    errors,
 )
 from lightclient.aws_lambda import make_handler
 from lightclient.standin import StandIn
 from tests.lambda_events import BATCHES, HTTP, batch_event, failures, http_event, read_event
+from tests.pages import PAGES
 from tests.scripted import ScriptedServer, answering, outputs, read_request, response, serving
 
 SECRET = "what nobody may read"
@@ -280,6 +283,26 @@ def test_a_failure_becomes_a_status(
     # What went wrong is in the function's log, and there is no text in it either.
     assert str(caught.value) in caplog.text
     assert SECRET not in caplog.text
+
+
+def test_the_page_has_the_status_of_every_error() -> None:
+    class Failing(Classifier):
+        error: LightClientError = TimedOut("not yet")
+
+        def classify(self, texts: Any, *, timeout: float | None = None) -> Any:
+            raise self.error
+
+    failing = Failing("http://127.0.0.1:1/v1/models/m")
+    handler = make_handler(failing)
+    page = PAGES["lightclient/aws_lambda/README.md"].text
+    rows = re.findall(r"^\| (\d{3}) \| (.*) \|$", page, re.M)
+    stated = {name.strip("`"): int(status) for status, names in rows for name in names.split(", ")}
+    for kind in (value for value in vars(errors).values() if isinstance(value, type)):
+        failing.error = kind("what happened")
+        answer = handler(http_event("http", {"text": "x"}), Context())
+        # A parent stands for its children.
+        names = [parent.__name__ for parent in kind.__mro__ if parent.__name__ in stated]
+        assert answer["statusCode"] == stated[names[0] if names else "any other"], kind
 
 
 def test_a_record_that_was_written_by_hand_may_fail() -> None:
