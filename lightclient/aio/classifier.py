@@ -18,7 +18,7 @@ from lightclient.asker import Asker, OnError, OnMissing
 from lightclient.checks import check_whole
 from lightclient.classification import Classification
 from lightclient.client import Texts
-from lightclient.errors import LightClientError, TimedOut
+from lightclient.errors import LightClientError
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.headers import Headers, Token
 from lightclient.model.bundle import Bundle, FunctionName
@@ -132,27 +132,17 @@ class AsyncClassifier:
     async def _do(self, work: Callable[[Deadline], _T], timeout: float | None) -> _T:
         """Have a thread do what takes a deadline, and wait for it."""
         deadline = self._asker.new_deadline(timeout, Stop())
-        too_late = partial(self._too_late, deadline.seconds)
+        too_late = partial(self._too_late, deadline)
         found: _T = await self._threads().do(partial(work, deadline), deadline, too_late)
         return found
 
-    def _too_late(self, seconds: float) -> TimedOut:
-        words = (
-            f"all {self._max_concurrency} places were taken by other calls for the {seconds:g} s "
-            "of this one: raise max_concurrency=, start fewer calls at once, or pass a longer "
-            "timeout"
-        )
+    def _too_late(self, deadline: Deadline) -> LightClientError:
+        work = f"waiting for one of the {self._max_concurrency} places, all of them taken,"
+        mend = "raise max_concurrency=, start fewer calls at once, or pass a longer timeout"
         if self._pool.has_room:
-            words = (
-                f"the process did not get to this call within its {seconds:g} s: look for what "
-                "blocks its event loop or its threads, or pass a longer timeout"
-            )
-        return TimedOut(
-            words,
-            url=str(self._asker.predictor.address),
-            attempts=0,
-            timeout=seconds,
-        )
+            work = "starting this call"
+            mend = "look for what blocks the event loop or the threads, or pass a longer timeout"
+        return self._asker.predictor.too_late(deadline, work, mend)
 
     def _threads(self) -> Pool:
         if self._pool.pid != os.getpid():  # a fork takes no threads along
