@@ -132,8 +132,7 @@ class AsyncClassifier:
     async def _do(self, work: Callable[[Deadline], _T], timeout: float | None) -> _T:
         """Have a thread do what takes a deadline, and wait for it."""
         deadline = self._asker.new_deadline(timeout, Stop())
-        too_late = partial(self._too_late, deadline)
-        found: _T = await self._threads().do(partial(work, deadline), deadline, too_late)
+        found: _T = await self._threads().do(work, deadline, self._too_late)
         return found
 
     def _too_late(self, deadline: Deadline) -> LightClientError:
