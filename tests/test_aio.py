@@ -203,6 +203,8 @@ def test_a_call_ends_at_its_own_timeout() -> None:
     async def work(classifier: AsyncClassifier) -> None:
         with pytest.raises(TimedOut, match=r"no whole answer within 0\.05 s"):
             await classifier.classify("a", timeout=0.05)
+        with pytest.raises(TimedOut, match="starting this call took longer than the 1e-09 s"):
+            await classifier.classify("a", timeout=1e-9)
         await classifier.aclose()
 
     with Silent().classifier() as classifier:
