@@ -532,7 +532,7 @@ def test_a_stream_whose_loop_is_gone_ends_its_thread(url: str) -> None:
     stream = classifier.classify_many(str(number) for number in range(10**9))
     loop = asyncio.new_event_loop()
     loop.run_until_complete(anext(stream))
-    assert threads()
+    loop.run_until_complete(until(is_ahead))
     loop.close()
     run(until(lambda: not threads()))
 
