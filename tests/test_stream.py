@@ -206,7 +206,7 @@ def test_a_server_that_refuses_all_is_not_asked_for_each_text() -> None:
         classifier = Classifier(server.url, signature=Signature(output="logits"))
         with pytest.raises(BadRequest, match=r"^texts\[0\]"):
             list(classifier.classify_many([*map(str, range(64))]))
-    assert asked <= 8  # 64, 64, 32, 16, … 1
+    assert asked == 8  # 64, 64, 32, 16, … 1
 
 
 def test_a_text_that_cannot_be_tokenized_does_not_take_others_along() -> None:
