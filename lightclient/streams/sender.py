@@ -53,10 +53,10 @@ Outcome = Classification | LightClientError | Outdated
 class Sender:
     """Sends the requests of one stream. Threads share it.
 
-    `timeout` holds for each request, and `within` for all of them together. `stop` ends them.
-    `stops_at_error`: nobody will see what comes after the first error. `patient`: a request is
-    repeated until its deadline. `climb`, `pace`: how large the requests are, and how many are under
-    way.
+    `timeout` holds for each request, and `within` for all of them together. Another thread can end
+    them by setting `stop`. `stops_at_error`: nobody will see what comes after the first error.
+    `patient`: a request is repeated until its deadline, rather than as often as `retries` says.
+    `climb`, `pace`: how large the requests are, and how many are under way.
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class Sender:
         predictor: Predictor,
         timeout: float,
         within: Deadline | None,
-        stop: Stop,
+        stop: Stop | None,
         *,
         stops_at_error: bool,
         patient: bool,
     ) -> None:
-        self.predictor, self.within, self.stop = predictor, within, stop
-        self._timeout = timeout
+        self.predictor, self.within, self.stop = predictor, within, stop or Stop()
+        self.stops_at_error, self._timeout = stops_at_error, timeout
         # The rest of a request is not sent after these. Its parts would meet the same, since it was
         # not the size, or nobody would see what they meet.
         self._ends = LightClientError if stops_at_error else _PERHAPS_TOO_LARGE

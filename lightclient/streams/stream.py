@@ -23,12 +23,12 @@ from typing import Any, NamedTuple
 
 from lightclient.classification import Classification
 from lightclient.errors import LightClientError
-from lightclient.http.deadline import Deadline, Stop
+from lightclient.http.deadline import Stop
 from lightclient.http.pace import Pace
 from lightclient.model.encoding import Row, Text
 from lightclient.questions.question import Question
 from lightclient.serving.plan import Plan
-from lightclient.serving.predictor import PLANS_TRIED, Predictor
+from lightclient.serving.predictor import PLANS_TRIED
 from lightclient.streams.chunk import Chunk, cut, read_chunks
 from lightclient.streams.sender import ABOUT_A_TEXT, Outcome, Outdated, Sender
 from lightclient.texts import Missing
@@ -43,35 +43,24 @@ _LONGEST_WAIT = 0.1  # seconds
 def ask_stream(
     texts: Iterable[object],
     question: Question,
-    predictor: Predictor,
-    timeout: float,
-    *,
-    stops_at_error: bool,
+    sender: Sender,
     noun: str | None = "texts",
-    patient: bool = True,
+    *,
     may_be_missing: bool = False,
-    within: Deadline | None = None,
-    stop: Stop | None = None,
 ) -> Generator[Any, None, None]:
     """Ask a question about texts as they come, in their order; see `Classifier.classify_many`.
 
-    `timeout` holds for each request, and `within` for all of them together. Another thread can end
-    the stream by setting `stop`. What the stream gives or raises after that has no meaning.
-    `noun`: what errors call the texts, of which they name one; None: there is only one. `patient`:
-    a request is repeated until its deadline, rather than as often as `retries` says.
+    What the stream gives or raises after it was stopped has no meaning. `noun`: what errors call
+    the texts, of which they name one; None: there is only one.
     """
     started: deque[_Started] = deque()
-    stop = stop or Stop()
-    sender = Sender(
-        predictor, timeout, within, stop, stops_at_error=stops_at_error, patient=patient
-    )
     with _Stream(sender, question) as stream:
         for chunk in read_chunks(texts, question.rows_a_text, may_be_missing=may_be_missing):
             started.append(stream.start(chunk))
             if len(started) == _CHUNKS_AT_ONCE:
-                yield from _in_order(started.popleft(), stops_at_error, noun)
+                yield from _in_order(started.popleft(), noun)
         while started:
-            yield from _in_order(started.popleft(), stops_at_error, noun)
+            yield from _in_order(started.popleft(), noun)
 
 
 class _Piece(NamedTuple):
@@ -206,14 +195,14 @@ class _Started:
             self.ended.get(timeout=_LONGEST_WAIT)
 
 
-def _in_order(started: _Started, stops_at_error: bool, noun: str | None) -> Iterator[Any]:
+def _in_order(started: _Started, noun: str | None) -> Iterator[Any]:
     for at in range(len(started.outcomes)):
         while (outcome := started.outcomes[at]) is None:
             started.wait()
         if isinstance(outcome, LightClientError):
             if noun:
                 outcome = _placed(outcome, noun, started.chunk.start + at)
-            if stops_at_error:
+            if started.sender.stops_at_error:
                 raise outcome
         elif isinstance(outcome, BaseException):
             raise outcome
