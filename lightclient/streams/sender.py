@@ -53,10 +53,10 @@ Outcome = Classification | LightClientError | Outdated
 class Sender:
     """Sends the requests of one stream. Threads share it.
 
-    `timeout` holds for each request, and `within` for all of them together. `stop` ends them.
-    `stops_at_error`: nobody will see what comes after the first error. `patient`: a request is
-    repeated until its deadline. `climb`, `pace`: how large the requests are, and how many are under
-    way.
+    `timeout` holds for each request, and `within` for all of them together. Another thread can end
+    them by setting `stop`. `stops_at_error`: nobody will see what comes after the first error.
+    `patient`: a request is repeated until its deadline, rather than as often as `retries` says.
+    `climb`, `pace`: how large the requests are, and how many are under way.
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class Sender:
         predictor: Predictor,
         timeout: float,
         within: Deadline | None,
-        stop: Stop,
+        stop: Stop | None,
         *,
         stops_at_error: bool,
         patient: bool,
     ) -> None:
-        self.predictor, self.within, self.stop = predictor, within, stop
-        self._timeout, self._stops_at_error = timeout, stops_at_error
+        self.predictor, self.within, self.stop = predictor, within, stop or Stop()
+        self.stops_at_error, self._timeout = stops_at_error, timeout
         self.climb = Climb(timeout)
         self.pace = Pace(self.climb.load.requests, self.climb.most_requests, patient=patient)
         self._under_way: set[object] = set()
@@ -125,7 +125,7 @@ class Sender:
 
     def _is_the_end(self, outcome: Outcome) -> bool:
         """Whether the stream ends at this outcome, so that nobody will see what comes after it."""
-        return self._stops_at_error and isinstance(outcome, LightClientError)
+        return self.stops_at_error and isinstance(outcome, LightClientError)
 
     def _send_in_parts(self, rows: Sequence[Row], plan: Plan) -> list[Outcome]:
         try:
