@@ -12,7 +12,7 @@ from lightclient.classification import least_scores
 from lightclient.cli.advice import advise
 from lightclient.cli.answers import Answers, find_labels
 from lightclient.cli.options import is_typed
-from lightclient.cli.outfile import Begun, check_last, make_layout, open_output, pass_over
+from lightclient.cli.outfile import Begun, check_last, open_output, pass_over
 from lightclient.cli.output import CONTINUING, FORMS, Added, Csv, Form, JsonLines, Outcome, write
 from lightclient.cli.progress import Console, Progress, showing
 from lightclient.cli.rows import Row, Source, apply_missing
@@ -57,7 +57,7 @@ class Run:
             shown = min(top_k, len(labels))
             if threshold is not None:
                 least_scores(threshold, labels)  # an error before the first row
-        added = Added(arguments.prefix, top_k, shown, arguments.on_error == "skip", threshold)
+        added = Added(arguments.prefix, top_k, shown, threshold, arguments.on_error == "skip")
         form = FORMS[arguments.format]
         names = self._source.first_names() if form is Csv else self._source.header or ()
         return form(added, names)
@@ -93,7 +93,7 @@ class Run:
 
     def _pass_over(self, form: Csv | JsonLines, rows: Iterator[Row]) -> Begun:
         path = self._arguments.output
-        begun = pass_over(path, rows, make_layout(form), self._tally)
+        begun = pass_over(path, rows, form, self._tally)
         if begun.last is None:
             return begun
         row, found = begun.last
