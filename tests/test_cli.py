@@ -272,6 +272,7 @@ ONCE = [
      ("classify", "--column", "c", "text"), ("classify", "--column", "c"),
      ("classify", "--format-in", "csv", "text"), ("classify", "--no-header", "--file", "a.txt"),
      ("classify", "--no-header"), ("classify", "--missing", "keep", "a"),
+     ("classify", "--long-texts", "half", "a"),
      ("classify", "--resume", "--output", "o", "a"),
      ("classify", "--resume", "--file", "a.txt", "--format", "csv"),
      ("classify", "--resume", "--file", "a.txt", "--output", "o"),

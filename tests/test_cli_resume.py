@@ -296,7 +296,7 @@ def test_other_options_are_recognised(run: Run, tmp_path: Path, form: str) -> No
     base = ("--file", texts, "--column", "t", "--format", form, "--output", out)
     sets: list[tuple[str, ...]] = [
         (), ("--missing", "empty"), ("--on-error", "skip"), ("--prefix", "p_"), ("--top-k", "2"),
-        ("--threshold", "0.5"),
+        ("--threshold", "0.5"), ("--long-texts", "mean"),
     ]  # fmt: skip
     for begun in sets:
         assert run(*base, *begun)[0] == 0

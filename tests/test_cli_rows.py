@@ -278,6 +278,8 @@ NAMES = [
     (("--format", "csv", "--threshold", "0.5"), "label,score,labels,truncated"),
     (("--format", "jsonl", "--threshold", "0.5"), "label,score,labels,truncated"),
     (("--format", "json", "--on-error", "skip"), "label,score,truncated,error"),
+    (("--format", "csv", "--long-texts", "mean"), "label,score,truncated,windows"),
+    (("--format", "jsonl", "--long-texts", "max"), "label,score,truncated,windows"),
 ]
 
 

@@ -37,6 +37,8 @@ With --threshold they also add labels: those that reach it, highest first. In cs
 names in JSON, such as ["toxic", "insult"]; in JSON, objects with label and score. The list is empty
 if no label reaches it, and the cell is empty (in JSON: null) if the row has no answer.
 
+With --long-texts mean or max they also add windows: how many a text was read in, mostly 1.
+
 With --labels, a text is classified by these, as transformers' zero-shot-classification pipeline
 does it. That needs a model for natural language inference, one of whose labels begins with
 "entail", and the server computes a row for each label of each text.
@@ -91,6 +93,14 @@ def _add_input_options(parser: argparse.ArgumentParser) -> None:
         default="skip",
         help="what happens to a row without a text. skip: the row stays, without an answer; error: "
         "it ends the run; empty: it is classified as the empty text; default: %(default)s",
+    )
+    parser.add_argument(
+        "--long-texts",
+        choices=("cut", "refuse", "mean", "max"),
+        default="cut",
+        help="what happens to a text longer than the model reads. cut: its end is left out; "
+        "refuse: it is an error; mean, max: it is read in windows, and the score of a label is its "
+        "mean or its maximum over them; default: %(default)s",
     )
 
 
@@ -210,7 +220,8 @@ def _run(arguments: argparse.Namespace) -> int:
         source = stack.enter_context(_open_source(arguments))
         if source.notice:
             console.say(source.notice)
-        classifier = stack.enter_context(Classifier(**options.server_settings(arguments)))
+        given = options.server_settings(arguments)
+        classifier = stack.enter_context(Classifier(**given, long_texts=arguments.long_texts))
         if arguments.texts:
             # Somebody waits, and is told soon if the server is away.
             find_labels(classifier, arguments.zero_shot, patient=False)
@@ -281,6 +292,8 @@ def _settle_zero_shot(arguments: argparse.Namespace) -> None:
         return
     if arguments.missing == "empty":
         arguments.usage_error("--missing empty does not go with --labels, which need a text")
+    if arguments.long_texts != "cut":
+        arguments.usage_error("--long-texts does not go with --labels, which cut a long text")
     template = TEMPLATE if arguments.template is None else arguments.template
     try:
         arguments.zero_shot = ZeroShot(arguments.labels, template, arguments.multi_label)

@@ -64,12 +64,14 @@ def _lock(out: TextIO, path: Path) -> None:
 class Found:
     """What stands behind a row's own columns: an answer, an error's name, or neither.
 
-    `reached`: the labels at or above the threshold; None if there is no answer or no threshold.
+    `windows`: 1 if there is no column for them. `reached`: the labels at or above the threshold;
+    None if there is no answer or no threshold.
     """
 
     label: str
     score: float | None
     truncated: bool
+    windows: float
     error: str
     reached: frozenset[bytes] | None
 
@@ -115,7 +117,7 @@ class Found:
         return self.reached is not None and surely <= self.reached <= perhaps
 
 
-_KINDS = {"label": str, "score": float, "truncated": bool, "error": str}
+_KINDS = {"label": str, "score": float, "truncated": bool, "windows": float, "error": str}
 
 
 def _read(record: bytes, row: Row, form: Csv | JsonLines) -> Found | None:
@@ -127,12 +129,11 @@ def _read(record: bytes, row: Row, form: Csv | JsonLines) -> Found | None:
         values = form.read(record[len(beginning) :].decode())
     except ValueError:
         return None
-    label, score, truncated, error = (values.get(prefix + name) for name in _KINDS)
-    for value, kind in zip((label, score, truncated, error), _KINDS.values(), strict=True):
-        if not isinstance(value, kind | None):
-            return None
+    label, score, truncated, windows, error = (values.get(prefix + name) for name in _KINDS)
+    if not all(isinstance(values.get(prefix + name), kind | None) for name, kind in _KINDS.items()):
+        return None
     reached = _read_reached(values.get(f"{prefix}labels"))
-    found = Found(label or "", score, truncated is True, error or "", reached)
+    found = Found(label or "", score, truncated is True, windows or 1, error or "", reached)
     return found if found.fits(row, form.added.threshold) else None
 
 
@@ -153,7 +154,8 @@ class Begun:
     """How far an output file has come.
 
     `rows`: those that are not in it yet; `end`: the bytes of those that are, header included;
-    `last`: the last of those that have an answer, and what it is.
+    `last`: the last of those that have an answer, and what it is; if there are long texts, the last
+    of the longest, since only their answers tell one way to join windows from another.
     """
 
     rows: Iterator[Row]
@@ -207,7 +209,8 @@ def _pass_over(
         tally.add(row, truncated=found.truncated, error=found.error)
         tally.begun += 1
         begun.end += len(record)
-        if found.score is not None:
+        longest = begun.last[1].windows if begun.last else 1
+        if found.score is not None and found.windows >= longest:
             begun.last = row, found
 
 
@@ -220,8 +223,9 @@ def _is_part(piece: bytes, beginning: bytes) -> bool:
 def _unlike(path: Path, what: str) -> InputError:
     return InputError(
         f"{path}: {what} is not what this command writes for this input; give the input and the "
-        "--format, --format-in, --top-k, --threshold, --prefix, --missing, --on-error, --column, "
-        "--no-header, --url and --bundle that it was begun with, or another --output"
+        "--format, --format-in, --top-k, --threshold, --prefix, --missing, --long-texts, "
+        "--on-error, --column, --no-header, --url and --bundle that it was begun with, or another "
+        "--output"
     )
 
 
@@ -236,7 +240,7 @@ def check_last(
     if not found.is_like(outcome, threshold):
         raise InputError(
             f"{path} was begun in another way: the answer to {row.place} in it is not what this "
-            "command gets now. Another --column, --function, --labels, --threshold, --url or "
-            "--bundle may have been given, or the server has a new version of the model: give what "
-            "it was begun with, or another --output"
+            "command gets now. Another --column, --function, --labels, --long-texts, --threshold, "
+            "--url or --bundle may have been given, or the server has a new version of the model: "
+            "give what it was begun with, or another --output"
         )

@@ -39,13 +39,15 @@ class Added:
 
     `prefix`: stands before their names. `top_k`: how many labels were asked for. `labels`: how many
     are shown, since the model may have fewer. `threshold`: if there is one, a column holds the
-    labels at or above it. `errors`: whether there is a column for errors.
+    labels at or above it. `windows`: whether there is a column for how many a long text was read
+    in. `errors`: whether there is one for errors.
     """
 
     prefix: str = ""
     top_k: int = 1
     labels: int = 1
     threshold: Threshold | None = None
+    windows: bool = False
     errors: bool = False
 
     @cached_property
@@ -72,6 +74,8 @@ class Added:
             # As JSON, because a label may hold any character.
             found["labels"] = json.dumps(names, ensure_ascii=False) if answer else ""
         found["truncated"] = str(answer.truncated).lower() if answer else ""
+        if self.windows:
+            found["windows"] = str(answer.windows) if answer else ""
         if self.errors:
             found["error"] = _error_name(outcome) or ""
         return self._prefixed(found)
@@ -85,6 +89,8 @@ class Added:
         if self.threshold is not None:
             found["labels"] = answer and _objects(answer.above(self.threshold))
         found["truncated"] = answer and answer.truncated
+        if self.windows:
+            found["windows"] = answer and answer.windows
         if self.errors:
             found["error"] = _error_name(outcome)
         return self._prefixed(found)
@@ -229,7 +235,7 @@ class Csv:
             raise ValueError("broken") from error
         found: dict[str, Any] = dict(zip(self.added.columns, cells, strict=True))
         for name in found:
-            if name.removeprefix(self.added.prefix) in ("score", "labels", "truncated"):
+            if name.removeprefix(self.added.prefix) in ("score", "labels", "truncated", "windows"):
                 found[name] = decode(found[name] or "null")
         return found
 

@@ -57,7 +57,8 @@ class Run:
             shown = min(top_k, len(labels))
             if threshold is not None:
                 least_scores(threshold, labels)  # an error before the first row
-        added = Added(arguments.prefix, top_k, shown, threshold, arguments.on_error == "skip")
+        windows, errors = arguments.long_texts in ("mean", "max"), arguments.on_error == "skip"
+        added = Added(arguments.prefix, top_k, shown, threshold, windows, errors)
         form = FORMS[arguments.format]
         names = self._source.first_names() if form is Csv else self._source.header or ()
         return form(added, names)
