@@ -5,17 +5,13 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lightclient.cli import options
-from lightclient.errors import (
-    InputError,
-    LightClientError,
-    ModelNotFound,
-    ReplyError,
-)
+from lightclient.cli.progress import handling
+from lightclient.errors import InputError, LightClientError, ModelNotFound, ReplyError
 from lightclient.messages import printable
 from lightclient.questions.classify import Classify
 
@@ -54,15 +50,10 @@ class Finding:
     message: str
     error: LightClientError | None = None
 
-    @property
-    def ok(self) -> bool:
-        """Whether the step found what a classification needs."""
-        return self.error is None
-
     def as_dict(self) -> dict[str, object]:
         """What `--json` shows of it."""
-        shown = {"step": self.step, "ok": self.ok, "message": self.message}
-        return shown if self.ok else shown | {"error": type(self.error).__name__}
+        shown = {"step": self.step, "ok": self.error is None, "message": self.message}
+        return shown | ({"error": type(self.error).__name__} if self.error else {})
 
 
 def add_command(commands: "options.Commands") -> None:
@@ -92,45 +83,31 @@ def _seconds(text: str) -> float:
 def _run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     end = started + arguments.wait
+    attempts = 0
     progress = _Progress(silent=arguments.quiet or arguments.json)
-    attempts = 1
-    with _without_warnings():
-        findings = progress.follow(_findings(arguments, end))
-        while _may_mend(findings[-1]) and time.monotonic() + _PAUSE < end:
-            progress.show(f"wait  {findings[-1].message.splitlines()[0]}")
-            time.sleep(_PAUSE)
+    # A step says what the client warns of, which each attempt would print once more.
+    with handling(logging.NullHandler()):
+        while True:
             attempts += 1
-            findings = progress.follow(_findings(arguments, end))
-    last = findings[-1]
+            findings = _attempt(arguments, end, progress)
+            error = findings[-1].error
+            if _is_settled(error) or time.monotonic() + _PAUSE >= end:
+                break
+            progress.show("wait", findings[-1].message.splitlines()[0])
+            time.sleep(_PAUSE)
     if arguments.json:
-        print(_document(findings, attempts, time.monotonic() - started))
-    elif not last.ok:
-        print("wrong " + last.message.replace("\n", "\n      "))
-    return 0 if last.ok else 1
+        seconds = round(time.monotonic() - started, 3)
+        steps = [finding.as_dict() for finding in findings]
+        told = {"ok": error is None, "attempts": attempts, "seconds": seconds, "steps": steps}
+        print(json.dumps(told))
+    elif error:
+        print("wrong " + findings[-1].message.replace("\n", "\n      "))
+    return 1 if error else 0
 
 
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """The bundle step says what the client warns of, which each attempt would print once more."""
-    log, handler = logging.getLogger("lightclient"), logging.NullHandler()
-    log.addHandler(handler)  # so that Python does not print what nobody handles
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-
-
-def _document(findings: list[Finding], attempts: int, seconds: float) -> str:
-    steps = [finding.as_dict() for finding in findings]
-    ok = findings[-1].ok
-    return json.dumps(
-        {"ok": ok, "attempts": attempts, "seconds": round(seconds, 3), "steps": steps}
-    )
-
-
-def _may_mend(finding: Finding) -> bool:
-    """Whether another attempt may find it well: a wrong setting stays wrong."""
-    return not (finding.ok or isinstance(finding.error, InputError))
+def _is_settled(error: LightClientError | None) -> bool:
+    """Whether another attempt would find the same: a wrong setting stays wrong."""
+    return error is None or isinstance(error, InputError)
 
 
 class _Doubt(str):
@@ -146,37 +123,29 @@ class _Progress:
         self._silent = silent
         self._shown: set[str] = set()
 
-    def follow(self, findings: Iterator[Finding]) -> list[Finding]:
-        """Go through the steps of one attempt."""
-        found = []
-        for finding in findings:
-            found.append(finding)
-            if finding.ok and isinstance(finding.message, _Doubt):
-                self.show(f"warn  {finding.message}")
-            elif finding.ok:
-                self.show(f"ok    {finding.message}")
-        return found
-
-    def show(self, line: str) -> None:
+    def show(self, mark: str, message: str) -> None:
         """Print a line that was not printed yet."""
+        line = f"{mark:<5} {message}"
         if not (self._silent or line in self._shown):
             self._shown.add(line)
             print(line, flush=True)
 
 
-def _findings(arguments: argparse.Namespace, end: float) -> Iterator[Finding]:
+def _attempt(arguments: argparse.Namespace, end: float, progress: _Progress) -> list[Finding]:
     """What each step finds; one that fails is the last."""
     from lightclient.serving.refusal import SEE_CHECK
 
-    walk = _Walk(arguments, end)
+    walk, found = _Walk(arguments, end), []
     try:
         for step in walk.steps():
             name = step.__name__
-            yield Finding(name, step())
+            found.append(Finding(name, message := step()))
+            progress.show("warn" if isinstance(message, _Doubt) else "ok", message)
     except LightClientError as error:
-        yield Finding(name, str(error).removesuffix(SEE_CHECK), error)
+        found.append(Finding(name, str(error).removesuffix(SEE_CHECK), error))
     finally:
         walk.close()
+    return found
 
 
 class _Walk:
@@ -236,13 +205,20 @@ class _Walk:
 
     def _version(self) -> str:
         """The version that answers; without a label, all that are loaded."""
+        from lightclient.serving.refusal import read_json
+
         versions, label = _available(self._status), self._address.label
         if label is None:
             return versions
         # The status at a label is that of all versions. The metadata are those of the label's.
         path = self._address.metadata
         reply = self._predictor.transport.send("GET", path, None, self._deadline())
-        return f"{_described_version(reply)}, by its label {label!r}"
+        answer = read_json(reply)
+        try:
+            version = answer["model_spec"]["version"]
+        except (LookupError, TypeError) as error:
+            raise _unlike(reply, "version") from error
+        return f"{printable(str(version))}, by its label {label!r}"
 
     def signature(self) -> str:
         """The model's metadata, against the bundle."""
@@ -355,17 +331,6 @@ def _available(reply: "Reply") -> str:
         server_message=said,
         attempts=reply.attempts,
     )
-
-
-def _described_version(reply: "Reply") -> str:
-    """The version of a model's metadata."""
-    from lightclient.serving.refusal import read_json
-
-    answer = read_json(reply)
-    try:
-        return printable(str(answer["model_spec"]["version"]))
-    except (LookupError, TypeError) as error:
-        raise _unlike(reply, "version") from error
 
 
 def _unlike(reply: "Reply", what: str) -> ReplyError:

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from lightclient.checks import check_number
 from lightclient.cli import options
 from lightclient.cli.answers import find_labels
 from lightclient.cli.output import CONTINUING, FORMS
-from lightclient.cli.progress import Console, logging_to
+from lightclient.cli.progress import Console, Log, handling
 from lightclient.cli.rows import KINDS, Source, read_rows, read_texts
 from lightclient.cli.run import Run
 from lightclient.cli.tally import Tally
@@ -216,7 +217,8 @@ def _run(arguments: argparse.Namespace) -> int:
     _settle(arguments)
     console, tally = Console(sys.stderr), Tally()
     with ExitStack() as stack:
-        stack.enter_context(logging_to(console, verbose=arguments.verbose))
+        level = logging.DEBUG if arguments.verbose else logging.WARNING
+        stack.enter_context(handling(Log(console), level))
         source = stack.enter_context(_open_source(arguments))
         if source.notice:
             console.say(source.notice)

@@ -155,12 +155,15 @@ def _look_until(end: "SimpleQueue[None]", progress: Progress) -> None:
             progress.look()
 
 
-class _Log(logging.Handler):
-    def __init__(self, console: Console, level: int) -> None:
-        super().__init__(level)
+class Log(logging.Handler):
+    """Shows what is logged on the console."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Show a record."""
         try:
             self._console.say(self.format(record))
         except Exception:  # noqa: BLE001 - as logging's own handlers do it
@@ -168,13 +171,13 @@ class _Log(logging.Handler):
 
 
 @contextmanager
-def logging_to(console: Console, *, verbose: bool) -> Iterator[None]:
-    """Show what is logged on the console: warnings, or all of it."""
-    log, level = logging.getLogger("lightclient"), logging.DEBUG if verbose else logging.WARNING
-    former, handler = log.level, _Log(console, level)
+def handling(handler: logging.Handler, level: int = logging.WARNING) -> Iterator[None]:
+    """Let a handler have what is logged at this level or above, and Python not print it."""
+    log = logging.getLogger("lightclient")
+    former = log.level
+    handler.setLevel(level)
     log.addHandler(handler)
-    if verbose:
-        log.setLevel(level)
+    log.setLevel(min(level, log.getEffectiveLevel()))
     try:
         yield
     finally:
