@@ -94,15 +94,14 @@ class Source:
         name: str,
         header: tuple[str, ...] | None,
         rows: Iterator[Row],
-        *,
         notice: str = "",
+        *,
+        lines: Lines | None = None,
         count: int | None = None,
     ) -> None:
         self.name, self.header, self.notice = name, header, notice
         self.read = 0
-        self._rows, self._count = rows, count
-        self._lines: Lines | None = None
-        self._size: int | None = None
+        self._rows, self._lines, self._count = rows, lines, count
 
     def __iter__(self) -> Iterator[Row]:
         return self
@@ -122,21 +121,12 @@ class Source:
         self._rows = chain([first], self._rows)
         return first.names
 
-    def measure(self, lines: Lines, stream: BinaryIO) -> None:
-        """Remember the size of a regular file, from which `total` is estimated."""
-        try:
-            self._size = os.fstat(stream.fileno()).st_size or None
-        except OSError:
-            return  # it has no file below it
-        self._lines = lines
-
     def total(self) -> tuple[int, bool] | None:
         """How many rows there are, and whether that is exact; None if nobody knows."""
         if self._count is not None:
             return self._count, True
-        if not (self._lines and self._size and self._lines.bytes and self.read):
-            return None
-        return max(round(self.read * self._size / self._lines.bytes), self.read), False
+        share = self._lines.share() if self._lines else 0
+        return (max(round(self.read / share), self.read), False) if share and self.read else None
 
 
 def read_texts(texts: list[str]) -> Source:
@@ -144,7 +134,7 @@ def read_texts(texts: list[str]) -> Source:
     rows = (_plain_row(f"text {at}", text) for at, text in enumerate(texts, 1))
     file = next(filter(os.path.isfile, texts), None)
     notice = "" if file is None else f"{short_repr(file)} is taken for a text: --file reads a file"
-    return Source("the command line", ("text",), rows, notice=notice, count=len(texts))
+    return Source("the command line", ("text",), rows, notice, count=len(texts))
 
 
 def read_rows(
@@ -169,10 +159,7 @@ def read_rows(
         raise InputError(f"{name}: say which key holds the text: --column NAME")
     if column is not None and kind == "txt":
         raise InputError(f"{name}: plain lines have no columns; leave --column out")
-    lines = Lines(stream, name)
-    source = _READERS[kind](lines, column, has_header)
-    source.measure(lines, stream)
-    return source
+    return _READERS[kind](Lines(stream, name), column, has_header)
 
 
 def _row(place: str, text: str | None, lack: str, **own: Any) -> Row:
@@ -188,7 +175,7 @@ def _ended(line: str) -> str:
 def _plain(lines: Lines, column: str | None, has_header: bool) -> Source:
     numbered = enumerate(map(_ended, lines), 1)
     rows = (_plain_row(f"line {number}", line) for number, line in numbered)
-    return Source(lines.name, ("text",), rows)
+    return Source(lines.name, ("text",), rows, lines=lines)
 
 
 def _plain_row(place: str, text: str) -> Row:
@@ -242,7 +229,8 @@ def _table(
             f"the first line was taken for a header: column {column} is {short_repr(names[at])}; "
             "--no-header if it is a row"
         )
-    return Source(lines.name, names, _table_rows(numbered, names, at, lines.name), notice=notice)
+    rows = _table_rows(numbered, names, at, lines.name)
+    return Source(lines.name, names, rows, notice, lines=lines)
 
 
 def _check_names(names: tuple[str, ...], name: str) -> None:
@@ -294,15 +282,12 @@ def _short(names: tuple[str, ...]) -> str:
     return ", ".join(map(short_repr, names[:20])) or "nothing"
 
 
-class _RepeatedKeyError(Exception):
-    """An object has a key twice."""
-
-
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise _RepeatedKeyError(next(key for key in keys if keys.count(key) > 1))
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"an object has the key {short_repr(twice)} twice")
     return found
 
 
@@ -320,13 +305,12 @@ def decode(line: str) -> Any:
         return _DECODER.decode(line)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    except _RepeatedKeyError as error:
-        raise ValueError(f"an object has the key {short_repr(error.args[0])} twice") from error
 
 
 def _jsonl(lines: Lines, column: str | None, has_header: bool) -> Source:
     key = column or ""
-    return Source(lines.name, None, _with_key(key, _objects(lines, key), lines.name))
+    rows = _with_key(key, _objects(lines, key), lines.name)
+    return Source(lines.name, None, rows, lines=lines)
 
 
 def _with_key(key: str, rows: Iterator[Row], name: str) -> Iterator[Row]:
@@ -372,20 +356,19 @@ def _object_row(place: str, record: dict[str, Any], column: str, raw: str) -> Ro
 def _members(raw: str) -> dict[str, str]:
     """The members of an object: strings as such, other values as they are written."""
     found = {}
-    at = _after_space(raw, 1)
+    at = _behind_space(raw, 1)
     while raw[at] != "}":
         key, end = _DECODER.raw_decode(raw, at)
-        start = _after_space(raw, _after_space(raw, end) + 1)  # behind the colon
+        start = _behind_space(raw, end)
         value, end = _DECODER.raw_decode(raw, start)
         found[key] = value if isinstance(value, str) else raw[start:end]
-        at = _after_space(raw, end)
-        if raw[at] == ",":
-            at = _after_space(raw, at + 1)
+        at = _behind_space(raw, end)
     return found
 
 
-def _after_space(raw: str, at: int) -> int:
-    while raw[at] in _JSON_SPACE:
+def _behind_space(raw: str, at: int) -> int:
+    """Where the next key, value or bracket begins."""
+    while raw[at] in _JSON_SPACE + ":,":
         at += 1
     return at
 
