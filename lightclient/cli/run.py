@@ -75,7 +75,7 @@ class Run:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except KeyboardInterrupt:
             written = "1 row was" if self._tally.rows == 1 else f"{self._tally.rows} rows were"
-            self._interrupted(f"{written} written")
+            raise KeyboardInterrupt(f"{written} written") from None
 
     def _to_file(self, form: Form, rows: Iterator[Row]) -> None:
         arguments = self._arguments
@@ -146,7 +146,10 @@ class Run:
             self._tell(told)
             raise told from error
         except KeyboardInterrupt:
-            self._interrupted(self._kept())
+            held = (
+                "no row was written" if self._is_in_vain() else f"{self._held()}: {self._go_on()}"
+            )
+            raise KeyboardInterrupt(held) from None
 
     def _tell(self, error: LightClientError) -> None:
         if not self._is_in_vain():
@@ -167,16 +170,9 @@ class Run:
     def _is_in_vain(self) -> bool:
         return self._is_new and not self._tally.rows
 
-    def _interrupted(self, mend: str) -> None:
-        self._console.say(f"interrupted; {mend}")
-        raise SystemExit(130) from None
-
     def _held(self) -> str:
         rows = self._tally.rows
         return f"{'1 row is' if rows == 1 else f'{rows} rows are'} in {self._arguments.output}"
-
-    def _kept(self) -> str:
-        return "no row was written" if self._is_in_vain() else f"{self._held()}: {self._go_on()}"
 
     def _go_on(self) -> str:
         arguments = self._arguments
