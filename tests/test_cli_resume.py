@@ -110,9 +110,12 @@ def answers_without_a_server(*, refuses: bool) -> Callable[..., Iterator[Any]]:
     """Stands for `classify_many`; it may refuse texts with a "no"."""
 
     def answers(
-        _: Classifier, texts: Iterator[str], on_error: str
-    ) -> Iterator[Classification | InputError]:
+        _: Classifier, texts: Iterator[str | None], on_error: str, missing: str
+    ) -> Iterator[Classification | InputError | None]:
         for at, text in enumerate(texts):
+            if text is None:
+                yield None
+                continue
             if refuses and "no" in text:
                 yield InputError(f"texts[{at}]: refused", index=at)
                 continue

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from lightclient.classification import least_scores
 from lightclient.cli.advice import advise
-from lightclient.cli.answers import Answers, find_labels
+from lightclient.cli.answers import answer_rows, find_labels
 from lightclient.cli.options import is_typed
 from lightclient.cli.outfile import Begun, check_last, open_output, pass_over
 from lightclient.cli.output import CONTINUING, FORMS, Added, Csv, Form, JsonLines, Outcome, write
@@ -105,22 +105,29 @@ class Run:
         return begun
 
     def _ask(self, row: Row) -> Outcome:
-        answers = self._answers(iter([row]), Tally(), skips_errors=True)
-        [(_, outcome)] = answers
+        zero_shot = self._arguments.zero_shot
+        [(_, outcome)] = answer_rows(self._classifier, iter([row]), zero_shot, skips_errors=True)
         return outcome
 
     def _write(
         self, form: Form, rows: Iterator[Row], out: TextIO, *, goes_on: bool = False
     ) -> None:
-        skips = self._arguments.on_error == "skip"
-        answers = self._answers(rows, self._tally, skips_errors=skips)
+        skips, zero_shot = self._arguments.on_error == "skip", self._arguments.zero_shot
+        found = answer_rows(self._classifier, rows, zero_shot, skips_errors=skips)
         # Closed here: the garbage collector could do so in a thread of the generator itself.
-        with closing(iter(answers)) as found:
-            write(form, found, out, goes_on=goes_on)
+        with closing(found) as answers:
+            write(form, self._counted(answers), out, goes_on=goes_on)
 
-    def _answers(self, rows: Iterator[Row], tally: Tally, *, skips_errors: bool) -> Answers:
-        zero_shot = self._arguments.zero_shot
-        return Answers(self._classifier, rows, tally, zero_shot, skips_errors=skips_errors)
+    def _counted(self, answers: Iterator[tuple[Row, Outcome]]) -> Iterator[tuple[Row, Outcome]]:
+        """The same, each counted when the next one is asked for: it is written then."""
+        for row, outcome in answers:
+            yield row, outcome
+            if isinstance(outcome, LightClientError):
+                said = str(outcome).removeprefix(f"texts[{outcome.index}]").lstrip(": ")
+                error = f"{type(outcome).__name__}: {said.splitlines()[0]}"
+                self._tally.add(row, error=error)
+            else:
+                self._tally.add(row, truncated=outcome is not None and outcome.truncated)
 
     @contextmanager
     def _showing(self, out: TextIO) -> Iterator[None]:
@@ -146,10 +153,8 @@ class Run:
             self._tell(told)
             raise told from error
         except KeyboardInterrupt:
-            held = (
-                "no row was written" if self._is_in_vain() else f"{self._held()}: {self._go_on()}"
-            )
-            raise KeyboardInterrupt(held) from None
+            kept = f"{self._held()}: {self._go_on()}"
+            raise KeyboardInterrupt("no row was written" if self._is_in_vain() else kept) from None
 
     def _tell(self, error: LightClientError) -> None:
         if not self._is_in_vain():
