@@ -189,15 +189,15 @@ class _Walk:
 
     def server(self) -> str:
         """Whatever answers at the address."""
-        transport = self._predictor.transport
-        self._status = transport.send("GET", self._address.path, None, self._deadline())
+        self._status = self._get(self._address.path)
         return f"{self._address.origin} answers"
 
     def model(self) -> str:
         """The model's status."""
         from lightclient.serving.predictor import Predictor
+        from lightclient.serving.refusal import read_json
 
-        if _is_ready(self._status):
+        if read_json(self._status).get("ready") is True:
             self._assume_signature()
             self._predictors.append(Predictor(self._settings))
             return f"model {self._address.model!r} is ready, in KServe's words"
@@ -211,8 +211,7 @@ class _Walk:
         if label is None:
             return versions
         # The status at a label is that of all versions. The metadata are those of the label's.
-        path = self._address.metadata
-        reply = self._predictor.transport.send("GET", path, None, self._deadline())
+        reply = self._get(self._address.metadata)
         answer = read_json(reply)
         try:
             version = answer["model_spec"]["version"]
@@ -262,6 +261,9 @@ class _Walk:
 
         return find_batching(self._predictor, self._deadline())
 
+    def _get(self, path: str) -> "Reply":
+        return self._predictor.transport.send("GET", path, None, self._deadline())
+
     @property
     def _predictor(self) -> "Predictor":
         return self._predictors[-1]
@@ -289,15 +291,6 @@ class _Walk:
         if self._arguments.wait:
             seconds = min(seconds, max(self._end - time.monotonic(), _LEAST_TIMEOUT))
         return Deadline(seconds)
-
-
-def _is_ready(reply: "Reply") -> bool:
-    """Whether this is the status of a model that KServe has loaded."""
-    try:
-        status = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(status, dict) and status.get("ready") is True
 
 
 def _available(reply: "Reply") -> str:

@@ -5,8 +5,7 @@ import csv
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,8 +48,8 @@ that is no string, or too few cells, or a blank line of plain text or of a table
 stays, without an answer, unless --missing says otherwise. The end of the run tells how many there
 were, and the first one. The numbers of rows count the header: row 2 is the first one below it.
 
-Texts are read ahead: 64 at first, then up to 1,024 at a time, and sent in several requests at once;
-the answers come in the order of the rows, the first ones after 192 texts or the end of the input. A
+Rows are read ahead: 64 at first, then up to 1,024 at a time, and sent in several requests at once;
+the answers come in the order of the rows, the first ones after 192 rows or the end of the input. A
 server that is away or overloaded is tried again until --timeout is over. What broke off with
 --output goes on where it stopped when the same command is given with --resume, and the same input
 (--format jsonl or csv): no row is lost and none is answered twice.
@@ -69,9 +68,7 @@ def add_command(commands: "options.Commands") -> None:
 
 def _add_input_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("texts", metavar="TEXT", nargs="*", help="a text; none: stdin is read")
-    parser.add_argument(
-        "--file", metavar="F", type=_path_not("stdin"), help="a .txt, .csv, .tsv or .jsonl file"
-    )
+    parser.add_argument("--file", metavar="F", type=Path, help="a .txt, .csv, .tsv or .jsonl file")
     parser.add_argument(
         "--format-in",
         choices=KINDS,
@@ -171,7 +168,7 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         metavar="OUT",
-        type=_path_not("stdout"),
+        type=Path,
         help="a new file for the results; default: stdout",
     )
     parser.add_argument(
@@ -202,15 +199,6 @@ def _threshold(text: str) -> tuple[str | None, float]:
         ) from error
 
 
-def _path_not(stream: str) -> Callable[[str], Path]:
-    def path(text: str) -> Path:
-        if text == "-":
-            raise argparse.ArgumentTypeError(f"leave it out for {stream}")
-        return Path(text)
-
-    return path
-
-
 def _run(arguments: argparse.Namespace) -> int:
     from lightclient.client import Classifier
 
@@ -219,7 +207,7 @@ def _run(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         level = logging.DEBUG if arguments.verbose else logging.WARNING
         stack.enter_context(handling(Log(console), level))
-        source = stack.enter_context(_open_source(arguments))
+        source = _open_source(arguments, stack)
         if source.notice:
             console.say(source.notice)
         given = options.server_settings(arguments)
@@ -238,6 +226,9 @@ def _run(arguments: argparse.Namespace) -> int:
 def _settle(arguments: argparse.Namespace) -> None:
     """Check what goes together, and fill in what is left out."""
     options.check_url(arguments)
+    for name, stream in (("file", "stdin"), ("output", "stdout")):
+        if getattr(arguments, name) == Path("-"):
+            arguments.usage_error(f"argument --{name}: leave it out for {stream}")
     _settle_input(arguments)
     _settle_output(arguments)
     _settle_threshold(arguments)
@@ -253,10 +244,8 @@ def _settle_input(arguments: argparse.Namespace) -> None:
         arguments.usage_error(
             "--column goes with --file, or with --format-in csv, tsv or jsonl for stdin"
         )
-    if not (arguments.format_in or arguments.file):
-        arguments.format_in = "txt"
     if not arguments.format_in:
-        arguments.format_in = arguments.file.suffix.lower().removeprefix(".")
+        arguments.format_in = _ending(arguments.file) if arguments.file else "txt"
     if arguments.no_header and arguments.format_in not in ("csv", "tsv"):
         arguments.usage_error("--no-header goes with csv and tsv")
 
@@ -303,8 +292,12 @@ def _settle_zero_shot(arguments: argparse.Namespace) -> None:
         arguments.usage_error(str(error))
 
 
+def _ending(path: Path) -> str:
+    return path.suffix.lower().removeprefix(".")
+
+
 def _ending_format(arguments: argparse.Namespace) -> str:
-    ending: str = arguments.output.suffix.lower().removeprefix(".")
+    ending = _ending(arguments.output)
     if ending not in FORMS:
         arguments.usage_error(
             f"the ending of --output {arguments.output} says no format: give --format "
@@ -313,35 +306,27 @@ def _ending_format(arguments: argparse.Namespace) -> str:
     return ending
 
 
-@contextmanager
-def _open_source(arguments: argparse.Namespace) -> Iterator[Source]:
+def _open_source(arguments: argparse.Namespace, stack: ExitStack) -> Source:
     if arguments.texts:
-        yield read_texts(arguments.texts)
-        return
+        return read_texts(arguments.texts)
     kind, name = arguments.format_in, str(arguments.file or "stdin")
     if kind not in KINDS:
         raise InputError(
             f"{name}: the file must end in .{', .'.join(KINDS)}, or --format-in must say what it is"
         )
-    with _open_input(arguments) as stream:
-        if arguments.output and _is_same(stream, arguments.output):
-            arguments.usage_error("--output must be another file than the input")
-        yield read_rows(stream, name, kind, arguments.column, has_header=not arguments.no_header)
+    if options.is_typed(arguments):
+        print("texts, one a line; end with Ctrl-D", file=sys.stderr)
+    stream = stack.enter_context(_open(arguments.file)) if arguments.file else sys.stdin.buffer
+    if arguments.output and _is_same(stream, arguments.output):
+        arguments.usage_error("--output must be another file than the input")
+    return read_rows(stream, name, kind, arguments.column, has_header=not arguments.no_header)
 
 
-@contextmanager
-def _open_input(arguments: argparse.Namespace) -> Iterator[BinaryIO]:
-    if not arguments.file:
-        if options.is_typed(arguments):
-            print("texts, one a line; end with Ctrl-D", file=sys.stderr)
-        yield sys.stdin.buffer
-        return
+def _open(path: Path) -> BinaryIO:
     try:
-        stream = arguments.file.open("rb")
+        return path.open("rb")
     except OSError as error:
-        raise InputError(f"{arguments.file} cannot be read: {error.strerror}") from error
-    with stream:
-        yield stream
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _is_same(stream: BinaryIO, path: Path) -> bool:
