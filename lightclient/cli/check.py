@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -96,13 +96,16 @@ def _run(arguments: argparse.Namespace) -> int:
             progress.show("wait", findings[-1].message.splitlines()[0])
             time.sleep(_PAUSE)
     if arguments.json:
-        seconds = round(time.monotonic() - started, 3)
-        steps = [finding.as_dict() for finding in findings]
-        told = {"ok": error is None, "attempts": attempts, "seconds": seconds, "steps": steps}
-        print(json.dumps(told))
+        print(_document(findings, attempts, time.monotonic() - started))
     elif error:
         print("wrong " + findings[-1].message.replace("\n", "\n      "))
     return 1 if error else 0
+
+
+def _document(findings: list[Finding], attempts: int, seconds: float) -> str:
+    ok, steps = findings[-1].error is None, [finding.as_dict() for finding in findings]
+    found = {"ok": ok, "attempts": attempts, "seconds": round(seconds, 3), "steps": steps}
+    return json.dumps(found)
 
 
 def _is_settled(error: LightClientError | None) -> bool:
@@ -135,25 +138,25 @@ def _attempt(arguments: argparse.Namespace, end: float, progress: _Progress) -> 
     """What each step finds; one that fails is the last."""
     from lightclient.serving.refusal import SEE_CHECK
 
-    walk, found = _Walk(arguments, end), []
-    try:
-        for step in walk.steps():
-            name = step.__name__
-            found.append(Finding(name, message := step()))
-            progress.show("warn" if isinstance(message, _Doubt) else "ok", message)
-    except LightClientError as error:
-        found.append(Finding(name, str(error).removesuffix(SEE_CHECK), error))
-    finally:
-        walk.close()
+    found = []
+    with ExitStack() as stack:
+        try:
+            for step in _Walk(arguments, end, stack).steps():
+                name = step.__name__
+                found.append(Finding(name, message := step()))
+                progress.show("warn" if isinstance(message, _Doubt) else "ok", message)
+        except LightClientError as error:
+            found.append(Finding(name, str(error).removesuffix(SEE_CHECK), error))
     return found
 
 
 class _Walk:
     """The steps, in their order. Each says what it found, or raises what is wrong."""
 
-    def __init__(self, arguments: argparse.Namespace, end: float) -> None:
-        self._arguments, self._end = arguments, end
-        self._predictors: list[Predictor] = []
+    _predictor: "Predictor"
+
+    def __init__(self, arguments: argparse.Namespace, end: float, stack: ExitStack) -> None:
+        self._arguments, self._end, self._stack = arguments, end, stack
 
     def steps(self) -> Iterator[Callable[[], str]]:
         """The steps, as many as this server knows."""
@@ -167,22 +170,16 @@ class _Walk:
         yield self.answer
         yield self.batching
 
-    def close(self) -> None:
-        """Close the connections."""
-        for predictor in self._predictors:
-            predictor.transport.close()
-
     def setup(self) -> str:
         """The settings, and the bundle."""
         from lightclient.serving.address import parse_address
-        from lightclient.serving.predictor import Predictor
         from lightclient.settings import read_settings
 
         self._settings = read_settings(**options.server_settings(self._arguments))
         self._address = parse_address(self._settings.url)
         if self._address.model is None:
             self._assume_signature()
-        self._predictors.append(Predictor(self._settings))
+        self._connect()
         if self._predictor.choice.is_open:
             return "bundle: the model is asked for its own"
         return f"bundle {self._predictor.bundle.name!r}: {_described_bundle(self._predictor)}"
@@ -194,12 +191,11 @@ class _Walk:
 
     def model(self) -> str:
         """The model's status."""
-        from lightclient.serving.predictor import Predictor
         from lightclient.serving.refusal import read_json
 
         if read_json(self._status).get("ready") is True:
             self._assume_signature()
-            self._predictors.append(Predictor(self._settings))
+            self._connect()
             return f"model {self._address.model!r} is ready, in KServe's words"
         return f"model {self._address.model!r} is AVAILABLE: version {self._version()}"
 
@@ -264,9 +260,11 @@ class _Walk:
     def _get(self, path: str) -> "Reply":
         return self._predictor.transport.send("GET", path, None, self._deadline())
 
-    @property
-    def _predictor(self) -> "Predictor":
-        return self._predictors[-1]
+    def _connect(self) -> None:
+        from lightclient.serving.predictor import Predictor
+
+        self._predictor = Predictor(self._settings)
+        self._stack.callback(self._predictor.transport.close)
 
     def _assume_signature(self) -> None:
         from lightclient.model.bundle import Bundle

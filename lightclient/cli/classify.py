@@ -225,7 +225,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _settle(arguments: argparse.Namespace) -> None:
     """Check what goes together, and fill in what is left out."""
-    options.check_url(arguments)
+    from lightclient.serving.address import parse_address
+
+    try:
+        if arguments.url is not None:
+            parse_address(arguments.url)
+    except InputError as error:
+        arguments.usage_error(f"argument --url: {error}")
     for name, stream in (("file", "stdin"), ("output", "stdout")):
         if getattr(arguments, name) == Path("-"):
             arguments.usage_error(f"argument --{name}: leave it out for {stream}")

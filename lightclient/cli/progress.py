@@ -14,7 +14,6 @@ from lightclient.cli.tally import Tally
 
 ON_TERMINAL = 0.25  # seconds from one drawing to the next
 ELSEWHERE = 60.0
-_LOOKS = 0.25  # seconds from one look at the clock to the next
 _STANDS_STILL = 2.0  # seconds without a new row, after which it is told
 _FIRST_ROWS, _FIRST_SECONDS = 64, 2.0  # before one of them the speed says too little
 
@@ -150,7 +149,7 @@ def showing(progress: Progress, console: Console) -> Iterator[None]:
 def _look_until(end: "SimpleQueue[None]", progress: Progress) -> None:
     while True:
         try:
-            return end.get(timeout=_LOOKS)
+            return end.get(timeout=ON_TERMINAL)
         except Empty:
             progress.look()
 
