@@ -95,26 +95,23 @@ class Found:
             return False
         # The noise can make another label the best one, so this label's own score counts as well.
         own = [score for label, score in outcome.scores if _encoded(label) == _encoded(self.label)]
-        is_close = all(
-            isclose(score, self.score, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
-            for score in (outcome.score, *own)
-        )
-        if not own or not is_close:
+        if not own or not all(_is_near(score, self.score) for score in (outcome.score, *own)):
             return False
         return threshold is None or self._has_reached(outcome, threshold)
 
     def _has_reached(self, outcome: Classification, threshold: Threshold) -> bool:
         """Whether `reached` is what is above the threshold now, apart from the noise."""
-        least = least_scores(threshold, (label for label, _ in outcome.scores))
-        surely, perhaps = (
-            {
-                _encoded(label)
-                for label, score in outcome.scores
-                if score + noise * max(1, abs(score)) >= least[label]
-            }
-            for noise in (-_TOLERANCE, _TOLERANCE)
+        highest = dict(reversed(outcome.scores))  # two labels may have one name
+        least = least_scores(threshold, highest)
+        return self.reached is not None and all(
+            (_encoded(label) in self.reached) == (score >= least[label])
+            or _is_near(score, least[label])
+            for label, score in highest.items()
         )
-        return self.reached is not None and surely <= self.reached <= perhaps
+
+
+def _is_near(score: float, other: float) -> bool:
+    return isclose(score, other, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
 
 
 _KINDS = {"label": str, "score": float, "truncated": bool, "windows": float, "error": str}
