@@ -460,6 +460,12 @@ def test_a_locale_without_unicode(url: str) -> None:
         assert "中文" in out.decode()
 
 
+def test_a_look_at_the_help_loads_no_dependency() -> None:
+    code = "import sys, lightclient.cli; print([name for name in sys.argv if name in sys.modules])"
+    line = [sys.executable, "-c", code, "tokenizers", "numpy", "urllib3"]
+    assert subprocess.run(line, capture_output=True, text=True).stdout == "[]\n"
+
+
 def test_help_names_every_command_and_variable(run: Run) -> None:
     status, out, _ = run("--help")
     assert status == 0

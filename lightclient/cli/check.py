@@ -13,7 +13,6 @@ from lightclient.cli import options
 from lightclient.cli.progress import handling
 from lightclient.errors import InputError, LightClientError, ModelNotFound, ReplyError
 from lightclient.messages import printable
-from lightclient.questions.classify import Classify
 
 if TYPE_CHECKING:
     from lightclient.http.deadline import Deadline
@@ -247,6 +246,8 @@ class _Walk:
 
     def answer(self) -> str:
         """A text's classification."""
+        from lightclient.questions.classify import Classify
+
         [answer] = self._predictor.ask(Classify().one_row_each, [_SAMPLE], self._deadline()) or []
         asked = ", asked with form='row'" if self._settings.form == "row" else ""
         return f"{_SAMPLE!r} gets {answer}{asked}"
