@@ -4,10 +4,11 @@ from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lightclient.checks import check_choice
+from lightclient.classification import Classification
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.imports import import_numpy_meanwhile
 from lightclient.model.encoding import Text, count_tokens
-from lightclient.questions.classify import Classify, make_question
+from lightclient.questions.classify import make_question
 from lightclient.questions.question import Question
 from lightclient.serving.predictor import Predictor
 from lightclient.settings import Settings, check_timeout
@@ -39,19 +40,17 @@ class Asker:
         seconds = self.settings.timeout if timeout is None else check_timeout(timeout)
         return Deadline(seconds, stop)
 
+    def classify(self, texts: list[Text], deadline: Deadline) -> list[Classification]:
+        """What `Classifier.classify` gives for a list: in one request, if each text is one row."""
+        if not texts:
+            return []
+        found = self.predictor.ask(self.question.one_row_each, texts, deadline)
+        return self.ask(self.question, texts, deadline) if found is None else found
+
     def ask(
         self, question: Question, texts: list[Text], deadline: Deadline, noun: str = "texts"
     ) -> list[Any]:
-        """The answers to the texts of one call, in one request where `classify` asks.
-
-        `noun`: what errors call the texts, if there are several.
-        """
-        if not texts:
-            return []
-        if isinstance(question, Classify):
-            found = self.predictor.ask(question.one_row_each, texts, deadline)
-            if found is not None:
-                return found
+        """The answers to the texts of one call. `noun`: what errors call several texts."""
         from lightclient.streams.stream import ask_stream  # its threads are seldom needed
 
         answers = ask_stream(

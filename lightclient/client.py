@@ -153,9 +153,8 @@ class Classifier:
             ServerError: the server answered with an error; the class says which.
             ReplyError: the answer is not the logits of these texts.
         """
-        asker = self._asker
-        deadline = asker.new_deadline(timeout)
-        found = asker.ask(asker.question, check_texts(texts), deadline)
+        deadline = self._asker.new_deadline(timeout)
+        found = self._asker.classify(check_texts(texts), deadline)
         return found if isinstance(texts, list) else found[0]
 
     @overload
@@ -218,8 +217,7 @@ class Classifier:
             InputError: an argument, or a text, is not what it must be.
             Whatever `classify` raises.
         """
-        asker = self._asker
-        return asker.stream(asker.question, texts, on_error, missing, timeout)
+        return self._asker.stream(self._asker.question, texts, on_error, missing, timeout)
 
     @overload
     def zero_shot(

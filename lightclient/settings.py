@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType
@@ -20,7 +20,6 @@ from lightclient.serving.request import FORMS, Form
 from lightclient.serving.signature import Signature
 
 LongTexts = Literal["cut", "refuse", "mean", "max"]
-_FUNCTIONS: tuple[FunctionName, ...] = get_args(FunctionName)
 # The settings that the environment may give, as LIGHTCLIENT_ and the name in capitals.
 FROM_ENVIRONMENT = ("url", "bundle", "timeout", "token", "ca_certs", "client_cert", "function")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -71,7 +70,7 @@ class Settings:
         check_choice("form", self.form, FORMS)
         check_choice("long_texts", self.long_texts, get_args(LongTexts))
         if self.function is not None:
-            check_choice("function", self.function, _FUNCTIONS)
+            check_choice("function", self.function, get_args(FunctionName))
         for name in ("max_length", "pad_to"):
             if (value := getattr(self, name)) is not None:
                 check_whole(name, value, 1)
@@ -128,30 +127,25 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Set
     """
     environ = os.environ if environ is None else environ
     found = {name: value for name, value in given.items() if value is not None}
+    settings = Settings()
     # A variable that an argument replaces may be broken, so it is not even read.
     for name in set(FROM_ENVIRONMENT) - found.keys():
-        if value := environ.get(f"LIGHTCLIENT_{name.upper()}"):
-            found[name] = _READERS.get(name, str)(value)
-    return Settings(**found)
+        variable = f"LIGHTCLIENT_{name.upper()}"
+        if text := environ.get(variable):
+            try:
+                settings = replace(settings, **{name: _READERS.get(name, str)(text)})
+            except InputError as error:
+                raise SettingError(f"{variable}: {error}") from None
+    return replace(settings, **found)
 
 
-def _seconds(text: str) -> float:
-    with suppress(ValueError):  # an InputError is one as well
-        return check_timeout(float(text))
-    words = f"LIGHTCLIENT_TIMEOUT must be a number of seconds above 0, not {short_repr(text)}"
-    raise SettingError(words)
+def _number(text: str) -> float | str:
+    with suppress(ValueError):
+        return float(text)
+    return text  # which the check of the setting refuses
 
 
-def _function(text: str) -> str:
-    if text in _FUNCTIONS:
-        return text
-    names = ", ".join(_FUNCTIONS)
-    raise SettingError(f"LIGHTCLIENT_FUNCTION must be one of {names}, not {short_repr(text)}")
-
-
-_READERS: dict[str, Callable[[str], Any]] = {
-    "timeout": _seconds, "token": EnvironmentToken, "function": _function,
-}  # fmt: skip
+_READERS: dict[str, Callable[[str], Any]] = {"timeout": _number, "token": EnvironmentToken}
 
 
 def check_timeout(value: Any) -> float:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -24,10 +25,12 @@ from lightclient import (
     LightClientError,
     Signature,
     TimedOut,
+    errors,
 )
 from lightclient.aws_lambda import make_handler
 from lightclient.standin import StandIn
 from tests.lambda_events import BATCHES, HTTP, batch_event, failures, http_event, read_event
+from tests.pages import PAGES
 from tests.scripted import ScriptedServer, answering, outputs, read_request, response, serving
 
 SECRET = "what nobody may read"
@@ -282,6 +285,26 @@ def test_a_failure_becomes_a_status(
     assert SECRET not in caplog.text
 
 
+def test_the_page_has_the_status_of_every_error() -> None:
+    class Failing(Classifier):
+        error: LightClientError = TimedOut("not yet")
+
+        def classify(self, texts: Any, *, timeout: float | None = None) -> Any:
+            raise self.error
+
+    failing = Failing("http://127.0.0.1:1/v1/models/m")
+    handler = make_handler(failing)
+    page = PAGES["lightclient/aws_lambda/README.md"].text
+    rows = re.findall(r"^\| (\d{3}) \| (.*) \|$", page, re.M)
+    stated = {name.strip("`"): int(status) for status, names in rows for name in names.split(", ")}
+    for kind in (value for value in vars(errors).values() if isinstance(value, type)):
+        failing.error = kind("what happened")
+        answer = handler(http_event("http", {"text": "x"}), Context())
+        # A parent stands for its children.
+        names = [parent.__name__ for parent in kind.__mro__ if parent.__name__ in stated]
+        assert answer["statusCode"] == stated[names[0] if names else "any other"], kind
+
+
 def test_a_record_that_was_written_by_hand_may_fail() -> None:
     records = [{"eventSource": "aws:sqs", "messageId": "1", "body": "no JSON"}]
     handler = make_handler(Classifier("http://127.0.0.1:1/invocations", signature=Signature()))
@@ -380,15 +403,10 @@ def test_a_failure_holds_up_the_rest_of_a_fifo_queue_and_of_a_stream(
     handler = make_handler(
         classifier, deliver=lambda record, _: delivered.append(record.get("messageId", "id"))
     )
-    assert failures(handler(batch_event("sqs-fifo", GOOD, {}, GOOD, {}), None)) == [
-        "id-1",
-        "id-2",
-        "id-3",
-    ]
-    assert delivered == ["id-0"]
-    # Lambda wants the first one of a stream only, and sends all after it as well.
-    assert failures(handler(batch_event("kinesis", GOOD, GOOD, {}, GOOD, {}), None)) == ["id-2"]
-    assert delivered == ["id-0", "id", "id"]
+    for name in ("sqs-fifo", "kinesis"):
+        event = batch_event(name, GOOD, GOOD, {}, GOOD, {})
+        assert failures(handler(event, None)) == ["id-2", "id-3", "id-4"]
+    assert delivered == ["id-0", "id-1", "id", "id"]
 
 
 def test_a_stream_s_data_that_is_not_base64(handle: Any) -> None:
@@ -424,7 +442,7 @@ def test_a_server_that_fails_fails_all_records(name: str) -> None:
     with serving(answering(outputs(), error(401))) as server:
         handler = handler_for(server)
         found = failures(handler(batch_event(name, GOOD, GOOD, GOOD), Context()))
-    assert found == (["id-0"] if name == "kinesis" else ["id-0", "id-1", "id-2"])
+    assert found == ["id-0", "id-1", "id-2"]
 
 
 def test_deliver_gets_each_record_with_its_answer(classifier: Classifier) -> None:

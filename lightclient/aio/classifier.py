@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, S
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from weakref import WeakSet
 
 from lightclient.aio.relay import Feed, Relay
@@ -18,7 +18,7 @@ from lightclient.asker import Asker, OnError, OnMissing
 from lightclient.checks import check_whole
 from lightclient.classification import Classification
 from lightclient.client import Texts
-from lightclient.errors import LightClientError, TimedOut
+from lightclient.errors import LightClientError
 from lightclient.http.deadline import Deadline, Stop
 from lightclient.http.headers import Headers, Token
 from lightclient.model.bundle import Bundle, FunctionName
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _POLL = 0.005  # seconds
 _LEFT_AFTER = 1.0  # seconds; the requests of a stream end in less
+_T = TypeVar("_T")
 
 
 class AsyncClassifier:
@@ -114,19 +115,8 @@ class AsyncClassifier:
             TimedOut: also if `max_concurrency` calls were under way until the deadline.
             Whatever `Classifier.classify` raises.
         """
-        found = await self._ask(self._asker.question, check_texts(texts), timeout)
+        found = await self._do(partial(self._asker.classify, check_texts(texts)), timeout)
         return found if isinstance(texts, list) else found[0]
-
-    async def _ask(
-        self, question: Question, texts: list[Text], timeout: float | None
-    ) -> list[Classification]:
-        """Ask a question about the texts of one call, in a thread."""
-        if not texts:
-            self._asker.new_deadline(timeout)  # checks it
-            return []
-        ask = partial(self._asker.ask, question, texts)
-        found: list[Classification] = await self._do(ask, timeout)
-        return found
 
     async def count_tokens(self, text: Text, *, timeout: float | None = None) -> int:
         """Count the tokens of a text or a pair, as `Classifier.count_tokens` does.
@@ -137,33 +127,21 @@ class AsyncClassifier:
             TimedOut: also if `max_concurrency` calls were under way until the deadline.
             Whatever `Classifier.count_tokens` raises.
         """
-        count = partial(self._asker.count_tokens, check_one(text))
-        found: int = await self._do(count, timeout)
-        return found
+        return await self._do(partial(self._asker.count_tokens, check_one(text)), timeout)
 
-    async def _do(self, work: Callable[[Deadline], Any], timeout: float | None) -> Any:
+    async def _do(self, work: Callable[[Deadline], _T], timeout: float | None) -> _T:
         """Have a thread do what takes a deadline, and wait for it."""
         deadline = self._asker.new_deadline(timeout, Stop())
-        too_late = partial(self._too_late, deadline.seconds)
-        return await self._threads().do(partial(work, deadline), deadline, too_late)
+        found: _T = await self._threads().do(work, deadline, self._too_late)
+        return found
 
-    def _too_late(self, seconds: float) -> TimedOut:
-        words = (
-            f"all {self._max_concurrency} places were taken by other calls for the {seconds:g} s "
-            "of this one: raise max_concurrency=, start fewer calls at once, or pass a longer "
-            "timeout"
-        )
+    def _too_late(self, deadline: Deadline) -> LightClientError:
+        work = f"waiting for one of the {self._max_concurrency} places, all of them taken,"
+        mend = "raise max_concurrency=, start fewer calls at once, or pass a longer timeout"
         if self._pool.has_room:
-            words = (
-                f"the process did not get to this call within its {seconds:g} s: look for what "
-                "blocks its event loop or its threads, or pass a longer timeout"
-            )
-        return TimedOut(
-            words,
-            url=str(self._asker.predictor.address),
-            attempts=0,
-            timeout=seconds,
-        )
+            work = "starting this call"
+            mend = "look for what blocks the event loop or the threads, or pass a longer timeout"
+        return self._asker.predictor.too_late(deadline, work, mend)
 
     def _threads(self) -> Pool:
         if self._pool.pid != os.getpid():  # a fork takes no threads along
@@ -258,7 +236,8 @@ class AsyncClassifier:
             Whatever `classify` and `Classifier.zero_shot` raise.
         """
         question = ZeroShot(labels, template, multi_label)
-        found = await self._ask(question, check_texts(texts), timeout)
+        ask = partial(self._asker.ask, question, check_texts(texts))
+        found: list[Classification] = await self._do(ask, timeout)
         return found if isinstance(texts, list) else found[0]
 
     @overload
@@ -320,9 +299,7 @@ class AsyncClassifier:
             TimedOut: also if `max_concurrency` calls were under way until the deadline.
             Whatever `Classifier.rank` raises.
         """
-        rank = partial(self._asker.rank, query, documents, top_k)
-        found: list[Ranked] = await self._do(rank, timeout)
-        return found
+        return await self._do(partial(self._asker.rank, query, documents, top_k), timeout)
 
     async def aclose(self) -> None:
         """End all threads and close the idle connections; a later call opens new ones.

@@ -56,8 +56,7 @@ class Feed(Iterator[Any]):
 
 class _Kind(Enum):
     ANSWER = auto()
-    ERROR = auto()
-    END = auto()
+    END = auto()  # with an error or None
     WANT = auto()  # of a text
 
 
@@ -95,7 +94,7 @@ class Relay:
                     yield value
                 elif kind is _Kind.WANT and self._feed:
                     await self._feed.supply()
-                elif kind is _Kind.ERROR:
+                elif value is not None:
                     raise value
                 else:
                     return
@@ -114,12 +113,11 @@ class Relay:
         """Wait until the task takes answers, or for ever cannot."""
         while not loop.is_closed():
             with suppress(Empty):
-                return self._room.get(timeout=_LOOK)
-        self._left = True
-        return None
+                self._room.get(timeout=_LOOK)
+                return
 
     def _make_answers(self, loop: asyncio.AbstractEventLoop, post: Callable[..., None]) -> None:
-        kind, value = _Kind.END, None
+        error: BaseException | None = None
         try:
             with closing(self._answers):
                 for answer in self._answers:
@@ -127,10 +125,10 @@ class Relay:
                     if self._left:
                         break
                     post(_Kind.ANSWER, answer)
-        except BaseException as error:  # noqa: BLE001 - the task raises it
-            kind, value = _Kind.ERROR, error
+        except BaseException as raised:  # noqa: BLE001 - the task raises it
+            error = raised
         if self._left:  # which is no fault of a text
             words = "the classifier was closed before this classify_many came to its end"
-            kind, value = _Kind.ERROR, LightClientError(words)
+            error = LightClientError(words)
         with suppress(RuntimeError):  # the loop has been closed
-            post(kind, value)
+            post(_Kind.END, error)

@@ -16,6 +16,8 @@ from typing import Any
 from lightclient.errors import LightClientError
 from lightclient.http.deadline import Deadline
 
+_Work = Callable[[Deadline], Any]
+_TooLate = Callable[[Deadline], LightClientError]
 _NEW, _IDLE = object(), object()
 
 
@@ -54,9 +56,7 @@ class _Call:
     `future`: gets what comes of it.
     """
 
-    def __init__(
-        self, work: Callable[[], Any], deadline: Deadline, too_late: Callable[[], LightClientError]
-    ) -> None:
+    def __init__(self, work: _Work, deadline: Deadline, too_late: _TooLate) -> None:
         self._loop = running_loop()
         self.future: asyncio.Future[Any] = self._loop.create_future()
         self._work, self._context, self._deadline = work, copy_context(), deadline
@@ -65,7 +65,7 @@ class _Call:
 
     def _give_up(self) -> None:
         if not self._begun:
-            self._settle(None, self._too_late())
+            self._settle(None, self._too_late(self._deadline))
 
     def _settle(self, result: Any, error: BaseException | None) -> None:
         if self.future.done():  # the task was cancelled
@@ -79,7 +79,7 @@ class _Call:
         """Do the work, in a thread, unless nobody waits for it any more."""
         if not self._deadline.over:
             self._begun = True
-            self._outcome = self._context.run(_outcome_of, self._work)
+            self._outcome = self._context.run(_outcome_of, self._work, self._deadline)
         del self  # an error of the work leads to this frame, and it would lead to the error
 
     def tell(self) -> None:
@@ -95,10 +95,10 @@ class _Call:
         self._timer.cancel()  # or the event loop would hold on to the texts until then
 
 
-def _outcome_of(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+def _outcome_of(work: _Work, deadline: Deadline) -> tuple[Any, BaseException | None]:
     """What the work returns or raises. The traceback leads to nothing but the work."""
     try:
-        return work(), None
+        return work(deadline), None
     except BaseException as error:  # noqa: BLE001 - the task raises it
         return None, error
 
@@ -120,12 +120,7 @@ class Pool:
         """Whether another call could begin at once."""
         return bool(self._free)
 
-    async def do(
-        self,
-        work: Callable[[], Any],
-        deadline: Deadline,
-        too_late: Callable[[], LightClientError],
-    ) -> Any:
+    async def do(self, work: _Work, deadline: Deadline, too_late: _TooLate) -> Any:
         """Have a thread do the work, and wait for what comes of it.
 
         If the task is cancelled, the `stop` of the deadline is set.

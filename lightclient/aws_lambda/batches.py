@@ -21,14 +21,13 @@ class Records:
     """Records of one source, which hold a text each: `{"text": …}`, among other fields or alone.
 
     `name`: what Lambda calls a record. `body`: its JSON. `ordered`: whether a record that failed
-    holds up those after it. `most`: how many of those that come again Lambda wants to know.
+    holds up those after it.
     """
 
     source: str
     name: Callable[[Record], str]
     body: Callable[[Record], str | bytes]
     ordered: Callable[[Record], bool]
-    most: int | None = None
 
     def knows(self, event: dict[str, Any]) -> bool:
         """Whether the event is of this kind."""
@@ -38,7 +37,7 @@ class Records:
 
     def respond(self, event: dict[str, Any], work: Work) -> dict[str, Any]:
         """Classify the records, deliver the answers, and name the records that come again."""
-        failed = self._failed(event["Records"], work)[: self.most]
+        failed = self._failed(event["Records"], work)
         return {"batchItemFailures": [{"itemIdentifier": self.name(record)} for record in failed]}
 
     def _failed(self, records: Sequence[Record], work: Work) -> Sequence[Record]:
@@ -97,6 +96,5 @@ STREAM = Records(
     "aws:kinesis",
     name=lambda record: str(record["kinesis"]["sequenceNumber"]),
     body=lambda record: decode_base64(record["kinesis"]["data"]),
-    ordered=lambda record: True,
-    most=1,  # Lambda sends everything from the first failed one on again
+    ordered=lambda record: True,  # Lambda sends everything from the first failed one on again
 )

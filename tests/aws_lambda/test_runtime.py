@@ -101,7 +101,7 @@ def test_batches(name: str, function: Function) -> None:
     expected = {
         "sqs": ["id-1", "id-3"],
         "sqs-fifo": ["id-1", "id-2", "id-3"],
-        "kinesis": ["id-1"],
+        "kinesis": ["id-1", "id-2", "id-3"],
     }
     assert failures(function.result(batch_event(name, good, bad, good, bad))) == expected[name]
     assert '{"itemIdentifier": "id-0", "label": "POSITIVE"' in function.log
