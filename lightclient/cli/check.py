@@ -300,21 +300,17 @@ def _available(reply: "Reply") -> str:
     from lightclient.serving.refusal import read_json
 
     answer = read_json(reply)
-
-    def told(value: object) -> str:
-        return printable(str(value))
-
     try:
-        versions = answer["model_version_status"]
-        states = {told(entry["version"]): told(entry["state"]) for entry in versions}
-        failures = [told(entry["status"].get("error_message") or "") for entry in versions]
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        found = [
+            (str(entry["version"]), str(entry["state"]), entry["status"].get("error_message"))
+            for entry in answer["model_version_status"]
+        ]
+    except (LookupError, TypeError, AttributeError) as error:
         raise _unlike(reply, "status") from error
-    loaded = [version for version, state in states.items() if state == "AVAILABLE"]
-    if loaded:
-        return ", ".join(loaded)
-    state = "; ".join(f"version {version} is {state}" for version, state in states.items())
-    said = " ".join(filter(None, failures))
+    if loaded := ", ".join(version for version, state, _ in found if state == "AVAILABLE"):
+        return printable(loaded)
+    state = printable("; ".join(f"version {version} is {state}" for version, state, _ in found))
+    said = printable(" ".join(str(message) for _, _, message in found if message))
     raise ModelNotFound(
         f"the model is not loaded: {state or 'no version at all'}. {said}\n"
         "Wait while it is LOADING or START; else see the server's log and its model folder.",
