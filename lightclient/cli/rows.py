@@ -163,9 +163,8 @@ def read_rows(
 
 
 def _row(place: str, text: str | None, lack: str, **own: Any) -> Row:
-    if text is not None and not text.strip():
-        text, lack = None, lack or "is empty"
-    return Row(place, text, "" if text is not None else lack, **own)
+    has_text = text is not None and text.strip()
+    return Row(place, text if has_text else None, "" if has_text else lack, **own)
 
 
 def _ended(line: str) -> str:

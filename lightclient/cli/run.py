@@ -16,7 +16,7 @@ from lightclient.cli.outfile import Begun, check_last, open_output, pass_over
 from lightclient.cli.output import CONTINUING, FORMS, Added, Csv, Form, JsonLines, Outcome, write
 from lightclient.cli.progress import Console, Progress, showing
 from lightclient.cli.rows import Row, Source, apply_missing
-from lightclient.cli.tally import Tally
+from lightclient.cli.tally import Tally, number
 from lightclient.errors import LightClientError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Run:
             # Whoever read the rows has had enough; keep the interpreter from flushing once more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except KeyboardInterrupt:
-            written = "1 row was" if self._tally.rows == 1 else f"{self._tally.rows} rows were"
+            written = number(self._tally.rows, "1 row was", "rows were")
             raise KeyboardInterrupt(f"{written} written") from None
 
     def _to_file(self, form: Form, rows: Iterator[Row]) -> None:
@@ -176,8 +176,7 @@ class Run:
         return self._is_new and not self._tally.rows
 
     def _held(self) -> str:
-        rows = self._tally.rows
-        return f"{'1 row is' if rows == 1 else f'{rows} rows are'} in {self._arguments.output}"
+        return f"{number(self._tally.rows, '1 row is', 'rows are')} in {self._arguments.output}"
 
     def _go_on(self) -> str:
         arguments = self._arguments
