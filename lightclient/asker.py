@@ -51,20 +51,15 @@ class Asker:
         self, question: Question, texts: list[Text], deadline: Deadline, noun: str = "texts"
     ) -> list[Any]:
         """The answers to the texts of one call. `noun`: what errors call several texts."""
-        from lightclient.streams.stream import ask_stream  # its threads are seldom needed
+        # Their threads are seldom needed.
+        from lightclient.streams.sender import Sender
+        from lightclient.streams.stream import ask_stream
 
-        answers = ask_stream(
-            texts,
-            question,
-            self.predictor,
-            deadline.seconds,
-            stops_at_error=True,
-            noun=noun if len(texts) > 1 else None,
-            patient=False,
-            within=deadline,
-            stop=deadline.stop,
+        within, stop = deadline, deadline.stop
+        sender = Sender(
+            self.predictor, deadline.seconds, within, stop, stops_at_error=True, patient=False
         )
-        return list(answers)
+        return list(ask_stream(texts, question, sender, noun if len(texts) > 1 else None))
 
     def stream(
         self,
@@ -81,18 +76,13 @@ class Asker:
         check_choice("on_error", on_error, get_args(OnError))
         check_choice("missing", missing, get_args(OnMissing))
         within = None if timeout is None else Deadline(check_timeout(timeout))
-        from lightclient.streams.stream import ask_stream  # its threads are seldom needed
+        # Their threads are seldom needed.
+        from lightclient.streams.sender import Sender
+        from lightclient.streams.stream import ask_stream
 
-        return ask_stream(
-            texts,
-            question,
-            self.predictor,
-            self.settings.timeout,
-            stops_at_error=on_error == "raise",
-            may_be_missing=missing == "none",
-            within=within,
-            stop=stop,
-        )
+        raises, seconds = on_error == "raise", self.settings.timeout
+        sender = Sender(self.predictor, seconds, within, stop, stops_at_error=raises, patient=True)
+        return ask_stream(texts, question, sender, may_be_missing=missing == "none")
 
     def rank(
         self, query: str, documents: Iterable[str], top_k: int | None, deadline: Deadline

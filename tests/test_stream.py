@@ -22,6 +22,7 @@ from lightclient import (
     Classifier,
     InputError,
     LightClientError,
+    Overloaded,
     ReplyError,
     Signature,
     SignatureError,
@@ -206,7 +207,23 @@ def test_a_server_that_refuses_all_is_not_asked_for_each_text() -> None:
         classifier = Classifier(server.url, signature=Signature(output="logits"))
         with pytest.raises(BadRequest, match=r"^texts\[0\]"):
             list(classifier.classify_many([*map(str, range(64))]))
-    assert asked <= 8  # 64, 64, 32, 16, … 1
+    assert asked == 8  # 64, 64, 32, 16, … 1
+
+
+def test_the_rest_of_a_request_is_not_sent_to_a_server_that_fails_for_all() -> None:
+    asked = 0
+
+    def script(connection: socket.socket) -> None:
+        nonlocal asked
+        while read_request(connection):
+            asked += 1
+            connection.sendall(response(400 if asked <= 2 else 429, '{"error": "never"}'))
+
+    with serving(script) as server:
+        classifier = Classifier(server.url, signature=Signature(output="logits"), retries=0)
+        answers = list(classifier.classify_many([*map(str, range(64))], on_error="return"))
+    assert [type(answer) for answer in answers] == [Overloaded] * 64
+    assert asked == 3  # all of them twice, and one half
 
 
 def test_a_text_that_cannot_be_tokenized_does_not_take_others_along() -> None:
@@ -524,6 +541,27 @@ def test_the_server_is_asked_once_more_and_no_more() -> None:
     with serving(refuse) as server, pytest.raises(BadRequest):
         Classifier(server.url).classify("a")
     assert asked == [b"GET", b"POST", b"GET"]
+
+
+def test_a_request_that_meets_a_new_version_is_asked_again_as_a_whole() -> None:
+    asked: list[bytes] = []
+
+    def script(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            asked.append(request.partition(b" ")[0])
+            if asked[-1] == b"GET":
+                connection.sendall(metadata(32 if len(asked) == 1 else 48))
+                continue
+            rows = json.loads(request.partition(b"\r\n\r\n")[2])["inputs"]["input_ids"]
+            if len(rows[0]) == 32:
+                connection.sendall(response(400, json.dumps({"error": "Incompatible shapes"})))
+            else:
+                connection.sendall(response(200, json.dumps({"outputs": [[1, 2]] * len(rows)})))
+
+    texts = [*map(str, range(FIRST.tokens // 48))]
+    with serving(script) as server:
+        assert len(list(Classifier(server.url).classify_many(texts))) == len(texts)
+    assert asked == [b"GET", b"POST", b"GET", b"POST"]
 
 
 def test_a_stated_signature_is_not_asked_for_again() -> None:

@@ -1,6 +1,6 @@
 """How large the requests of a stream are and how many are under way, found out while it runs."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from statistics import median
 from typing import NamedTuple
 
@@ -18,23 +18,19 @@ class Load(NamedTuple):
     tokens: int
     requests: int
 
-    def with_tokens(self, factor: float) -> "Load":
-        """The load with more or fewer tokens, within the bounds."""
-        return self._replace(tokens=_within(self.tokens * factor, LEAST.tokens, MOST.tokens))
-
-    def with_requests(self, factor: float) -> "Load":
-        """The load with more or fewer requests, within the bounds."""
-        requests = _within(self.requests * factor, LEAST.requests, MOST.requests)
-        return self._replace(requests=requests)
+    def times(self, tokens: float = 1, requests: float = 1) -> "Load":
+        """So many times the load, within the bounds."""
+        return Load(
+            int(max(LEAST.tokens, min(self.tokens * tokens, MOST.tokens))),
+            int(max(LEAST.requests, min(self.requests * requests, MOST.requests))),
+        )
 
 
 FIRST = Load(512, 4)
 LEAST = Load(128, 4)
 MOST = Load(8192, 16)
-
-
-def _within(value: float, least: int, most: int) -> int:
-    return int(max(least, min(value, most)))
+# The factors of tokens and requests by which a load becomes larger or smaller, one pair at a time.
+_LARGER, _SMALLER = ((4.0, 1.0), (1.0, 2.0)), ((1 / 4, 1.0), (1.0, 1 / 2))
 
 
 class Climb:
@@ -57,15 +53,17 @@ class Climb:
     """
 
     def __init__(self, timeout: float) -> None:
-        self.load = FIRST
         self.most_tokens, self.most_requests = MOST
         self._timeout = timeout
-        self._has_failed = False
-        self._chunks = 0
+        self._start_at(FIRST)
+
+    def _start_at(self, load: Load) -> None:
+        self._steps = self._climb(load)
+        self._try(next(self._steps))
+
+    def _try(self, load: Load) -> None:
+        self.load, self._chunks, self._slowest, self._has_failed = load, 0, 0.0, False
         self._speeds: list[float] = []
-        self._slowest = 0.0
-        self._steps = self._climb(FIRST)
-        next(self._steps)
 
     def ended(self, tokens: int, under_way: int, seconds: float) -> None:
         """A request of so many tokens was answered; so many were under way when it began.
@@ -88,9 +86,9 @@ class Climb:
             return  # it was sent at a load that has been given up already
         self._slowest = max(self._slowest, seconds)
         if load.tokens > FIRST.tokens:
-            self.most_tokens = min(self.most_tokens, load.with_tokens(1 / 4).tokens)
+            self.most_tokens = min(self.most_tokens, load.times(tokens=1 / 4).tokens)
         elif load.requests > FIRST.requests:
-            self.most_requests = min(self.most_requests, load.with_requests(1 / 2).requests)
+            self.most_requests = min(self.most_requests, load.times(requests=1 / 2).requests)
         self._has_failed = load != FIRST
 
     def next_load(self) -> Load:
@@ -99,35 +97,27 @@ class Climb:
         if self._has_failed and self.load.tokens >= FIRST.tokens:
             self._start_at(FIRST)
         elif self._slowest > self._timeout / 2 and self.load.tokens > LEAST.tokens:
-            self._start_at(self.load.with_tokens(1 / 4))
+            self._start_at(self.load.times(tokens=1 / 4))
         elif len(self._speeds) >= _ENOUGH or self._chunks >= _LONGEST_TRIAL:
             speed = median(list(self._speeds)) if self._speeds else 0.0
             self._try(self._steps.send(speed))
         return self.load
-
-    def _start_at(self, load: Load) -> None:
-        self._steps = self._climb(load)
-        self._try(next(self._steps))
-
-    def _try(self, load: Load) -> None:
-        self.load, self._chunks, self._slowest, self._speeds = load, 0, 0.0, []
-        self._has_failed = False
 
     def _climb(self, best: Load) -> Generator[Load, float, None]:
         """Yields a load to try, and is sent the tokens a second that it reached; 0 if unknown."""
         while True:
             while not (speed := (yield best)):
                 pass
-            for change, factor in _LARGER:
-                while (trial := change(best, factor)) != best and self._may_try(trial, factor):
+            for change in _LARGER:
+                while (trial := best.times(*change)) != best and self._may_try(trial, max(change)):
                     found = yield trial
                     if found <= speed * _PAYS:
                         break
                     best, speed = trial, found
             for _ in range(_REST):
                 speed = yield best
-            for change, factor in _SMALLER:
-                trial = change(best, factor)
+            for change in _SMALLER:
+                trial = best.times(*change)
                 if trial != best and (yield trial) > speed * _AS_GOOD:
                     best = trial
 
@@ -135,11 +125,3 @@ class Climb:
         is_quick = self._slowest * factor * 2 <= self._timeout
         is_allowed = trial.tokens <= self.most_tokens and trial.requests <= self.most_requests
         return is_quick and is_allowed
-
-
-_Change = Callable[[Load, float], Load]
-_LARGER: tuple[tuple[_Change, float], ...] = ((Load.with_tokens, 4), (Load.with_requests, 2))
-_SMALLER: tuple[tuple[_Change, float], ...] = (
-    (Load.with_tokens, 1 / 4),
-    (Load.with_requests, 1 / 2),
-)

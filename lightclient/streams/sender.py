@@ -53,10 +53,10 @@ Outcome = Classification | LightClientError | Outdated
 class Sender:
     """Sends the requests of one stream. Threads share it.
 
-    `timeout` holds for each request, and `within` for all of them together. `stop` ends them.
-    `stops_at_error`: nobody will see what comes after the first error. `patient`: a request is
-    repeated until its deadline. `climb`, `pace`: how large the requests are, and how many are under
-    way.
+    `timeout` holds for each request, and `within` for all of them together. Another thread can end
+    them by setting `stop`. `stops_at_error`: nobody will see what comes after the first error.
+    `patient`: a request is repeated until its deadline, rather than as often as `retries` says.
+    `climb`, `pace`: how large the requests are, and how many are under way.
     """
 
     def __init__(
@@ -64,13 +64,16 @@ class Sender:
         predictor: Predictor,
         timeout: float,
         within: Deadline | None,
-        stop: Stop,
+        stop: Stop | None,
         *,
         stops_at_error: bool,
         patient: bool,
     ) -> None:
-        self.predictor, self.within, self.stop = predictor, within, stop
-        self._timeout, self._stops_at_error = timeout, stops_at_error
+        self.predictor, self.within, self.stop = predictor, within, stop or Stop()
+        self.stops_at_error, self._timeout = stops_at_error, timeout
+        # The rest of a request is not sent after these. Its parts would meet the same, since it was
+        # not the size, or nobody would see what they meet.
+        self._ends = LightClientError if stops_at_error else _PERHAPS_TOO_LARGE
         self.climb = Climb(timeout)
         self.pace = Pace(self.climb.load.requests, self.climb.most_requests, patient=patient)
         self._under_way: set[object] = set()
@@ -84,8 +87,8 @@ class Sender:
         """The plan of now; raises what `Predictor.plan` does."""
         return self.predictor.plan(self.new_deadline())
 
-    def send(self, rows: Sequence[Row], plan: Plan) -> list[Outcome]:
-        """The outcomes of one request."""
+    def send(self, rows: Sequence[Row], plan: Plan, *, again: bool = True) -> list[Outcome]:
+        """The outcomes of one request, which is sent `again` before it is sent in parts."""
         tokens = _count_tokens(rows, plan)
         if len(rows) > 1 and tokens > self.climb.most_tokens:
             return self.send_smaller(rows, plan)
@@ -99,7 +102,11 @@ class Sender:
             found = self._explain(error, plan)
             if found is not error or not isinstance(error, _PERHAPS_ONE_TEXT):
                 return [found] * len(rows)
-        return self._send_in_parts(rows, plan)
+            if len(rows) == 1 and not again:
+                return [found]
+        if again:
+            return self.send(rows, plan, again=False)
+        return self._send_in_parts(rows, plan, (len(rows) + 1) // 2)
 
     def _explain(self, error: LightClientError, plan: Plan) -> Outcome:
         """The error; or that its rows are outdated; or that a new version of the model is unfit."""
@@ -113,33 +120,17 @@ class Sender:
 
     def send_smaller(self, rows: Sequence[Row], plan: Plan) -> list[Outcome]:
         """Send the rows in requests that are no larger than the first ones of a stream were."""
+        most = len(rows) * FIRST.tokens // _count_tokens(rows, plan)
+        return self._send_in_parts(rows, plan, max(1, most))
+
+    def _send_in_parts(self, rows: Sequence[Row], plan: Plan, most: int) -> list[Outcome]:
+        """Send at most so many rows in a request. Some errors are those of the rest as well."""
         outcomes: list[Outcome] = []
-        size = max(1, len(rows) * FIRST.tokens // _count_tokens(rows, plan))
         while len(outcomes) < len(rows):
-            outcomes += self.send(rows[len(outcomes) :][:size], plan)
-            last = outcomes[-1]
-            if isinstance(last, _PERHAPS_TOO_LARGE) or self._is_the_end(last):
-                # It was not the size.
-                outcomes += [last] * (len(rows) - len(outcomes))
+            outcomes += self.send(rows[len(outcomes) :][:most], plan, again=False)
+            if isinstance(outcomes[-1], self._ends):
+                outcomes += [outcomes[-1]] * (len(rows) - len(outcomes))
         return outcomes
-
-    def _is_the_end(self, outcome: Outcome) -> bool:
-        """Whether the stream ends at this outcome, so that nobody will see what comes after it."""
-        return self._stops_at_error and isinstance(outcome, LightClientError)
-
-    def _send_in_parts(self, rows: Sequence[Row], plan: Plan) -> list[Outcome]:
-        try:
-            return list(self._predict(rows, plan))
-        except _PERHAPS_ONE_TEXT as error:
-            if len(rows) == 1:
-                return [self._explain(error, plan)]
-        except LightClientError as error:
-            return [self._explain(error, plan)] * len(rows)
-        middle = len(rows) // 2
-        first = self._send_in_parts(rows[:middle], plan)
-        if self._is_the_end(first[-1]):
-            return first + [first[-1]] * (len(rows) - middle)
-        return first + self._send_in_parts(rows[middle:], plan)
 
     def _predict(self, rows: Sequence[Row], plan: Plan) -> list[Classification]:
         """Send one request, padded like all others where the server batches and wants it so."""

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from contextvars import copy_context
 from copy import copy
 from dataclasses import dataclass, field
@@ -23,18 +23,17 @@ from typing import Any, NamedTuple
 
 from lightclient.classification import Classification
 from lightclient.errors import LightClientError
-from lightclient.http.deadline import Deadline, Stop
+from lightclient.http.deadline import Stop
 from lightclient.http.pace import Pace
 from lightclient.model.encoding import Row, Text
 from lightclient.questions.question import Question
 from lightclient.serving.plan import Plan
-from lightclient.serving.predictor import PLANS_TRIED, Predictor
+from lightclient.serving.predictor import PLANS_TRIED
 from lightclient.streams.chunk import Chunk, cut, read_chunks
 from lightclient.streams.sender import ABOUT_A_TEXT, Outcome, Outdated, Sender
 from lightclient.texts import Missing
 
 _Job = Callable[[], None]
-_Send = Callable[[Sequence[Row], Plan], list[Outcome]]
 
 _CHUNKS_AT_ONCE = 2
 _LONGEST_WAIT = 0.1  # seconds
@@ -43,35 +42,24 @@ _LONGEST_WAIT = 0.1  # seconds
 def ask_stream(
     texts: Iterable[object],
     question: Question,
-    predictor: Predictor,
-    timeout: float,
-    *,
-    stops_at_error: bool,
+    sender: Sender,
     noun: str | None = "texts",
-    patient: bool = True,
+    *,
     may_be_missing: bool = False,
-    within: Deadline | None = None,
-    stop: Stop | None = None,
 ) -> Generator[Any, None, None]:
     """Ask a question about texts as they come, in their order; see `Classifier.classify_many`.
 
-    `timeout` holds for each request, and `within` for all of them together. Another thread can end
-    the stream by setting `stop`. What the stream gives or raises after that has no meaning.
-    `noun`: what errors call the texts, of which they name one; None: there is only one. `patient`:
-    a request is repeated until its deadline, rather than as often as `retries` says.
+    What the stream gives or raises after it was stopped has no meaning. `noun`: what errors call
+    the texts, of which they name one; None: there is only one.
     """
     started: deque[_Started] = deque()
-    stop = stop or Stop()
-    sender = Sender(
-        predictor, timeout, within, stop, stops_at_error=stops_at_error, patient=patient
-    )
-    with _Stream(sender, question) as stream:
+    with closing(_Stream(sender, question)) as stream:
         for chunk in read_chunks(texts, question.rows_a_text, may_be_missing=may_be_missing):
             started.append(stream.start(chunk))
             if len(started) == _CHUNKS_AT_ONCE:
-                yield from _in_order(started.popleft(), stops_at_error, noun)
+                yield from stream.in_order(started.popleft(), noun)
         while started:
-            yield from _in_order(started.popleft(), stops_at_error, noun)
+            yield from stream.in_order(started.popleft(), noun)
 
 
 class _Piece(NamedTuple):
@@ -91,17 +79,15 @@ class _Piece(NamedTuple):
 class _Started:
     """A chunk whose requests are under way.
 
-    `sender`, `question`: those of the stream. `pid`: the process that began it. `outcomes`: one a
-    text, None until it is known; a foreign error if that broke a request off. `answers`: the list
-    that the rows of a text have their answers in, by its first place. `ended`: gets an item from
-    each request at its end. `twins`: the other places of a text that comes more than once, by its
-    first place.
+    `sender`, `question`: those of the stream. `outcomes`: one a text, None until it is known; a
+    foreign error if that broke a request off. `answers`: the list that the rows of a text have
+    their answers in, by its first place. `ended`: gets an item from each request at its end.
+    `twins`: the other places of a text that comes more than once, by its first place.
     """
 
     chunk: Chunk
     sender: Sender
     question: Question
-    pid: int
     outcomes: list[Any]
     answers: dict[int, list[Classification | None]] = field(default_factory=dict)
     ended: "SimpleQueue[None]" = field(default_factory=SimpleQueue)
@@ -144,7 +130,7 @@ class _Started:
         try:
             # A text may have failed by the request for another row of it.
             pieces = [piece for piece in pieces if self.outcomes[piece.at] is None]
-            self._send(pieces, plan, self.sender.send)
+            self._send(pieces, plan)
         except BaseException as failure:
             for piece in pieces:
                 self.set_outcome(piece.at, failure)
@@ -152,8 +138,9 @@ class _Started:
         finally:
             self.ended.put(None)
 
-    def _send(self, pieces: Sequence[_Piece], plan: Plan, send: _Send) -> None:
+    def _send(self, pieces: Sequence[_Piece], plan: Plan) -> None:
         """Send pieces, and all of a text once more if one of them meets another version."""
+        send: Callable[[Sequence[Row], Plan], list[Outcome]] = self.sender.send
         for _ in range(PLANS_TRIED):
             outcomes = send([piece.row for piece in pieces], plan) if pieces else []
             outdated = self._take(pieces, outcomes, plan)
@@ -196,39 +183,6 @@ class _Started:
             if self.outcomes[place] is None:
                 self.outcomes[place] = outcome
 
-    def wait(self) -> None:
-        """Wait until another request has ended, or for a while."""
-        _check_process(self.pid)
-        if self.sender.stop.is_set():
-            raise LightClientError("this stream of answers has been ended")
-        # A Ctrl-C that comes just before a wait begins is dealt with only when the wait is over.
-        with suppress(Empty):
-            self.ended.get(timeout=_LONGEST_WAIT)
-
-
-def _in_order(started: _Started, stops_at_error: bool, noun: str | None) -> Iterator[Any]:
-    for at in range(len(started.outcomes)):
-        while (outcome := started.outcomes[at]) is None:
-            started.wait()
-        if isinstance(outcome, LightClientError):
-            if noun:
-                outcome = _placed(outcome, noun, started.chunk.start + at)
-            if stops_at_error:
-                raise outcome
-        elif isinstance(outcome, BaseException):
-            raise outcome
-        yield None if isinstance(outcome, Missing) else outcome
-    if started.chunk.failure is not None:
-        raise started.chunk.failure
-
-
-def _check_process(pid: int) -> None:
-    if os.getpid() != pid:
-        raise LightClientError(
-            "this stream of answers was begun before a fork, and what it waits for goes on in the "
-            "parent process only: begin another in the child"
-        )
-
 
 def _placed(error: LightClientError, noun: str, place: int) -> LightClientError:
     """The error of a request as that of one of its texts."""
@@ -255,10 +209,8 @@ class _Stream:
         self._threads: list[threading.Thread] = []
         self._pid = os.getpid()
 
-    def __enter__(self) -> "_Stream":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End the stream, and wait until nothing of it is under way."""
         self._end()
         if sys.is_finalizing():
             return  # the interpreter has stopped the threads where they were: a join never returns
@@ -269,7 +221,7 @@ class _Stream:
                 thread.join()
 
     def __del__(self) -> None:
-        self._end()  # an interrupt may have come before `__exit__` could
+        self._end()  # an interrupt may have come before `close` could
 
     def _end(self) -> None:
         self._sender.stop.set()
@@ -278,11 +230,10 @@ class _Stream:
 
     def start(self, chunk: Chunk) -> _Started:
         """Tokenize a chunk and send its requests off."""
-        _check_process(self._pid)
+        self._check()
         load = self._sender.climb.next_load()
         self._sender.pace.set_limit(load.requests)
-        nothing = [None] * len(chunk.texts)
-        started = _Started(chunk, self._sender, self._question, self._pid, nothing)
+        started = _Started(chunk, self._sender, self._question, [None] * len(chunk.texts))
         places = started.places()
         if not places:
             return started
@@ -304,6 +255,39 @@ class _Stream:
         for request in cut(lengths, width, load.tokens, most):
             self._do(partial(started.send, [pieces[at] for at in request], plan))
         return started
+
+    def in_order(self, started: _Started, noun: str | None) -> Iterator[Any]:
+        """The answers to a chunk, in order; raises what comes in the place of one."""
+        for at in range(len(started.outcomes)):
+            while (outcome := started.outcomes[at]) is None:
+                self._wait(started)
+            if isinstance(outcome, LightClientError):
+                if noun:
+                    outcome = _placed(outcome, noun, started.chunk.start + at)
+                if self._sender.stops_at_error:
+                    raise outcome
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            yield None if isinstance(outcome, Missing) else outcome
+        if started.chunk.failure is not None:
+            raise started.chunk.failure
+
+    def _wait(self, started: _Started) -> None:
+        """Wait until another request of a chunk has ended, or for a while."""
+        self._check()
+        # A Ctrl-C that comes just before a wait begins is dealt with only when the wait is over.
+        with suppress(Empty):
+            started.ended.get(timeout=_LONGEST_WAIT)
+
+    def _check(self) -> None:
+        """Raise a LightClientError if no answer can come any more."""
+        if os.getpid() != self._pid:
+            raise LightClientError(
+                "this stream of answers was begun before a fork, and what it waits for goes on in "
+                "the parent process only: begin another in the child"
+            )
+        if self._sender.stop.is_set():
+            raise LightClientError("this stream of answers has been ended")
 
     def _do(self, job: _Job) -> None:
         """Have a thread do a job, or do it here if there is no thread to be had."""
@@ -327,7 +311,7 @@ def _work(jobs: "SimpleQueue[_Job | None]", pace: Pace, stop: Stop) -> None:
     pace.take_permit()
     while (job := jobs.get()) is not None:
         if not stop.is_set():
-            with suppress(BaseException):  # `_in_order` raises it when its turn comes
+            with suppress(BaseException):  # `in_order` raises it when its turn comes
                 job()
         del job
         pace.give_permit_back()
