@@ -516,8 +516,9 @@ def test_passing_over_holds_no_more_than_a_record(
     tally, written = Tally(), kind(Added(), ("t",))
     tracemalloc.start()
     with texts.open("rb") as stream:
-        begun = pass_over(out, read_rows(stream, "texts", "jsonl", "t"), written, tally)
-        assert next(begun.rows, None) is None
+        source = read_rows(stream, "texts", "jsonl", "t")
+        begun = pass_over(out, source, written, tally)
+        assert source.peek() is None
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (tally.rows, tally.begun, begun.end) == (20_000, 20_000, out.stat().st_size)

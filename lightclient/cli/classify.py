@@ -208,6 +208,7 @@ def _run(arguments: argparse.Namespace) -> int:
         level = logging.DEBUG if arguments.verbose else logging.WARNING
         stack.enter_context(handling(Log(console), level))
         source = _open_source(arguments, stack)
+        source.missing = arguments.missing
         if source.notice:
             console.say(source.notice)
         given = options.server_settings(arguments)

@@ -3,14 +3,13 @@
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from math import inf, isclose
 from pathlib import Path
 from typing import Any, TextIO
 
 from lightclient.classification import Classification, Threshold, least_scores
 from lightclient.cli.output import CONTINUING, Csv, JsonLines, Outcome
-from lightclient.cli.rows import Row
+from lightclient.cli.rows import Row, Source
 from lightclient.cli.tally import Tally
 from lightclient.errors import InputError
 
@@ -150,65 +149,56 @@ def _encoded(text: str) -> bytes:
 class Begun:
     """How far an output file has come.
 
-    `rows`: those that are not in it yet; `end`: the bytes of those that are, header included;
-    `last`: the last of those that have an answer, and what it is; if there are long texts, the last
-    of the longest, since only their answers tell one way to join windows from another.
+    `end`: the bytes of the rows that are in it, header included; `last`: the last of those that
+    have an answer, and what it is; if there are long texts, the last of the longest, since only
+    their answers tell one way to join windows from another.
     """
 
-    rows: Iterator[Row]
     end: int = 0
     last: tuple[Row, Found] | None = None
 
-    def has_more(self) -> bool:
-        """Whether there is a row that is not in it yet."""
-        first = next(self.rows, None)
-        if first is None:
-            return False
-        self.rows = chain([first], self.rows)
-        return True
 
-
-def pass_over(path: Path, rows: Iterator[Row], form: Csv | JsonLines, tally: Tally) -> Begun:
+def pass_over(path: Path, source: Source, form: Csv | JsonLines, tally: Tally) -> Begun:
     """Compare what the file holds with the rows, one by one, and count them.
 
     Raises:
         InputError: it holds other rows than these, or not as these options write them.
     """
-    begun = Begun(rows)
     try:
         with path.open("rb") as stream:
-            _pass_over(form.split(stream), begun, form, path, tally)
+            return _pass_over(form.split(stream), source, form, path, tally)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    return begun
 
 
 def _pass_over(
     records: Iterator[tuple[bytes, bool]],
-    begun: Begun,
+    source: Source,
     form: Csv | JsonLines,
     path: Path,
     tally: Tally,
-) -> None:
+) -> Begun:
+    begun = Begun()
     if header := _encoded(form.opening):
         first, _ = next(records, (b"", False))
         if not _is_part(first, header):
             raise _unlike(path, "its first row")
         begun.end = len(header) if first == header else 0
     for record, is_whole in records:
-        row = next(begun.rows, None)
+        row = source.peek()
         if row and not is_whole and _is_part(record, _encoded(form.beginning(row))):
-            begun.rows = chain([row], begun.rows)
-            return
+            break
         found = _read(record, row, form) if row and is_whole else None
         if row is None or found is None:
             raise _unlike(path, f"its record {tally.rows + 1}")
+        next(source)
         tally.add(row, truncated=found.truncated, error=found.error)
         tally.begun += 1
         begun.end += len(record)
         longest = begun.last[1].windows if begun.last else 1
         if found.score is not None and found.windows >= longest:
             begun.last = row, found
+    return begun
 
 
 def _is_part(piece: bytes, beginning: bytes) -> bool:

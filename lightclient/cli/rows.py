@@ -65,28 +65,12 @@ class Row:
         return [found.get(name, "") for name in header]
 
 
-def apply_missing(row: Row, rule: str, name: str) -> Row:
-    """Do with a row that has no text what `--missing` says: skip, empty or error.
-
-    Raises:
-        RowError: it is an error; `name` is that of the file.
-    """
-    if row.text is not None or rule == "skip":
-        return row
-    if rule == "empty":
-        return replace(row, text="")
-    raise RowError(
-        f"{name}: {row.place} {row.lack}",
-        option="--missing skip to leave such rows without an answer, or --missing empty to "
-        "classify the empty text",
-    )
-
-
 class Source:
     """Where the rows come from; iterate over it to read them.
 
     `name`: of the file. `header`: the names of the columns, None if each row has its own.
-    `notice`: what the user should know about how it is read. `read`: how many rows have been read.
+    `notice`: what the user should know about how it is read. `missing`: what becomes of a row
+    without a text, as `--missing` says it. `read`: how many rows have been read.
     """
 
     def __init__(
@@ -100,26 +84,47 @@ class Source:
         count: int | None = None,
     ) -> None:
         self.name, self.header, self.notice = name, header, notice
-        self.read = 0
+        self.missing, self.read = "skip", 0
         self._rows, self._lines, self._count = rows, lines, count
+        self._next: Row | None = None
 
     def __iter__(self) -> Iterator[Row]:
         return self
 
     def __next__(self) -> Row:
-        row = next(self._rows)
+        row, self._next = self.peek(), None
+        if row is None:
+            raise StopIteration
         self.read += 1
         return row
+
+    def peek(self) -> Row | None:
+        """The next row, which stays the next one; None at the end.
+
+        Raises:
+            RowError: it has no text, and `missing` calls that an error.
+        """
+        if self._next is None and (row := next(self._rows, None)):
+            self._next = self._with_text(row)
+        return self._next
+
+    def _with_text(self, row: Row) -> Row:
+        if row.text is not None or self.missing == "skip":
+            return row
+        if self.missing == "empty":
+            return replace(row, text="")
+        raise RowError(
+            f"{self.name}: {row.place} {row.lack}",
+            option="--missing skip to leave such rows without an answer, or --missing empty to "
+            "classify the empty text",
+        )
 
     def first_names(self) -> tuple[str, ...]:
         """The header, or the names of the first row, which is read for that."""
         if self.header is not None:
             return self.header
-        first = next(self._rows, None)
-        if first is None:
-            return ()
-        self._rows = chain([first], self._rows)
-        return first.names
+        first = self.peek()
+        return first.names if first else ()
 
     def total(self) -> tuple[int, bool] | None:
         """How many rows there are, and whether that is exact; None if nobody knows."""
