@@ -71,9 +71,6 @@ class Sender:
     ) -> None:
         self.predictor, self.within, self.stop = predictor, within, stop or Stop()
         self.stops_at_error, self._timeout = stops_at_error, timeout
-        # The rest of a request is not sent after these. Its parts would meet the same, since it was
-        # not the size, or nobody would see what they meet.
-        self._ends = LightClientError if stops_at_error else _PERHAPS_TOO_LARGE
         self.climb = Climb(timeout)
         self.pace = Pace(self.climb.load.requests, self.climb.most_requests, patient=patient)
         self._under_way: set[object] = set()
@@ -87,8 +84,8 @@ class Sender:
         """The plan of now; raises what `Predictor.plan` does."""
         return self.predictor.plan(self.new_deadline())
 
-    def send(self, rows: Sequence[Row], plan: Plan, *, again: bool = True) -> list[Outcome]:
-        """The outcomes of one request, which is sent `again` before it is sent in parts."""
+    def send(self, rows: Sequence[Row], plan: Plan) -> list[Outcome]:
+        """The outcomes of one request."""
         tokens = _count_tokens(rows, plan)
         if len(rows) > 1 and tokens > self.climb.most_tokens:
             return self.send_smaller(rows, plan)
@@ -102,11 +99,7 @@ class Sender:
             found = self._explain(error, plan)
             if found is not error or not isinstance(error, _PERHAPS_ONE_TEXT):
                 return [found] * len(rows)
-            if len(rows) == 1 and not again:
-                return [found]
-        if again:
-            return self.send(rows, plan, again=False)
-        return self._send_in_parts(rows, plan, (len(rows) + 1) // 2)
+        return self._send_in_parts(rows, plan)
 
     def _explain(self, error: LightClientError, plan: Plan) -> Outcome:
         """The error; or that its rows are outdated; or that a new version of the model is unfit."""
@@ -120,17 +113,33 @@ class Sender:
 
     def send_smaller(self, rows: Sequence[Row], plan: Plan) -> list[Outcome]:
         """Send the rows in requests that are no larger than the first ones of a stream were."""
-        most = len(rows) * FIRST.tokens // _count_tokens(rows, plan)
-        return self._send_in_parts(rows, plan, max(1, most))
-
-    def _send_in_parts(self, rows: Sequence[Row], plan: Plan, most: int) -> list[Outcome]:
-        """Send at most so many rows in a request. Some errors are those of the rest as well."""
         outcomes: list[Outcome] = []
+        size = max(1, len(rows) * FIRST.tokens // _count_tokens(rows, plan))
         while len(outcomes) < len(rows):
-            outcomes += self.send(rows[len(outcomes) :][:most], plan, again=False)
-            if isinstance(outcomes[-1], self._ends):
-                outcomes += [outcomes[-1]] * (len(rows) - len(outcomes))
+            outcomes += self.send(rows[len(outcomes) :][:size], plan)
+            last = outcomes[-1]
+            if isinstance(last, _PERHAPS_TOO_LARGE) or self._is_the_end(last):
+                # It was not the size.
+                outcomes += [last] * (len(rows) - len(outcomes))
         return outcomes
+
+    def _is_the_end(self, outcome: Outcome) -> bool:
+        """Whether the stream ends at this outcome, so that nobody will see what comes after it."""
+        return self.stops_at_error and isinstance(outcome, LightClientError)
+
+    def _send_in_parts(self, rows: Sequence[Row], plan: Plan) -> list[Outcome]:
+        try:
+            return list(self._predict(rows, plan))
+        except _PERHAPS_ONE_TEXT as error:
+            if len(rows) == 1:
+                return [self._explain(error, plan)]
+        except LightClientError as error:
+            return [self._explain(error, plan)] * len(rows)
+        middle = len(rows) // 2
+        first = self._send_in_parts(rows[:middle], plan)
+        if self._is_the_end(first[-1]):
+            return first + [first[-1]] * (len(rows) - middle)
+        return first + self._send_in_parts(rows[middle:], plan)
 
     def _predict(self, rows: Sequence[Row], plan: Plan) -> list[Classification]:
         """Send one request, padded like all others where the server batches and wants it so."""
