@@ -272,6 +272,7 @@ ONCE = [
      ("classify", "--column", "c", "text"), ("classify", "--column", "c"),
      ("classify", "--format-in", "csv", "text"), ("classify", "--no-header", "--file", "a.txt"),
      ("classify", "--no-header"), ("classify", "--missing", "keep", "a"),
+     ("classify", "--long-texts", "half", "a"),
      ("classify", "--resume", "--output", "o", "a"),
      ("classify", "--resume", "--file", "a.txt", "--format", "csv"),
      ("classify", "--resume", "--file", "a.txt", "--output", "o"),
@@ -457,6 +458,12 @@ def test_a_locale_without_unicode(url: str) -> None:
             out, err = client.communicate(timeout=60)
         assert (client.returncode, err) == (0, b"")
         assert "中文" in out.decode()
+
+
+def test_a_look_at_the_help_loads_no_dependency() -> None:
+    code = "import sys, lightclient.cli; print([name for name in sys.argv if name in sys.modules])"
+    line = [sys.executable, "-c", code, "tokenizers", "numpy", "urllib3"]
+    assert subprocess.run(line, capture_output=True, text=True).stdout == "[]\n"
 
 
 def test_help_names_every_command_and_variable(run: Run) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from lightclient.cli import main
-from lightclient.cli.progress import ON_TERMINAL, Console, Progress, logging_to
+from lightclient.cli.progress import ON_TERMINAL, Console, Log, Progress, handling
 from lightclient.cli.rows import Row, read_rows, read_texts
 from lightclient.cli.tally import Tally
 from lightclient.standin import ServedModel, StandIn
@@ -256,7 +256,7 @@ def test_an_interrupt_on_a_terminal() -> None:
 def test_what_is_logged_does_not_garble_the_line() -> None:
     out, log = io.StringIO(), logging.getLogger("lightclient")
     console = Console(out)
-    with logging_to(console, verbose=True):
+    with handling(Log(console), logging.DEBUG):
         console.draw("drawn")
         log.debug("not %s", "garbled")
         console.draw("again")

@@ -20,7 +20,7 @@ import pytest
 
 from lightclient.classification import Classification, Score
 from lightclient.cli import main
-from lightclient.cli.outfile import make_layout, pass_over
+from lightclient.cli.outfile import pass_over
 from lightclient.cli.output import Added, Csv, JsonLines, csv_line
 from lightclient.cli.rows import read_rows
 from lightclient.cli.tally import Tally
@@ -110,9 +110,12 @@ def answers_without_a_server(*, refuses: bool) -> Callable[..., Iterator[Any]]:
     """Stands for `classify_many`; it may refuse texts with a "no"."""
 
     def answers(
-        _: Classifier, texts: Iterator[str], on_error: str
-    ) -> Iterator[Classification | InputError]:
+        _: Classifier, texts: Iterator[str | None], on_error: str, missing: str
+    ) -> Iterator[Classification | InputError | None]:
         for at, text in enumerate(texts):
+            if text is None:
+                yield None
+                continue
             if refuses and "no" in text:
                 yield InputError(f"texts[{at}]: refused", index=at)
                 continue
@@ -250,31 +253,31 @@ JSON_WITHOUT = '{"t": "good", "label": null, "score": null, "truncated": null}\n
 @pytest.mark.parametrize(
     ("form", "content", "words"),
     [
-        ("csv", CSV_HEADER + "bad,POSITIVE,0.5,false\n", "its record 1 is not of the row"),
-        ("csv", CSV_HEADER + '"goo\nd",POSITIVE,0.5,false\n', "its record 1 is not of the row"),
-        ("csv", CSV_RECORD + "goof", "its record 2 is not of the row"),
-        ("csv", CSV_RECORD + "bad,NEGATIVE,0.5,false\n" * 2, "its record 3 is not of the row"),
-        ("csv", CSV_RECORD + "bad,NEGATIVE,0.5,false\nx", "its record 3 is not of the row"),
-        ("csv", CSV_RECORD + "bad,NEGATIVE,0.5\n", "its record 2 is not as --format csv"),
-        ("csv", CSV_RECORD + "bad,NEGATIVE,0.5,no\n", "its record 2 is not as --format csv"),
-        ("csv", CSV_RECORD + "bad,,,\n", "its record 2 is not as --format csv"),
-        ("csv", "t,label,score,label_2,score_2,truncated\n", "its first row is not as --format"),
-        ("csv", "t,p_label,p_score,p_truncated\n", "its first row is not as --format"),
-        ("csv", "t,label,score,truncated,error\n", "its first row is not as --format"),
-        ("csv", JSON_RECORD, "its first row is not as --format csv --top-k 1 writes it"),
-        ("csv", "a precious text", "its first row is not as --format csv"),
-        ("jsonl", CSV_RECORD, "its record 1 is not as --format jsonl --top-k 1 writes it"),
-        ("jsonl", JSON_RECORD.replace("good", "bad"), "its record 1 is not of the row"),
-        ("jsonl", JSON_RECORD * 3, "its record 2 is not of the row"),
-        ("jsonl", JSON_RECORD + JSON_RECORD.replace("good", "bad") * 2, "its record 3 is not of"),
-        ("jsonl", JSON_RECORD.replace("}", ', "scores": [1, 2]}'), "its record 1 is not as"),
-        ("jsonl", JSON_RECORD.replace("}", ', "error": null}'), "its record 1 is not as"),
-        ("jsonl", JSON_RECORD.replace("label", "p_label"), "its record 1 is not as"),
-        ("jsonl", JSON_WITHOUT, "its record 1 is not as"),
-        ("jsonl", JSON_RECORD + '{"t": "bad", "label": "POSI\n', "its record 2 is not as"),
-        ("jsonl", '{"t": "good"}\n', "its record 1 is not as"),
-        ("jsonl", "[" * 100_000 + "\n", "its record 1 is not as"),
-        ("jsonl", '{"precious": 1}', "its record 1 is not of the row"),
+        ("csv", CSV_HEADER + "bad,POSITIVE,0.5,false\n", "its record 1 is not"),
+        ("csv", CSV_HEADER + '"goo\nd",POSITIVE,0.5,false\n', "its record 1 is not"),
+        ("csv", CSV_RECORD + "goof", "its record 2 is not"),
+        ("csv", CSV_RECORD + "bad,NEGATIVE,0.5,false\n" * 2, "its record 3 is not"),
+        ("csv", CSV_RECORD + "bad,NEGATIVE,0.5,false\nx", "its record 3 is not"),
+        ("csv", CSV_RECORD + "bad,NEGATIVE,0.5\n", "its record 2 is not"),
+        ("csv", CSV_RECORD + "bad,NEGATIVE,0.5,no\n", "its record 2 is not"),
+        ("csv", CSV_RECORD + "bad,,,\n", "its record 2 is not"),
+        ("csv", "t,label,score,label_2,score_2,truncated\n", "its first row is not"),
+        ("csv", "t,p_label,p_score,p_truncated\n", "its first row is not"),
+        ("csv", "t,label,score,truncated,error\n", "its first row is not"),
+        ("csv", JSON_RECORD, "its first row is not"),
+        ("csv", "a precious text", "its first row is not"),
+        ("jsonl", CSV_RECORD, "its record 1 is not"),
+        ("jsonl", JSON_RECORD.replace("good", "bad"), "its record 1 is not"),
+        ("jsonl", JSON_RECORD * 3, "its record 2 is not"),
+        ("jsonl", JSON_RECORD + JSON_RECORD.replace("good", "bad") * 2, "its record 3 is not"),
+        ("jsonl", JSON_RECORD.replace("}", ', "scores": [1, 2]}'), "its record 1 is not"),
+        ("jsonl", JSON_RECORD.replace("}", ', "error": null}'), "its record 1 is not"),
+        ("jsonl", JSON_RECORD.replace("label", "p_label"), "its record 1 is not"),
+        ("jsonl", JSON_WITHOUT, "its record 1 is not"),
+        ("jsonl", JSON_RECORD + '{"t": "bad", "label": "POSI\n', "its record 2 is not"),
+        ("jsonl", '{"t": "good"}\n', "its record 1 is not"),
+        ("jsonl", "[" * 100_000 + "\n", "its record 1 is not"),
+        ("jsonl", '{"precious": 1}', "its record 1 is not"),
     ],
 )
 def test_a_file_of_something_else_is_left_alone(
@@ -284,7 +287,7 @@ def test_a_file_of_something_else_is_left_alone(
     out.write_text(content)
     status, err = run(*line, "--resume")
     assert status == 1
-    assert words in err
+    assert f"{words} what this command writes for this input; give the input" in err
     assert "or another --output" in err
     assert out.read_text() == content
 
@@ -296,7 +299,7 @@ def test_other_options_are_recognised(run: Run, tmp_path: Path, form: str) -> No
     base = ("--file", texts, "--column", "t", "--format", form, "--output", out)
     sets: list[tuple[str, ...]] = [
         (), ("--missing", "empty"), ("--on-error", "skip"), ("--prefix", "p_"), ("--top-k", "2"),
-        ("--threshold", "0.5"),
+        ("--threshold", "0.5"), ("--long-texts", "mean"),
     ]  # fmt: skip
     for begun in sets:
         assert run(*base, *begun)[0] == 0
@@ -304,9 +307,7 @@ def test_other_options_are_recognised(run: Run, tmp_path: Path, form: str) -> No
         for other in sets:
             status, err = run(*base, *other, "--resume")
             assert status == (begun != other)
-            assert (
-                begun == other or "the --format, --top-k, --threshold, --prefix, --missing" in err
-            )
+            assert begun == other or "--top-k, --threshold, --prefix, --missing" in err
             assert out.read_bytes() == whole
         out.unlink()
     assert run(*base)[0] == 0
@@ -512,11 +513,12 @@ def test_passing_over_holds_no_more_than_a_record(
     out, texts = tmp_path / "out", texts_file(tmp_path, [f"{at}\n" for at in range(20_000)])
     with out.open("w", newline="") as stream:
         stream.writelines(records_of(form, 20_000))
-    tally, layout = Tally(), make_layout(kind(Added(), ("t",)))
+    tally, written = Tally(), kind(Added(), ("t",))
     tracemalloc.start()
     with texts.open("rb") as stream:
-        begun = pass_over(out, read_rows(stream, "texts", "jsonl", "t"), layout, tally)
-        assert next(begun.rows, None) is None
+        source = read_rows(stream, "texts", "jsonl", "t")
+        begun = pass_over(out, source, written, tally)
+        assert source.peek() is None
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (tally.rows, tally.begun, begun.end) == (20_000, 20_000, out.stat().st_size)

@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lightclient.classification import Classification, Score
 from lightclient.cli import main
-from lightclient.cli.outfile import Found
 from lightclient.model.bundle import Bundle
 from lightclient.model.files import find_folder
 from lightclient.standin import StandIn
@@ -162,7 +160,8 @@ def test_another_threshold_shows_in_any_row(run: Run, tmp_path: Path, form: str)
     for other, number in (("0.95", 1), ("0.5", 2)):
         status, _, err = run(*line, "--threshold", other, "--resume", *NOBODY)
         assert (status, out.read_bytes()) == (1, whole)
-        assert f"its record {number} is not as --format {form} --top-k 1 --threshold {other}" in err
+        assert f"its record {number} is not what this command writes" in err
+        assert "--threshold" in err
     assert run(*line, *by_label(0.8, 0.6, 0.8), "--resume")[0] == 1
     for same in (("--threshold", "0.85"), by_label(0.8, 0.8, 0.8)):
         assert run(*line, *same, "--resume")[0] == 0
@@ -185,13 +184,29 @@ def test_another_threshold_shows_in_the_last_answer(run: Run, tmp_path: Path, fo
     assert run(*line, *by_label(0.1005, 0.5, 0.6505), "--resume")[0] == 0
 
 
-def test_the_noise_of_large_scores_is_larger() -> None:
+@pytest.mark.parametrize(
+    ("before", "threshold", "words"),
+    [
+        ("5001.0", "5001", ""),
+        ("5001.0", "5010", "its record 1 is not what"),
+        ("5010.0", "5010", "the answer to line 1 in it is not what"),
+    ],
+)
+def test_the_noise_of_large_scores_is_larger(
+    run: Run, folder: Path, tmp_path: Path, before: str, threshold: str, words: str
+) -> None:
     """As of a regression, whose scores are no probabilities."""
-    now = Classification("LABEL_0", 5000.0, (Score("LABEL_0", 5000.0),), (5000.0,))
-    before = Found("LABEL_0", 5001.0, "", truncated=False, reached=frozenset({b"LABEL_0"}))
-    assert before.keeps(5001)
-    assert before.is_like(now, 5001)
-    assert not before.is_like(now, 5010)
+    texts, out = tmp_path / "texts.txt", tmp_path / "out.csv"
+    texts.write_text("one\ntwo\n")
+    out.write_text(f'text,label,score,labels,truncated\none,toxic,{before},"[""toxic""]",false\n')
+
+    def large(inputs: dict[str, Any]) -> dict[str, Any]:
+        return {"logits": np.float32([[5000, 1, 0]] * len(inputs["input_ids"]))}
+
+    line = ("--file", texts, "--output", out, "--function", "none", "--threshold", threshold)
+    with StandIn(behind_usual_signature(large).with_bundle(folder)) as url:
+        status, _, err = run(*line, "--resume", "--url", url)
+    assert (status, words in err) == (int(bool(words)), True)
 
 
 @pytest.mark.parametrize(
@@ -219,4 +234,4 @@ def test_a_file_of_something_else_is_left_alone(
     line = ("one", " ", "--threshold", "0.5", "--format", form, "--output", out, "--resume")
     status, _, err = run(*line)
     assert (status, out.read_text()) == (1, content)
-    assert f"is not as --format {form} --top-k 1 --threshold 0.5 writes it" in err
+    assert "is not what this command writes for this input" in err

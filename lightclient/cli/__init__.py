@@ -42,8 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read the results has had enough; keep the interpreter from flushing once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        return _complain("interrupted", status=130)
+    except KeyboardInterrupt as interrupt:  # with words about what was written, if somebody knows
+        return _complain("; ".join(["interrupted", *interrupt.args]), status=130)
     except OSError as error:
         return _complain(str(error))
     except ModuleNotFoundError as error:

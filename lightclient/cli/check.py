@@ -5,19 +5,14 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lightclient.cli import options
-from lightclient.errors import (
-    InputError,
-    LightClientError,
-    ModelNotFound,
-    ReplyError,
-)
+from lightclient.cli.progress import handling
+from lightclient.errors import InputError, LightClientError, ModelNotFound, ReplyError
 from lightclient.messages import printable
-from lightclient.questions.classify import Classify
 
 if TYPE_CHECKING:
     from lightclient.http.deadline import Deadline
@@ -54,15 +49,10 @@ class Finding:
     message: str
     error: LightClientError | None = None
 
-    @property
-    def ok(self) -> bool:
-        """Whether the step found what a classification needs."""
-        return self.error is None
-
     def as_dict(self) -> dict[str, object]:
         """What `--json` shows of it."""
-        shown = {"step": self.step, "ok": self.ok, "message": self.message}
-        return shown if self.ok else shown | {"error": type(self.error).__name__}
+        shown = {"step": self.step, "ok": self.error is None, "message": self.message}
+        return shown | ({"error": type(self.error).__name__} if self.error else {})
 
 
 def add_command(commands: "options.Commands") -> None:
@@ -92,45 +82,34 @@ def _seconds(text: str) -> float:
 def _run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     end = started + arguments.wait
+    attempts = 0
     progress = _Progress(silent=arguments.quiet or arguments.json)
-    attempts = 1
-    with _without_warnings():
-        findings = progress.follow(_findings(arguments, end))
-        while _may_mend(findings[-1]) and time.monotonic() + _PAUSE < end:
-            progress.show(f"wait  {findings[-1].message.splitlines()[0]}")
-            time.sleep(_PAUSE)
+    # A step says what the client warns of, which each attempt would print once more.
+    with handling(logging.NullHandler()):
+        while True:
             attempts += 1
-            findings = progress.follow(_findings(arguments, end))
-    last = findings[-1]
+            findings = _attempt(arguments, end, progress)
+            error = findings[-1].error
+            if _is_settled(error) or time.monotonic() + _PAUSE >= end:
+                break
+            progress.show("wait", findings[-1].message.splitlines()[0])
+            time.sleep(_PAUSE)
     if arguments.json:
         print(_document(findings, attempts, time.monotonic() - started))
-    elif not last.ok:
-        print("wrong " + last.message.replace("\n", "\n      "))
-    return 0 if last.ok else 1
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """The bundle step says what the client warns of, which each attempt would print once more."""
-    log, handler = logging.getLogger("lightclient"), logging.NullHandler()
-    log.addHandler(handler)  # so that Python does not print what nobody handles
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
+    elif error:
+        print("wrong " + findings[-1].message.replace("\n", "\n      "))
+    return 1 if error else 0
 
 
 def _document(findings: list[Finding], attempts: int, seconds: float) -> str:
-    steps = [finding.as_dict() for finding in findings]
-    ok = findings[-1].ok
-    return json.dumps(
-        {"ok": ok, "attempts": attempts, "seconds": round(seconds, 3), "steps": steps}
-    )
+    ok, steps = findings[-1].error is None, [finding.as_dict() for finding in findings]
+    found = {"ok": ok, "attempts": attempts, "seconds": round(seconds, 3), "steps": steps}
+    return json.dumps(found)
 
 
-def _may_mend(finding: Finding) -> bool:
-    """Whether another attempt may find it well: a wrong setting stays wrong."""
-    return not (finding.ok or isinstance(finding.error, InputError))
+def _is_settled(error: LightClientError | None) -> bool:
+    """Whether another attempt would find the same: a wrong setting stays wrong."""
+    return error is None or isinstance(error, InputError)
 
 
 class _Doubt(str):
@@ -146,45 +125,37 @@ class _Progress:
         self._silent = silent
         self._shown: set[str] = set()
 
-    def follow(self, findings: Iterator[Finding]) -> list[Finding]:
-        """Go through the steps of one attempt."""
-        found = []
-        for finding in findings:
-            found.append(finding)
-            if finding.ok and isinstance(finding.message, _Doubt):
-                self.show(f"warn  {finding.message}")
-            elif finding.ok:
-                self.show(f"ok    {finding.message}")
-        return found
-
-    def show(self, line: str) -> None:
+    def show(self, mark: str, message: str) -> None:
         """Print a line that was not printed yet."""
+        line = f"{mark:<5} {message}"
         if not (self._silent or line in self._shown):
             self._shown.add(line)
             print(line, flush=True)
 
 
-def _findings(arguments: argparse.Namespace, end: float) -> Iterator[Finding]:
+def _attempt(arguments: argparse.Namespace, end: float, progress: _Progress) -> list[Finding]:
     """What each step finds; one that fails is the last."""
     from lightclient.serving.refusal import SEE_CHECK
 
-    walk = _Walk(arguments, end)
-    try:
-        for step in walk.steps():
-            name = step.__name__
-            yield Finding(name, step())
-    except LightClientError as error:
-        yield Finding(name, str(error).removesuffix(SEE_CHECK), error)
-    finally:
-        walk.close()
+    found = []
+    with ExitStack() as stack:
+        try:
+            for step in _Walk(arguments, end, stack).steps():
+                name = step.__name__
+                found.append(Finding(name, message := step()))
+                progress.show("warn" if isinstance(message, _Doubt) else "ok", message)
+        except LightClientError as error:
+            found.append(Finding(name, str(error).removesuffix(SEE_CHECK), error))
+    return found
 
 
 class _Walk:
     """The steps, in their order. Each says what it found, or raises what is wrong."""
 
-    def __init__(self, arguments: argparse.Namespace, end: float) -> None:
-        self._arguments, self._end = arguments, end
-        self._predictors: list[Predictor] = []
+    _predictor: "Predictor"
+
+    def __init__(self, arguments: argparse.Namespace, end: float, stack: ExitStack) -> None:
+        self._arguments, self._end, self._stack = arguments, end, stack
 
     def steps(self) -> Iterator[Callable[[], str]]:
         """The steps, as many as this server knows."""
@@ -198,51 +169,50 @@ class _Walk:
         yield self.answer
         yield self.batching
 
-    def close(self) -> None:
-        """Close the connections."""
-        for predictor in self._predictors:
-            predictor.transport.close()
-
     def setup(self) -> str:
         """The settings, and the bundle."""
         from lightclient.serving.address import parse_address
-        from lightclient.serving.predictor import Predictor
         from lightclient.settings import read_settings
 
         self._settings = read_settings(**options.server_settings(self._arguments))
         self._address = parse_address(self._settings.url)
         if self._address.model is None:
             self._assume_signature()
-        self._predictors.append(Predictor(self._settings))
+        self._connect()
         if self._predictor.choice.is_open:
             return "bundle: the model is asked for its own"
         return f"bundle {self._predictor.bundle.name!r}: {_described_bundle(self._predictor)}"
 
     def server(self) -> str:
         """Whatever answers at the address."""
-        transport = self._predictor.transport
-        self._status = transport.send("GET", self._address.path, None, self._deadline())
+        self._status = self._get(self._address.path)
         return f"{self._address.origin} answers"
 
     def model(self) -> str:
         """The model's status."""
-        from lightclient.serving.predictor import Predictor
+        from lightclient.serving.refusal import read_json
 
-        if _is_ready(self._status):
+        if read_json(self._status).get("ready") is True:
             self._assume_signature()
-            self._predictors.append(Predictor(self._settings))
+            self._connect()
             return f"model {self._address.model!r} is ready, in KServe's words"
         return f"model {self._address.model!r} is AVAILABLE: version {self._version()}"
 
     def _version(self) -> str:
         """The version that answers; without a label, all that are loaded."""
+        from lightclient.serving.refusal import read_json
+
         versions, label = _available(self._status), self._address.label
         if label is None:
             return versions
         # The status at a label is that of all versions. The metadata are those of the label's.
-        path = self._address.metadata
-        reply = self._predictor.transport.send("GET", path, None, self._deadline())
-        return f"{_described_version(reply)}, by its label {label!r}"
+        reply = self._get(self._address.metadata)
+        answer = read_json(reply)
+        try:
+            version = answer["model_spec"]["version"]
+        except (LookupError, TypeError) as error:
+            raise _unlike(reply, "version") from error
+        return f"{printable(str(version))}, by its label {label!r}"
 
     def signature(self) -> str:
         """The model's metadata, against the bundle."""
@@ -276,6 +246,8 @@ class _Walk:
 
     def answer(self) -> str:
         """A text's classification."""
+        from lightclient.questions.classify import Classify
+
         [answer] = self._predictor.ask(Classify().one_row_each, [_SAMPLE], self._deadline()) or []
         asked = ", asked with form='row'" if self._settings.form == "row" else ""
         return f"{_SAMPLE!r} gets {answer}{asked}"
@@ -286,9 +258,14 @@ class _Walk:
 
         return find_batching(self._predictor, self._deadline())
 
-    @property
-    def _predictor(self) -> "Predictor":
-        return self._predictors[-1]
+    def _get(self, path: str) -> "Reply":
+        return self._predictor.transport.send("GET", path, None, self._deadline())
+
+    def _connect(self) -> None:
+        from lightclient.serving.predictor import Predictor
+
+        self._predictor = Predictor(self._settings)
+        self._stack.callback(self._predictor.transport.close)
 
     def _assume_signature(self) -> None:
         from lightclient.model.bundle import Bundle
@@ -315,15 +292,6 @@ class _Walk:
         return Deadline(seconds)
 
 
-def _is_ready(reply: "Reply") -> bool:
-    """Whether this is the status of a model that KServe has loaded."""
-    try:
-        status = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(status, dict) and status.get("ready") is True
-
-
 def _available(reply: "Reply") -> str:
     """The version that is loaded (g3doc/api_rest.md, model status).
 
@@ -332,21 +300,17 @@ def _available(reply: "Reply") -> str:
     from lightclient.serving.refusal import read_json
 
     answer = read_json(reply)
-
-    def told(value: object) -> str:
-        return printable(str(value))
-
     try:
-        versions = answer["model_version_status"]
-        states = {told(entry["version"]): told(entry["state"]) for entry in versions}
-        failures = [told(entry["status"].get("error_message") or "") for entry in versions]
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        found = [
+            (str(entry["version"]), str(entry["state"]), entry["status"].get("error_message"))
+            for entry in answer["model_version_status"]
+        ]
+    except (LookupError, TypeError, AttributeError) as error:
         raise _unlike(reply, "status") from error
-    loaded = [version for version, state in states.items() if state == "AVAILABLE"]
-    if loaded:
-        return ", ".join(loaded)
-    state = "; ".join(f"version {version} is {state}" for version, state in states.items())
-    said = " ".join(filter(None, failures))
+    if loaded := ", ".join(version for version, state, _ in found if state == "AVAILABLE"):
+        return printable(loaded)
+    state = printable("; ".join(f"version {version} is {state}" for version, state, _ in found))
+    said = printable(" ".join(str(message) for _, _, message in found if message))
     raise ModelNotFound(
         f"the model is not loaded: {state or 'no version at all'}. {said}\n"
         "Wait while it is LOADING or START; else see the server's log and its model folder.",
@@ -355,17 +319,6 @@ def _available(reply: "Reply") -> str:
         server_message=said,
         attempts=reply.attempts,
     )
-
-
-def _described_version(reply: "Reply") -> str:
-    """The version of a model's metadata."""
-    from lightclient.serving.refusal import read_json
-
-    answer = read_json(reply)
-    try:
-        return printable(str(answer["model_spec"]["version"]))
-    except (LookupError, TypeError) as error:
-        raise _unlike(reply, "version") from error
 
 
 def _unlike(reply: "Reply", what: str) -> ReplyError:

@@ -2,10 +2,10 @@
 
 import argparse
 import csv
+import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,7 +13,7 @@ from lightclient.checks import check_number
 from lightclient.cli import options
 from lightclient.cli.answers import find_labels
 from lightclient.cli.output import CONTINUING, FORMS
-from lightclient.cli.progress import Console, logging_to
+from lightclient.cli.progress import Console, Log, handling
 from lightclient.cli.rows import KINDS, Source, read_rows, read_texts
 from lightclient.cli.run import Run
 from lightclient.cli.tally import Tally
@@ -37,6 +37,8 @@ With --threshold they also add labels: those that reach it, highest first. In cs
 names in JSON, such as ["toxic", "insult"]; in JSON, objects with label and score. The list is empty
 if no label reaches it, and the cell is empty (in JSON: null) if the row has no answer.
 
+With --long-texts mean or max they also add windows: how many a text was read in, mostly 1.
+
 With --labels, a text is classified by these, as transformers' zero-shot-classification pipeline
 does it. That needs a model for natural language inference, one of whose labels begins with
 "entail", and the server computes a row for each label of each text.
@@ -46,8 +48,8 @@ that is no string, or too few cells, or a blank line of plain text or of a table
 stays, without an answer, unless --missing says otherwise. The end of the run tells how many there
 were, and the first one. The numbers of rows count the header: row 2 is the first one below it.
 
-Texts are read ahead: 64 at first, then up to 1,024 at a time, and sent in several requests at once;
-the answers come in the order of the rows, the first ones after 192 texts or the end of the input. A
+Rows are read ahead: 64 at first, then up to 1,024 at a time, and sent in several requests at once;
+the answers come in the order of the rows, the first ones after 192 rows or the end of the input. A
 server that is away or overloaded is tried again until --timeout is over. What broke off with
 --output goes on where it stopped when the same command is given with --resume, and the same input
 (--format jsonl or csv): no row is lost and none is answered twice.
@@ -66,9 +68,7 @@ def add_command(commands: "options.Commands") -> None:
 
 def _add_input_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("texts", metavar="TEXT", nargs="*", help="a text; none: stdin is read")
-    parser.add_argument(
-        "--file", metavar="F", type=_path_not("stdin"), help="a .txt, .csv, .tsv or .jsonl file"
-    )
+    parser.add_argument("--file", metavar="F", type=Path, help="a .txt, .csv, .tsv or .jsonl file")
     parser.add_argument(
         "--format-in",
         choices=KINDS,
@@ -91,6 +91,14 @@ def _add_input_options(parser: argparse.ArgumentParser) -> None:
         default="skip",
         help="what happens to a row without a text. skip: the row stays, without an answer; error: "
         "it ends the run; empty: it is classified as the empty text; default: %(default)s",
+    )
+    parser.add_argument(
+        "--long-texts",
+        choices=("cut", "refuse", "mean", "max"),
+        default="cut",
+        help="what happens to a text longer than the model reads. cut: its end is left out; "
+        "refuse: it is an error; mean, max: it is read in windows, and the score of a label is its "
+        "mean or its maximum over them; default: %(default)s",
     )
 
 
@@ -160,7 +168,7 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         metavar="OUT",
-        type=_path_not("stdout"),
+        type=Path,
         help="a new file for the results; default: stdout",
     )
     parser.add_argument(
@@ -191,26 +199,20 @@ def _threshold(text: str) -> tuple[str | None, float]:
         ) from error
 
 
-def _path_not(stream: str) -> Callable[[str], Path]:
-    def path(text: str) -> Path:
-        if text == "-":
-            raise argparse.ArgumentTypeError(f"leave it out for {stream}")
-        return Path(text)
-
-    return path
-
-
 def _run(arguments: argparse.Namespace) -> int:
     from lightclient.client import Classifier
 
     _settle(arguments)
     console, tally = Console(sys.stderr), Tally()
     with ExitStack() as stack:
-        stack.enter_context(logging_to(console, verbose=arguments.verbose))
-        source = stack.enter_context(_open_source(arguments))
+        level = logging.DEBUG if arguments.verbose else logging.WARNING
+        stack.enter_context(handling(Log(console), level))
+        source = _open_source(arguments, stack)
+        source.missing = arguments.missing
         if source.notice:
             console.say(source.notice)
-        classifier = stack.enter_context(Classifier(**options.server_settings(arguments)))
+        given = options.server_settings(arguments)
+        classifier = stack.enter_context(Classifier(**given, long_texts=arguments.long_texts))
         if arguments.texts:
             # Somebody waits, and is told soon if the server is away.
             find_labels(classifier, arguments.zero_shot, patient=False)
@@ -224,7 +226,16 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _settle(arguments: argparse.Namespace) -> None:
     """Check what goes together, and fill in what is left out."""
-    options.check_url(arguments)
+    from lightclient.serving.address import parse_address
+
+    try:
+        if arguments.url is not None:
+            parse_address(arguments.url)
+    except InputError as error:
+        arguments.usage_error(f"argument --url: {error}")
+    for name, stream in (("file", "stdin"), ("output", "stdout")):
+        if getattr(arguments, name) == Path("-"):
+            arguments.usage_error(f"argument --{name}: leave it out for {stream}")
     _settle_input(arguments)
     _settle_output(arguments)
     _settle_threshold(arguments)
@@ -240,10 +251,8 @@ def _settle_input(arguments: argparse.Namespace) -> None:
         arguments.usage_error(
             "--column goes with --file, or with --format-in csv, tsv or jsonl for stdin"
         )
-    if not (arguments.format_in or arguments.file):
-        arguments.format_in = "txt"
     if not arguments.format_in:
-        arguments.format_in = arguments.file.suffix.lower().removeprefix(".")
+        arguments.format_in = _ending(arguments.file) if arguments.file else "txt"
     if arguments.no_header and arguments.format_in not in ("csv", "tsv"):
         arguments.usage_error("--no-header goes with csv and tsv")
 
@@ -281,6 +290,8 @@ def _settle_zero_shot(arguments: argparse.Namespace) -> None:
         return
     if arguments.missing == "empty":
         arguments.usage_error("--missing empty does not go with --labels, which need a text")
+    if arguments.long_texts != "cut":
+        arguments.usage_error("--long-texts does not go with --labels, which cut a long text")
     template = TEMPLATE if arguments.template is None else arguments.template
     try:
         arguments.zero_shot = ZeroShot(arguments.labels, template, arguments.multi_label)
@@ -288,8 +299,12 @@ def _settle_zero_shot(arguments: argparse.Namespace) -> None:
         arguments.usage_error(str(error))
 
 
+def _ending(path: Path) -> str:
+    return path.suffix.lower().removeprefix(".")
+
+
 def _ending_format(arguments: argparse.Namespace) -> str:
-    ending: str = arguments.output.suffix.lower().removeprefix(".")
+    ending = _ending(arguments.output)
     if ending not in FORMS:
         arguments.usage_error(
             f"the ending of --output {arguments.output} says no format: give --format "
@@ -298,35 +313,27 @@ def _ending_format(arguments: argparse.Namespace) -> str:
     return ending
 
 
-@contextmanager
-def _open_source(arguments: argparse.Namespace) -> Iterator[Source]:
+def _open_source(arguments: argparse.Namespace, stack: ExitStack) -> Source:
     if arguments.texts:
-        yield read_texts(arguments.texts)
-        return
+        return read_texts(arguments.texts)
     kind, name = arguments.format_in, str(arguments.file or "stdin")
     if kind not in KINDS:
         raise InputError(
             f"{name}: the file must end in .{', .'.join(KINDS)}, or --format-in must say what it is"
         )
-    with _open_input(arguments) as stream:
-        if arguments.output and _is_same(stream, arguments.output):
-            arguments.usage_error("--output must be another file than the input")
-        yield read_rows(stream, name, kind, arguments.column, has_header=not arguments.no_header)
+    if options.is_typed(arguments):
+        print("texts, one a line; end with Ctrl-D", file=sys.stderr)
+    stream = stack.enter_context(_open(arguments.file)) if arguments.file else sys.stdin.buffer
+    if arguments.output and _is_same(stream, arguments.output):
+        arguments.usage_error("--output must be another file than the input")
+    return read_rows(stream, name, kind, arguments.column, has_header=not arguments.no_header)
 
 
-@contextmanager
-def _open_input(arguments: argparse.Namespace) -> Iterator[BinaryIO]:
-    if not arguments.file:
-        if options.is_typed(arguments):
-            print("texts, one a line; end with Ctrl-D", file=sys.stderr)
-        yield sys.stdin.buffer
-        return
+def _open(path: Path) -> BinaryIO:
     try:
-        stream = arguments.file.open("rb")
+        return path.open("rb")
     except OSError as error:
-        raise InputError(f"{arguments.file} cannot be read: {error.strerror}") from error
-    with stream:
-        yield stream
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _is_same(stream: BinaryIO, path: Path) -> bool:

@@ -1,6 +1,8 @@
 """The lines of a file or of stdin."""
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import BinaryIO
 
 from lightclient.errors import InputError
@@ -24,23 +26,28 @@ class RowError(InputError):
 class Lines:
     """The lines of a UTF-8 stream, with their ends; a BOM before the first is dropped.
 
-    `name`: of the file. `bytes`: how many have been read. `first`: the first line.
+    `name`: of the file. `first`: the first line.
 
     Raises:
         InputError: a line is not UTF-8, or cannot be read; the message names it.
     """
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
-        self.name = name
-        self.bytes = 0
-        self.first = ""
+        self.name, self.first = name, ""
         self._stream = stream
+        self._size = self._bytes = 0
+        with suppress(OSError):  # it has no file below it
+            self._size = os.fstat(stream.fileno()).st_size
+
+    def share(self) -> float:
+        """The share of a regular file that has been read, from 0 to 1; 0 of anything else."""
+        return self._bytes / self._size if self._size else 0
 
     def __iter__(self) -> Iterator[str]:
         number = 0
         try:
             for number, line in enumerate(self._stream, 1):
-                self.bytes += len(line)
+                self._bytes += len(line)
                 decoded = line.decode("utf-8-sig" if number == 1 else "utf-8")
                 self.first = self.first or decoded
                 if decoded:  # a BOM alone is no line

@@ -4,8 +4,6 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from lightclient.errors import InputError
-
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -87,17 +85,6 @@ def _timeout(text: str) -> float:
         raise argparse.ArgumentTypeError(
             f"{text!r} must be a number of seconds above 0, a year at most"
         ) from error
-
-
-def check_url(arguments: argparse.Namespace) -> None:
-    """Check the form of the URL that a command line gives, if it gives one."""
-    from lightclient.serving.address import parse_address
-
-    if arguments.url is not None:
-        try:
-            parse_address(arguments.url)
-        except InputError as error:
-            arguments.usage_error(f"argument --url: {error}")
 
 
 def server_settings(arguments: argparse.Namespace) -> dict[str, Any]:

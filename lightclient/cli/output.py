@@ -1,16 +1,18 @@
 """Rows with their answers, as a table, JSON, JSON lines or CSV."""
 
+import csv
+import io
 import json
 import re
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
-from lightclient.classification import Classification, Threshold
+from lightclient.classification import Classification, Score, Threshold
 from lightclient.cli.lines import RowError
-from lightclient.cli.rows import Row
+from lightclient.cli.rows import Row, decode
 from lightclient.errors import LightClientError
 from lightclient.messages import printable, short_repr
 
@@ -36,59 +38,69 @@ class Added:
     """The columns that are put behind a row's own.
 
     `prefix`: stands before their names. `top_k`: how many labels were asked for. `labels`: how many
-    are shown, since the model may have fewer. `errors`: whether there is a column for errors.
-    `threshold`: if there is one, a column holds the labels at or above it.
+    are shown, since the model may have fewer. `threshold`: if there is one, a column holds the
+    labels at or above it. `windows`: whether there is a column for how many a long text was read
+    in. `errors`: whether there is one for errors.
     """
 
     prefix: str = ""
     top_k: int = 1
     labels: int = 1
-    errors: bool = False
     threshold: Threshold | None = None
+    windows: bool = False
+    errors: bool = False
 
     @cached_property
     def columns(self) -> list[str]:
         """Their names in CSV."""
-        ranks = range(2, self.labels + 1)
-        more = [name for rank in ranks for name in (f"label_{rank}", f"score_{rank}")]
-        return self._named("label", "score", *more, *self._reached, "truncated")
+        return list(self.cells(None))
 
     @cached_property
     def keys(self) -> list[str]:
         """Their names in JSON."""
-        scores = ["scores"][: self.top_k - 1]
-        return self._named("label", "score", *scores, *self._reached, "truncated")
+        return list(self.members(None))
 
-    @property
-    def _reached(self) -> list[str]:
-        return [] if self.threshold is None else ["labels"]
-
-    def _named(self, *names: str) -> list[str]:
-        return [self.prefix + name for name in (*names, *["error"][: self.errors])]
-
-    def cells(self, outcome: Outcome) -> list[str]:
-        """Their cells in CSV; empty where there is no answer."""
-        cells = [""] * (len(self.columns) - self.errors)
-        if isinstance(outcome, Classification):
-            best = outcome.scores[: self.labels]
-            found = [cell for label, score in best for cell in (label, repr(score))]
-            found += [""] * (2 * self.labels - len(found))
-            if self.threshold is not None:  # as JSON, because a label may hold any character
-                names = [label for label, _ in outcome.above(self.threshold)]
-                found.append(json.dumps(names, ensure_ascii=False))
-            cells = [*found, str(outcome.truncated).lower()]
-        return [*cells, *[_error_name(outcome) or ""][: self.errors]]
+    def cells(self, outcome: Outcome) -> dict[str, str]:
+        """Their names and cells in CSV; empty where there is no answer."""
+        answer = outcome if isinstance(outcome, Classification) else None
+        scores = answer.scores if answer else ()
+        found: dict[str, str] = {}
+        for rank in range(1, self.labels + 1):
+            label, score = scores[rank - 1] if rank <= len(scores) else ("", "")
+            tail = f"_{rank}" if rank > 1 else ""
+            found |= {f"label{tail}": label, f"score{tail}": str(score)}
+        if self.threshold is not None:
+            names = answer and [label for label, _ in answer.above(self.threshold)]
+            # As JSON, because a label may hold any character.
+            found["labels"] = json.dumps(names, ensure_ascii=False) if answer else ""
+        found["truncated"] = str(answer.truncated).lower() if answer else ""
+        if self.windows:
+            found["windows"] = str(answer.windows) if answer else ""
+        if self.errors:
+            found["error"] = _error_name(outcome) or ""
+        return self._prefixed(found)
 
     def members(self, outcome: Outcome) -> dict[str, Any]:
-        """Their values in JSON; null where there is no answer."""
-        found: list[Any] = [None] * (len(self.keys) - self.errors)
-        if isinstance(outcome, Classification):
-            scores = [score._asdict() for score in outcome.scores[: self.top_k]]
-            more = [scores][: self.top_k - 1]
-            if self.threshold is not None:
-                more.append([score._asdict() for score in outcome.above(self.threshold)])
-            found = [outcome.label, outcome.score, *more, outcome.truncated]
-        return dict(zip(self.keys, [*found, *[_error_name(outcome)][: self.errors]], strict=True))
+        """Their names and values in JSON; null where there is no answer."""
+        answer = outcome if isinstance(outcome, Classification) else None
+        found: dict[str, Any] = {"label": answer and answer.label, "score": answer and answer.score}
+        if self.top_k > 1:
+            found["scores"] = answer and _objects(answer.scores[: self.top_k])
+        if self.threshold is not None:
+            found["labels"] = answer and _objects(answer.above(self.threshold))
+        found["truncated"] = answer and answer.truncated
+        if self.windows:
+            found["windows"] = answer and answer.windows
+        if self.errors:
+            found["error"] = _error_name(outcome)
+        return self._prefixed(found)
+
+    def _prefixed(self, found: dict[str, Any]) -> dict[str, Any]:
+        return {self.prefix + name: value for name, value in found.items()}
+
+
+def _objects(scores: Iterable[Score]) -> list[dict[str, Any]]:
+    return [score._asdict() for score in scores]
 
 
 def _error_name(outcome: Outcome) -> str | None:
@@ -141,21 +153,35 @@ class JsonLines:
 
     def __init__(self, added: Added, header: tuple[str, ...]) -> None:
         self.added = added
-        self._keys = added.keys
-        _check_names(header, self._keys, "the header")
+        _check_names(header, added.keys, "the header")
 
     def beginning(self, row: Row) -> str:
         """How the record of this row begins, whatever its answer is."""
-        _check_names(row.names, self._keys, row.place)
+        _check_names(row.names, self.added.keys, row.place)
         own = row.as_object()[:-1].rstrip(" \t\r\n")
-        label = json.dumps(self._keys[0], ensure_ascii=False)
-        return f"{own}{'' if own == '{' else ', '}{label}: "
+        return own if own == "{" else f"{own}, "
 
     def record(self, row: Row, outcome: Outcome) -> str:
         """A line."""
-        label, *rest = self.added.members(outcome).items()
-        members = json.dumps(dict(rest), ensure_ascii=False).removeprefix("{")
-        return f"{self.beginning(row)}{json.dumps(label[1], ensure_ascii=False)}, {members}\n"
+        members = json.dumps(self.added.members(outcome), ensure_ascii=False)
+        return f"{self.beginning(row)}{members.removeprefix('{')}\n"
+
+    def split(self, stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
+        """The records of a file, and whether each is whole: the last may be a part of one."""
+        return ((line, line.endswith(b"\n")) for line in stream)
+
+    def read(self, rest: str) -> dict[str, Any]:
+        """The added members, from what follows the beginning.
+
+        Raises:
+            ValueError: it has not the shape that the options give it.
+        """
+        found: dict[str, Any] = decode("{" + rest)
+        scores = found.get(f"{self.added.prefix}scores")
+        is_short = isinstance(scores, list) and len(scores) != self.added.labels
+        if is_short or list(found) != self.added.keys:
+            raise ValueError("other keys")
+        return found
 
 
 class Json(JsonLines):
@@ -181,20 +207,45 @@ class Csv:
 
     def beginning(self, row: Row) -> str:
         """How the record of this row begins, whatever its answer is."""
-        return "".join(f"{csv_cell(cell)}," for cell in row.as_cells(self._header))
+        return "".join(f"{_csv_cell(cell)}," for cell in row.as_cells(self._header))
 
     def record(self, row: Row, outcome: Outcome) -> str:
         """A row, which may be of several lines."""
-        return self.beginning(row) + csv_line(self.added.cells(outcome))
+        return self.beginning(row) + csv_line(self.added.cells(outcome).values())
+
+    def split(self, stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
+        """The records of a file, header included, and whether each is whole: see `JsonLines`."""
+        lines: list[bytes] = []
+        quotes = 0
+        for line in stream:
+            lines.append(line)
+            quotes += line.count(b'"')
+            # A quote in a cell is doubled, so that their number is odd while a cell is open.
+            if quotes % 2 == 0:
+                yield b"".join(lines), line.endswith(b"\n")
+                lines.clear()
+        if lines:
+            yield b"".join(lines), False
+
+    def read(self, rest: str) -> dict[str, Any]:
+        """The added cells, as `JsonLines` has their values; see there."""
+        try:
+            [cells] = csv.reader(io.StringIO(rest, newline=""), strict=True)
+        except csv.Error as error:
+            raise ValueError("broken") from error
+        found: dict[str, Any] = dict(zip(self.added.columns, cells, strict=True))
+        for name in found:
+            if name.removeprefix(self.added.prefix) in ("score", "labels", "truncated", "windows"):
+                found[name] = decode(found[name] or "null")
+        return found
 
 
 def csv_line(cells: Iterable[str]) -> str:
     """A row."""
-    return ",".join(map(csv_cell, cells)) + "\n"
+    return ",".join(map(_csv_cell, cells)) + "\n"
 
 
-def csv_cell(text: str) -> str:
-    """One cell, in quotes if it needs them."""
+def _csv_cell(text: str) -> str:
     # csv.writer leaves a lone carriage return without quotes before Python 3.13, and cannot write
     # a NUL before 3.11.
     if not _SPECIAL.search(text):

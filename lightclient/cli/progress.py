@@ -14,7 +14,6 @@ from lightclient.cli.tally import Tally
 
 ON_TERMINAL = 0.25  # seconds from one drawing to the next
 ELSEWHERE = 60.0
-_LOOKS = 0.25  # seconds from one look at the clock to the next
 _STANDS_STILL = 2.0  # seconds without a new row, after which it is told
 _FIRST_ROWS, _FIRST_SECONDS = 64, 2.0  # before one of them the speed says too little
 
@@ -150,17 +149,20 @@ def showing(progress: Progress, console: Console) -> Iterator[None]:
 def _look_until(end: "SimpleQueue[None]", progress: Progress) -> None:
     while True:
         try:
-            return end.get(timeout=_LOOKS)
+            return end.get(timeout=ON_TERMINAL)
         except Empty:
             progress.look()
 
 
-class _Log(logging.Handler):
-    def __init__(self, console: Console, level: int) -> None:
-        super().__init__(level)
+class Log(logging.Handler):
+    """Shows what is logged on the console."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Show a record."""
         try:
             self._console.say(self.format(record))
         except Exception:  # noqa: BLE001 - as logging's own handlers do it
@@ -168,13 +170,13 @@ class _Log(logging.Handler):
 
 
 @contextmanager
-def logging_to(console: Console, *, verbose: bool) -> Iterator[None]:
-    """Show what is logged on the console: warnings, or all of it."""
-    log, level = logging.getLogger("lightclient"), logging.DEBUG if verbose else logging.WARNING
-    former, handler = log.level, _Log(console, level)
+def handling(handler: logging.Handler, level: int = logging.WARNING) -> Iterator[None]:
+    """Let a handler have what is logged at this level or above, and Python not print it."""
+    log = logging.getLogger("lightclient")
+    former = log.level
+    handler.setLevel(level)
     log.addHandler(handler)
-    if verbose:
-        log.setLevel(level)
+    log.setLevel(min(level, log.getEffectiveLevel()))
     try:
         yield
     finally:

@@ -65,28 +65,12 @@ class Row:
         return [found.get(name, "") for name in header]
 
 
-def apply_missing(row: Row, rule: str, name: str) -> Row:
-    """Do with a row that has no text what `--missing` says: skip, empty or error.
-
-    Raises:
-        RowError: it is an error; `name` is that of the file.
-    """
-    if row.text is not None or rule == "skip":
-        return row
-    if rule == "empty":
-        return replace(row, text="")
-    raise RowError(
-        f"{name}: {row.place} {row.lack}",
-        option="--missing skip to leave such rows without an answer, or --missing empty to "
-        "classify the empty text",
-    )
-
-
 class Source:
     """Where the rows come from; iterate over it to read them.
 
     `name`: of the file. `header`: the names of the columns, None if each row has its own.
-    `notice`: what the user should know about how it is read. `read`: how many rows have been read.
+    `notice`: what the user should know about how it is read. `missing`: what becomes of a row
+    without a text, as `--missing` says it. `read`: how many rows have been read.
     """
 
     def __init__(
@@ -94,49 +78,60 @@ class Source:
         name: str,
         header: tuple[str, ...] | None,
         rows: Iterator[Row],
-        *,
         notice: str = "",
+        *,
+        lines: Lines | None = None,
         count: int | None = None,
     ) -> None:
         self.name, self.header, self.notice = name, header, notice
-        self.read = 0
-        self._rows, self._count = rows, count
-        self._lines: Lines | None = None
-        self._size: int | None = None
+        self.missing, self.read = "skip", 0
+        self._rows, self._lines, self._count = rows, lines, count
+        self._next: Row | None = None
 
     def __iter__(self) -> Iterator[Row]:
         return self
 
     def __next__(self) -> Row:
-        row = next(self._rows)
+        row, self._next = self.peek(), None
+        if row is None:
+            raise StopIteration
         self.read += 1
         return row
+
+    def peek(self) -> Row | None:
+        """The next row, which stays the next one; None at the end.
+
+        Raises:
+            RowError: it has no text, and `missing` calls that an error.
+        """
+        if self._next is None and (row := next(self._rows, None)):
+            self._next = self._with_text(row)
+        return self._next
+
+    def _with_text(self, row: Row) -> Row:
+        if row.text is not None or self.missing == "skip":
+            return row
+        if self.missing == "empty":
+            return replace(row, text="")
+        raise RowError(
+            f"{self.name}: {row.place} {row.lack}",
+            option="--missing skip to leave such rows without an answer, or --missing empty to "
+            "classify the empty text",
+        )
 
     def first_names(self) -> tuple[str, ...]:
         """The header, or the names of the first row, which is read for that."""
         if self.header is not None:
             return self.header
-        first = next(self._rows, None)
-        if first is None:
-            return ()
-        self._rows = chain([first], self._rows)
-        return first.names
-
-    def measure(self, lines: Lines, stream: BinaryIO) -> None:
-        """Remember the size of a regular file, from which `total` is estimated."""
-        try:
-            self._size = os.fstat(stream.fileno()).st_size or None
-        except OSError:
-            return  # it has no file below it
-        self._lines = lines
+        first = self.peek()
+        return first.names if first else ()
 
     def total(self) -> tuple[int, bool] | None:
         """How many rows there are, and whether that is exact; None if nobody knows."""
         if self._count is not None:
             return self._count, True
-        if not (self._lines and self._size and self._lines.bytes and self.read):
-            return None
-        return max(round(self.read * self._size / self._lines.bytes), self.read), False
+        share = self._lines.share() if self._lines else 0
+        return (max(round(self.read / share), self.read), False) if share and self.read else None
 
 
 def read_texts(texts: list[str]) -> Source:
@@ -144,7 +139,7 @@ def read_texts(texts: list[str]) -> Source:
     rows = (_plain_row(f"text {at}", text) for at, text in enumerate(texts, 1))
     file = next(filter(os.path.isfile, texts), None)
     notice = "" if file is None else f"{short_repr(file)} is taken for a text: --file reads a file"
-    return Source("the command line", ("text",), rows, notice=notice, count=len(texts))
+    return Source("the command line", ("text",), rows, notice, count=len(texts))
 
 
 def read_rows(
@@ -169,16 +164,12 @@ def read_rows(
         raise InputError(f"{name}: say which key holds the text: --column NAME")
     if column is not None and kind == "txt":
         raise InputError(f"{name}: plain lines have no columns; leave --column out")
-    lines = Lines(stream, name)
-    source = _READERS[kind](lines, column, has_header)
-    source.measure(lines, stream)
-    return source
+    return _READERS[kind](Lines(stream, name), column, has_header)
 
 
 def _row(place: str, text: str | None, lack: str, **own: Any) -> Row:
-    if text is not None and not text.strip():
-        text, lack = None, lack or "is empty"
-    return Row(place, text, "" if text is not None else lack, **own)
+    has_text = text is not None and text.strip()
+    return Row(place, text if has_text else None, "" if has_text else lack, **own)
 
 
 def _ended(line: str) -> str:
@@ -188,7 +179,7 @@ def _ended(line: str) -> str:
 def _plain(lines: Lines, column: str | None, has_header: bool) -> Source:
     numbered = enumerate(map(_ended, lines), 1)
     rows = (_plain_row(f"line {number}", line) for number, line in numbered)
-    return Source(lines.name, ("text",), rows)
+    return Source(lines.name, ("text",), rows, lines=lines)
 
 
 def _plain_row(place: str, text: str) -> Row:
@@ -242,7 +233,8 @@ def _table(
             f"the first line was taken for a header: column {column} is {short_repr(names[at])}; "
             "--no-header if it is a row"
         )
-    return Source(lines.name, names, _table_rows(numbered, names, at, lines.name), notice=notice)
+    rows = _table_rows(numbered, names, at, lines.name)
+    return Source(lines.name, names, rows, notice, lines=lines)
 
 
 def _check_names(names: tuple[str, ...], name: str) -> None:
@@ -294,15 +286,12 @@ def _short(names: tuple[str, ...]) -> str:
     return ", ".join(map(short_repr, names[:20])) or "nothing"
 
 
-class _RepeatedKeyError(Exception):
-    """An object has a key twice."""
-
-
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise _RepeatedKeyError(next(key for key in keys if keys.count(key) > 1))
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"an object has the key {short_repr(twice)} twice")
     return found
 
 
@@ -320,13 +309,12 @@ def decode(line: str) -> Any:
         return _DECODER.decode(line)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    except _RepeatedKeyError as error:
-        raise ValueError(f"an object has the key {short_repr(error.args[0])} twice") from error
 
 
 def _jsonl(lines: Lines, column: str | None, has_header: bool) -> Source:
     key = column or ""
-    return Source(lines.name, None, _with_key(key, _objects(lines, key), lines.name))
+    rows = _with_key(key, _objects(lines, key), lines.name)
+    return Source(lines.name, None, rows, lines=lines)
 
 
 def _with_key(key: str, rows: Iterator[Row], name: str) -> Iterator[Row]:
@@ -372,20 +360,19 @@ def _object_row(place: str, record: dict[str, Any], column: str, raw: str) -> Ro
 def _members(raw: str) -> dict[str, str]:
     """The members of an object: strings as such, other values as they are written."""
     found = {}
-    at = _after_space(raw, 1)
+    at = _behind_space(raw, 1)
     while raw[at] != "}":
         key, end = _DECODER.raw_decode(raw, at)
-        start = _after_space(raw, _after_space(raw, end) + 1)  # behind the colon
+        start = _behind_space(raw, end)
         value, end = _DECODER.raw_decode(raw, start)
         found[key] = value if isinstance(value, str) else raw[start:end]
-        at = _after_space(raw, end)
-        if raw[at] == ",":
-            at = _after_space(raw, at + 1)
+        at = _behind_space(raw, end)
     return found
 
 
-def _after_space(raw: str, at: int) -> int:
-    while raw[at] in _JSON_SPACE:
+def _behind_space(raw: str, at: int) -> int:
+    """Where the next key, value or bracket begins."""
+    while raw[at] in _JSON_SPACE + ":,":
         at += 1
     return at
 

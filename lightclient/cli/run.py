@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from lightclient.classification import least_scores
 from lightclient.cli.advice import advise
-from lightclient.cli.answers import Answers, find_labels
+from lightclient.cli.answers import answer_rows, find_labels
 from lightclient.cli.options import is_typed
-from lightclient.cli.outfile import Begun, check_last, make_layout, open_output, pass_over
+from lightclient.cli.outfile import check_last, open_output, pass_over
 from lightclient.cli.output import CONTINUING, FORMS, Added, Csv, Form, JsonLines, Outcome, write
 from lightclient.cli.progress import Console, Progress, showing
-from lightclient.cli.rows import Row, Source, apply_missing
-from lightclient.cli.tally import Tally
+from lightclient.cli.rows import Row, Source
+from lightclient.cli.tally import Tally, number
 from lightclient.errors import LightClientError
 
 if TYPE_CHECKING:
@@ -41,12 +41,10 @@ class Run:
     def go(self) -> None:
         """Classify all rows."""
         form = self._form()
-        missing, name = self._arguments.missing, self._source.name
-        rows = (apply_missing(row, missing, name) for row in self._source)
         if self._arguments.output:
-            self._to_file(form, rows)
+            self._to_file(form)
         else:
-            self._to_stdout(form, rows)
+            self._to_stdout(form)
 
     def _form(self) -> Form:
         arguments = self._arguments
@@ -57,69 +55,74 @@ class Run:
             shown = min(top_k, len(labels))
             if threshold is not None:
                 least_scores(threshold, labels)  # an error before the first row
-        added = Added(arguments.prefix, top_k, shown, arguments.on_error == "skip", threshold)
+        windows, errors = arguments.long_texts in ("mean", "max"), arguments.on_error == "skip"
+        added = Added(arguments.prefix, top_k, shown, threshold, windows, errors)
         form = FORMS[arguments.format]
         names = self._source.first_names() if form is Csv else self._source.header or ()
         return form(added, names)
 
-    def _to_stdout(self, form: Form, rows: Iterator[Row]) -> None:
+    def _to_stdout(self, form: Form) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(line_buffering=True)  # a row is there when it is counted
         try:
             with self._showing(sys.stdout):
-                self._write(form, rows, sys.stdout)
+                self._write(form, sys.stdout)
                 sys.stdout.flush()
         except BrokenPipeError:
             # Whoever read the rows has had enough; keep the interpreter from flushing once more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except KeyboardInterrupt:
-            written = "1 row was" if self._tally.rows == 1 else f"{self._tally.rows} rows were"
-            self._interrupted(f"{written} written")
+            written = number(self._tally.rows, "1 row was", "rows were")
+            raise KeyboardInterrupt(f"{written} written") from None
 
-    def _to_file(self, form: Form, rows: Iterator[Row]) -> None:
+    def _to_file(self, form: Form) -> None:
         arguments = self._arguments
         self._is_new = not arguments.output.exists()
         with (
             open_output(arguments.output, arguments.format, resume=arguments.resume) as out,
             self._showing(out),
         ):
-            begun = Begun(rows)
-            if arguments.resume:
-                begun = self._pass_over(cast("Csv | JsonLines", form), rows)
-                out.truncate(begun.end)
+            end = self._pass_over(cast("Csv | JsonLines", form)) if arguments.resume else 0
+            out.truncate(end)
             # Closed within: the disk may be full only then.
             with self._telling(), out, self._removing():
-                self._write(form, begun.rows, out, goes_on=begun.end > 0)
+                self._write(form, out, goes_on=end > 0)
 
-    def _pass_over(self, form: Csv | JsonLines, rows: Iterator[Row]) -> Begun:
+    def _pass_over(self, form: Csv | JsonLines) -> int:
+        """How many bytes of the file stay."""
         path = self._arguments.output
-        begun = pass_over(path, rows, make_layout(form), self._tally)
+        begun = pass_over(path, self._source, form, self._tally)
         if begun.last is None:
-            return begun
+            return begun.end
         row, found = begun.last
         with self._telling():
-            again = self._ask(row) if begun.has_more() else None
+            again = self._ask(row) if self._source.peek() else None
         if again is not None:
             check_last(path, row, found, again, self._arguments.threshold)
-        return begun
+        return begun.end
 
     def _ask(self, row: Row) -> Outcome:
-        answers = self._answers(iter([row]), Tally(), skips_errors=True)
-        [(_, outcome)] = answers
+        zero_shot = self._arguments.zero_shot
+        [(_, outcome)] = answer_rows(self._classifier, iter([row]), zero_shot, skips_errors=True)
         return outcome
 
-    def _write(
-        self, form: Form, rows: Iterator[Row], out: TextIO, *, goes_on: bool = False
-    ) -> None:
-        skips = self._arguments.on_error == "skip"
-        answers = self._answers(rows, self._tally, skips_errors=skips)
+    def _write(self, form: Form, out: TextIO, *, goes_on: bool = False) -> None:
+        skips, zero_shot = self._arguments.on_error == "skip", self._arguments.zero_shot
+        found = answer_rows(self._classifier, self._source, zero_shot, skips_errors=skips)
         # Closed here: the garbage collector could do so in a thread of the generator itself.
-        with closing(iter(answers)) as found:
-            write(form, found, out, goes_on=goes_on)
+        with closing(found) as answers:
+            write(form, self._counted(answers), out, goes_on=goes_on)
 
-    def _answers(self, rows: Iterator[Row], tally: Tally, *, skips_errors: bool) -> Answers:
-        zero_shot = self._arguments.zero_shot
-        return Answers(self._classifier, rows, tally, zero_shot, skips_errors=skips_errors)
+    def _counted(self, answers: Iterator[tuple[Row, Outcome]]) -> Iterator[tuple[Row, Outcome]]:
+        """The same, each counted when the next one is asked for: it is written then."""
+        for row, outcome in answers:
+            yield row, outcome
+            if isinstance(outcome, LightClientError):
+                said = str(outcome).removeprefix(f"texts[{outcome.index}]").lstrip(": ")
+                error = f"{type(outcome).__name__}: {said.splitlines()[0]}"
+                self._tally.add(row, error=error)
+            else:
+                self._tally.add(row, truncated=outcome is not None and outcome.truncated)
 
     @contextmanager
     def _showing(self, out: TextIO) -> Iterator[None]:
@@ -145,7 +148,8 @@ class Run:
             self._tell(told)
             raise told from error
         except KeyboardInterrupt:
-            self._interrupted(self._kept())
+            kept = f"{self._held()}: {self._go_on()}"
+            raise KeyboardInterrupt("no row was written" if self._is_in_vain() else kept) from None
 
     def _tell(self, error: LightClientError) -> None:
         if not self._is_in_vain():
@@ -166,16 +170,8 @@ class Run:
     def _is_in_vain(self) -> bool:
         return self._is_new and not self._tally.rows
 
-    def _interrupted(self, mend: str) -> None:
-        self._console.say(f"interrupted; {mend}")
-        raise SystemExit(130) from None
-
     def _held(self) -> str:
-        rows = self._tally.rows
-        return f"{'1 row is' if rows == 1 else f'{rows} rows are'} in {self._arguments.output}"
-
-    def _kept(self) -> str:
-        return "no row was written" if self._is_in_vain() else f"{self._held()}: {self._go_on()}"
+        return f"{number(self._tally.rows, '1 row is', 'rows are')} in {self._arguments.output}"
 
     def _go_on(self) -> str:
         arguments = self._arguments

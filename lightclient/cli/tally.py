@@ -36,17 +36,18 @@ class Tally:
     def tell(self) -> Iterator[str]:
         """What the user has to know at the end."""
         if self.truncated:
-            texts = _number(self.truncated, "1 text was", "texts were")
+            texts = number(self.truncated, "1 text was", "texts were")
             yield f"{texts} longer than the model takes; what is over was not read"
         if self.missing:
-            rows = _number(self.missing, "1 row has", "rows have")
+            rows = number(self.missing, "1 row has", "rows have")
             yield f"{rows} no text and got no answer; {_first(self.missing)}{self._first_missing}"
         if self.errors:
-            rows = _number(self.errors, "1 row", "rows")
+            rows = number(self.errors, "1 row", "rows")
             yield f"{rows} got an error and no answer; {_first(self.errors)}{self._first_error}"
 
 
-def _number(count: int, one: str, more: str) -> str:
+def number(count: int, one: str, more: str) -> str:
+    """How many there are, in words for one or for more."""
     return one if count == 1 else f"{count} {more}"
 
 
