@@ -159,6 +159,18 @@ def test_arguments_are_checked_at_the_door() -> None:
     run(work())
 
 
+def test_no_texts_wait_for_no_place() -> None:
+    async def work() -> None:
+        classifier = AsyncClassifier("http://127.0.0.1:1/v1/models/m")
+        assert await classifier.classify([]) == []
+        assert await classifier.zero_shot([], ["film"]) == []
+        with pytest.raises(InputError, match=r"^timeout"):
+            await classifier.classify([], timeout=0)
+        assert not threads()
+
+    run(work())
+
+
 def test_errors_come_as_they_are_and_leave_no_cycle() -> None:
     async def work() -> None:
         async with AsyncClassifier("http://127.0.0.1:1/v1/models/m", retries=0) as classifier:

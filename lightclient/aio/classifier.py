@@ -115,8 +115,20 @@ class AsyncClassifier:
             TimedOut: also if `max_concurrency` calls were under way until the deadline.
             Whatever `Classifier.classify` raises.
         """
-        found = await self._do(partial(self._asker.classify, check_texts(texts)), timeout)
+        found = await self._ask(self._asker.classify, check_texts(texts), timeout)
         return found if isinstance(texts, list) else found[0]
+
+    async def _ask(
+        self,
+        ask: Callable[[list[Text], Deadline], list[Classification]],
+        texts: list[Text],
+        timeout: float | None,
+    ) -> list[Classification]:
+        """Ask about the texts of one call, in a thread. No texts take no place."""
+        if not texts:
+            self._asker.new_deadline(timeout)  # checks it
+            return []
+        return await self._do(partial(ask, texts), timeout)
 
     async def count_tokens(self, text: Text, *, timeout: float | None = None) -> int:
         """Count the tokens of a text or a pair, as `Classifier.count_tokens` does.
@@ -236,8 +248,8 @@ class AsyncClassifier:
             Whatever `classify` and `Classifier.zero_shot` raise.
         """
         question = ZeroShot(labels, template, multi_label)
-        ask = partial(self._asker.ask, question, check_texts(texts))
-        found: list[Classification] = await self._do(ask, timeout)
+        ask = partial(self._asker.ask, question)
+        found = await self._ask(ask, check_texts(texts), timeout)
         return found if isinstance(texts, list) else found[0]
 
     @overload
