@@ -193,6 +193,15 @@ def test_a_broken_folder(folder: Path, change: Change, words: str) -> None:
         Bundle.load(folder)
 
 
+def test_no_place_is_told_in_a_file_that_was_edited(folder: Path) -> None:
+    """It would be that in the JSON which the library is given."""
+    path = folder / "tokenizer.json"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(BundleError, match=r"tokenizers .* can run") as caught:
+        Bundle.load(folder)
+    assert "line" not in str(caught.value).partition("can run")[2]
+
+
 def test_no_such_bundle(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=f"not a shipped name \\({DEFAULT_BUNDLE}\\)"):
         Bundle.load("no-such-model")

@@ -6,6 +6,7 @@ and a tokenizer can be loaded from a file only.
 # mypy: disable-error-code="no-any-return"
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -224,8 +225,10 @@ def _our_errors(path: str | None = None) -> Iterator[None]:
         kind = type(error).__name__
         if not isinstance(error, Exception) and kind != "PanicException":
             raise
+        # The library has read an edited file, so the place of an error is not that in the user's.
+        words = re.sub(r" at line \d+ column \d+", "", str(error)) if path else kind
         raise BundleError(
             f"{path or 'tokenizer.json'} is not a tokenizer that tokenizers {_VERSION} can run: "
-            f"{error if path else kind!s:.300}; copy it from the model's Hugging Face folder "
+            f"{words:.300}; copy it from the model's Hugging Face folder "
             "again, or try another version of tokenizers"
         ) from error
