@@ -588,10 +588,12 @@ def test_a_run_that_is_ended_goes_on(
         gate.opened.set()
     if sent == signal.SIGINT:
         assert client.returncode == 130
-        assert err == (
-            f"lightclient: interrupted; 64 rows are in {out}: "
+        # A row is counted just after it is written, so the last one may not be.
+        assert err in [
+            f"lightclient: interrupted; at least {count} rows are in {out}: "
             "run the same command with --resume to go on\n"
-        )
+            for count in (63, 64)
+        ]
     assert whole.startswith(out.read_bytes())
     assert lines_in(out) == 64 + (form == "csv")
     assert run(*line, "--resume") == (0, "")
