@@ -252,7 +252,7 @@ def test_texts_that_were_cut_are_told(run: Run) -> None:
     assert status == 0
     assert len(out.splitlines()) == 2
     assert err == (
-        "lightclient: 1 text was longer than the model takes; what is over was not read\n"
+        "lightclient: 1 text was longer than the model takes; the rest was not read\n"
     )
 
 
