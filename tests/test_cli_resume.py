@@ -237,8 +237,8 @@ def test_an_existing_file_is_refused(run: Run, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_one(run: Run, tmp_path: Path) -> None:
     line, out = arguments(tmp_path, ["good"])
     out.mkdir()
-    assert "exists already" in run(*line)[1]
-    assert "is no regular file" in run(*line, "--resume")[1]
+    told = f"lightclient: {out} is no regular file: give another --output\n"
+    assert run(*line) == run(*line, "--resume") == (1, told)
     assert "cannot be written: No such file" in run(*line[:-1], tmp_path / "no" / "o")[1]
     status, err = run(*line[:-1], line[1], "--resume")
     assert (status, "--output must be another file than the input" in err) == (2, True)
