@@ -251,9 +251,7 @@ def test_texts_that_were_cut_are_told(run: Run) -> None:
     status, out, err = run("classify", "word " * 600, "short")
     assert status == 0
     assert len(out.splitlines()) == 2
-    assert err == (
-        "lightclient: 1 text was longer than the model takes; what is over was not read\n"
-    )
+    assert err == ("lightclient: 1 text was longer than the model takes; the rest was not read\n")
 
 
 ONCE = [

@@ -70,7 +70,8 @@ def test_a_long_text_is_refused(run: Run) -> None:
     line = ("a gem", LONG, "bad", "--long-texts", "refuse", "--format", "csv")
     status, out, err = run(*line)
     assert (status, len(out.splitlines())) == (1, 2)
-    assert "text 2: the text has 1,802 tokens, and the model reads 512: shorten it" in err
+    assert "text 2: the text has 1,802 tokens, and the model reads 512: shorten it, or" in err
+    assert "--long-texts be 'cut', 'mean' or 'max'" in err
     status, out, err = run(*line, "--on-error", "skip")
     assert status == 0
     assert [row[-1] for row in csv.reader(io.StringIO(out))] == ["error", "", "InputError", ""]

@@ -174,8 +174,8 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on with an OUT that an abort left behind; the last answer in it is asked for "
-        "again, and must be the same",
+        help="go on with an OUT that an abort left behind; one answer in it is asked for again, "
+        "and must be the same",
     )
     parser.add_argument(
         "--quiet",

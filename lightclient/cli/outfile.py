@@ -28,9 +28,9 @@ def open_output(path: Path, form: str, *, resume: bool) -> TextIO:
     `form`: the name of its format.
 
     Raises:
-        InputError: it exists and `resume` is not asked for, or it cannot be written.
+        InputError: it exists and `resume` is not asked for, or it is no file that can be written.
     """
-    if resume and path.exists() and not path.is_file():
+    if path.exists() and not path.is_file():
         raise InputError(f"{path} is no regular file: give another --output")
     try:
         out = path.open(

@@ -72,8 +72,11 @@ class Run:
             # Whoever read the rows has had enough; keep the interpreter from flushing once more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except KeyboardInterrupt:
+            if not self._tally.rows:
+                raise
+            # At least, since the one that was being written is not counted yet.
             written = number(self._tally.rows, "1 row was", "rows were")
-            raise KeyboardInterrupt(f"{written} written") from None
+            raise KeyboardInterrupt(f"at least {written} written") from None
 
     def _to_file(self, form: Form) -> None:
         arguments = self._arguments
@@ -148,7 +151,7 @@ class Run:
             self._tell(told)
             raise told from error
         except KeyboardInterrupt:
-            kept = f"{self._held()}: {self._go_on()}"
+            kept = f"at least {self._held()}: {self._go_on()}"  # see `_to_stdout`
             raise KeyboardInterrupt("no row was written" if self._is_in_vain() else kept) from None
 
     def _tell(self, error: LightClientError) -> None:

@@ -37,7 +37,7 @@ class Tally:
         """What the user has to know at the end."""
         if self.truncated:
             texts = number(self.truncated, "1 text was", "texts were")
-            yield f"{texts} longer than the model takes; what is over was not read"
+            yield f"{texts} longer than the model takes; the rest was not read"
         if self.missing:
             rows = number(self.missing, "1 row has", "rows have")
             yield f"{rows} no text and got no answer; {_first(self.missing)}{self._first_missing}"

@@ -46,7 +46,8 @@ class Refuse(Classify):
                 what = "the text" if len(texts) == 1 else f"texts[{at}]"
                 raise InputError(
                     f"{what} has {tokens_of(texts[at], plan.bundle)} tokens, and the model reads "
-                    f"{plan.limit:,}: shorten it, or let long_texts= be 'cut', 'mean' or 'max'"
+                    f"{plan.limit:,}: shorten it, or let long_texts= or --long-texts be 'cut', "
+                    "'mean' or 'max'"
                 )
         return rows
 
