@@ -182,8 +182,6 @@ def test_labels(folder: Path, changes: dict[str, Any], labels: tuple[str, ...]) 
         (write("tokenizer.json", added_tokens=[3]), NO_TOKENIZER),
         (write("tokenizer.json", added_tokens=[{"id": 7}]), NO_TOKENIZER),
         (write("tokenizer.json", normalizer=["a"]), NO_TOKENIZER),
-        (write("tokenizer.json", padding="a"), "as a tokenizer: its padding is no object; copy it"),
-        (write("tokenizer.json", truncation=[1]), "its truncation is no object; copy it"),
         (write("tokenizer_config.json", do_lower_case=1), "do_lower_case must be one of true, fal"),
         (write("tokenizer_config.json", do_lower_case="yes"), "do_lower_case must be"),
         (write("tokenizer_config.json", strip_accents=3), "strip_accents must be"),

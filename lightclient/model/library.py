@@ -32,7 +32,7 @@ class Tokenizer:
 
     def __init__(self, document: Document, splits_special: bool) -> None:
         self.document, self._splits_special = document, splits_special
-        self._how = {"encode_special_tokens": splits_special}
+        self._how = {"encode_special_tokens": splits_special, "padding": None, "truncation": None}
         self._loaded: Any = None
         self._load()
 
@@ -126,7 +126,9 @@ class Tokenizer:
     def _cut(self, text: Text, _: Any, limit: int, left: bool, first_only: bool) -> Any:
         strategy = "only_first" if first_only else "longest_first"
         cutting = _LIBRARY.Truncation(limit, strategy, "left" if left else "right")
-        return self._loaded.encode(text, add_special_tokens=True, truncation=cutting, **self._how)
+        return self._loaded.encode(
+            text, add_special_tokens=True, **self._how | {"truncation": cutting}
+        )
 
 
 class _Tokenizer0(Tokenizer):
@@ -134,6 +136,8 @@ class _Tokenizer0(Tokenizer):
 
     def _load(self) -> None:
         self._loaded = _LIBRARY.Tokenizer.from_buffer(self.document.dump())
+        self._loaded.no_padding()
+        self._loaded.no_truncation()
         self._loaded.encode_special_tokens = self._splits_special
 
     def _encode(self, text: Text, *, special: bool = True) -> Any:
@@ -173,7 +177,6 @@ def load(document: Document, splits_special: bool) -> Tokenizer:
 
     With `splits_special`, a special token within a text is read as plain letters.
     """
-    document = document.edit(padding=None, truncation=None)
     key = str(document.parts), document.model, splits_special
     found = _LOADED.get(key)
     if found is None:
