@@ -9,7 +9,7 @@ from lightclient.messages import short_repr
 def check_whole(
     name: str, value: object, least: int, most: float = math.inf, reason: str = ""
 ) -> None:
-    """Check that an argument is a whole number within its bounds. True and False are none.
+    """Check that an argument is a whole number within its bounds. True and False are refused.
 
     Raises:
         InputError: it is not; the message ends with `reason`.
@@ -20,10 +20,10 @@ def check_whole(
 
 
 def check_number(name: str, value: object, alternative: str = "") -> float:
-    """Give back a number, numpy's included, as a float. True, False, NaN and infinities are none.
+    """Return a number, also one of numpy's, as a float. Bools, NaN and infinities are refused.
 
     Raises:
-        InputError: it is none; the message names the `alternative` as well.
+        InputError: it is no such number; the message names the `alternative` as well.
     """
     from numbers import Real  # here, because only thresholds need it
 

@@ -101,7 +101,7 @@ class Classification:
 
 
 def check_threshold(threshold: object) -> Threshold:
-    """Give back a threshold, which is a number or a mapping to numbers, with floats for these."""
+    """Return a threshold, a number or a mapping to numbers, with its numbers as floats."""
     if not isinstance(threshold, Mapping):
         return check_number("threshold", threshold, ", or a mapping from each label to one")
     return {

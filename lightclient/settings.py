@@ -110,7 +110,7 @@ def _is_found_by_name(value: Any) -> bool:
     """Whether it is a function of a module, which pickle stores as the names of both."""
     module = getattr(value, "__module__", None) or ""
     found = getattr(sys.modules.get(module), getattr(value, "__qualname__", ""), None)
-    # Those of the program itself are none, because cloudpickle stores all that they use.
+    # Functions of the program itself do not count: cloudpickle stores all that they use.
     return isinstance(value, FunctionType) and found is value and module != "__main__"
 
 
@@ -149,7 +149,7 @@ _READERS: dict[str, Callable[[str], Any]] = {"timeout": _number, "token": Enviro
 
 
 def check_timeout(value: Any) -> float:
-    """Give back a timeout in seconds. It must be above 0, and a year at most."""
+    """Return a timeout in seconds. It must be above 0, and a year at most."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     # NaN fails both comparisons, and an int of thousands of digits is compared without an error.
     if not is_number or not 0 < value <= _LONGEST:

@@ -83,7 +83,7 @@ def read_text(value: object, where: str) -> str:
     """The text that a value of a column is, which is neither missing nor a pair.
 
     Raises:
-        InputError: it is none; the message names it by `where`.
+        InputError: it is no text; the message names it by `where`.
     """
     plain = value if isinstance(value, str) else _to_python(value, where)
     if isinstance(plain, str):

@@ -55,7 +55,7 @@ def answer_request(fields: Any, work: Work) -> dict[str, Any] | list[dict[str, A
 
 
 def read_text(value: Any) -> Any:
-    """Give back a text, or a pair as a tuple, which JSON writes as a list of two."""
+    """Return a text, or a pair as a tuple, which JSON writes as a list of two."""
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -34,7 +34,7 @@ class Batch(NamedTuple):
 
 
 def check_text(value: object, where: str = "text") -> Text:
-    """Give back a text, or a pair of texts as a tuple, without what a subclass of str may add.
+    """Return a text, or a pair of texts as a tuple, without what a subclass of str may add.
 
     A pair with an empty second text is its first text, as to the pipelines of transformers. An
     InputError says that `value` is neither, or has a lone surrogate, and names it by `where`.
