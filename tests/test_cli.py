@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from lightclient.cli import main
 from lightclient.cli.output import shorten
 from lightclient.standin import StandIn
+from tests.command import run_command
 from tests.scripted import answering, outputs, response, serving
 
 Run = Callable[..., tuple[int, str, str]]
@@ -35,13 +35,7 @@ def run(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 
     def run(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        try:
-            status = main(arguments)
-        except SystemExit as left:
-            status = int(left.code or 0)
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.out + captured.err
-        return status, captured.out, captured.err
+        return run_command(capsys, *arguments)
 
     return run
 

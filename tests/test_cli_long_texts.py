@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from lightclient import Classifier
-from lightclient.cli import main
 from lightclient.standin import StandIn
+from tests.command import run_command
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -30,11 +30,7 @@ def run(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     monkeypatch.setenv("LIGHTCLIENT_URL", url)
 
     def run(*arguments: object) -> tuple[int, str, str]:
-        try:
-            status = main(["classify", *map(str, arguments)])
-        except SystemExit as left:
-            status = int(left.code or 0)
-        return status, *capsys.readouterr()
+        return run_command(capsys, "classify", *arguments)
 
     return run
 

@@ -30,6 +30,7 @@ from lightclient.model.bundle import Bundle
 from lightclient.model.files import find_folder
 from lightclient.standin import ServedModel, StandIn
 from lightclient.standin.models import classifier as behind_usual_signature
+from tests.command import run_command
 
 Run = Callable[..., tuple[int, str]]
 
@@ -68,13 +69,9 @@ def run(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     monkeypatch.setattr(Bundle, "load", lambda *name: load(*name) if any(name) else bundle)
 
     def run(*arguments: object) -> tuple[int, str]:
-        try:
-            status = main(["classify", *map(str, arguments)])
-        except SystemExit as left:
-            status = int(left.code or 0)
-        captured = capsys.readouterr()
-        assert captured.out == ""
-        return status, captured.err
+        status, out, err = run_command(capsys, "classify", *arguments)
+        assert out == ""
+        return status, err
 
     return run
 

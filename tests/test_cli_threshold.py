@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lightclient.cli import main
 from lightclient.model.bundle import Bundle
 from lightclient.model.files import find_folder
 from lightclient.standin import StandIn
 from lightclient.standin.models import classifier as behind_usual_signature
+from tests.command import run_command
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -61,11 +61,7 @@ def run(
     monkeypatch.setenv("COLUMNS", "100")
 
     def run(*arguments: object) -> tuple[int, str, str]:
-        try:
-            status = main(["classify", *map(str, arguments)])
-        except SystemExit as left:
-            status = int(left.code or 0)
-        return status, *capsys.readouterr()
+        return run_command(capsys, "classify", *arguments)
 
     return run
 

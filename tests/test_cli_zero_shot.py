@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from lightclient import Classifier
-from lightclient.cli import main
 from lightclient.questions.zero_shot import TEMPLATE
 from lightclient.standin import StandIn
+from tests.command import run_command
 from tests.test_carried import model_folder, served
 from tests.test_zero_shot import NLI, Model
 
@@ -36,11 +36,7 @@ def run(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     monkeypatch.setenv("COLUMNS", "80")
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        try:
-            status = main(["classify", *arguments])
-        except SystemExit as left:
-            status = int(left.code or 0)
-        return status, *capsys.readouterr()
+        return run_command(capsys, "classify", *arguments)
 
     return run
 

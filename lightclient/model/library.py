@@ -111,7 +111,7 @@ class Tokenizer:
                 "processes by 'spawn'"
             )
         rewritten, normalized = rewrite(self.document, self._splits_special)
-        self._loaded = _load_file(rewritten)
+        self._loaded = _load_by_file(rewritten)
         around = self.bare_ids("a") if normalized else []
         for token in normalized:  # if the normalizer changes one, 1.x may search for another form
             if self.bare_ids(f"a{token['content']}a") != [*around, token["id"], *around]:
@@ -186,7 +186,7 @@ def load(document: Document, splits_special: bool) -> Tokenizer:
     return found
 
 
-def _load_file(document: Document) -> Any:
+def _load_by_file(document: Document) -> Any:
     library, content = _LIBRARY.Tokenizer, document.dump()
     try:
         # A file in memory needs no folder to write to, but not every system has them.
